@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * situs.h - heaps on areas.
+ *
+ * A heap draws memory from one area (<aml.h>) through jemalloc arenas whose extent hooks Situs
+ * supplies; an address map (<amm.h>) holds every extent that was drawn. What a heap hands out lies
+ * in its area, whoever frees it and from whichever thread.
+ *
+ * Errors. Functions returning int give 0 or a negative errno value; functions returning a pointer
+ * give NULL and set errno. situs_error() says in words what failed. A call that fails has changed
+ * nothing.
+ *
+ * Threads. Every function may be called from any thread at any time, with one exception: destroying
+ * (a heap, an arena, hooks) must not overlap any other use of the same object.
+ */
+#ifndef SITUS_H
+#define SITUS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "aml.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct situs_hooks situs_hooks_t; /* one arena's hooks: an area, an address map, a hook table */
+typedef struct situs_heap situs_heap_t;
+
+/* NULL, or zeroed but for struct_size, means defaults. */
+struct situs_config {
+	size_t struct_size;  /* sizeof(struct situs_config): the struct can grow */
+	const char *name;    /* shown in statistics and messages; copied */
+	size_t limit;        /* bytes the heap may hold from its area; 0: none */
+	unsigned n_arenas;   /* 0: one per CPU in use, made on first use */
+	size_t thread_cache; /* bytes each thread may cache; 0: default, SIZE_MAX: none */
+	long decay_ms;       /* how long freed pages linger; 0: jemalloc's default, -1: for ever, 1: at once */
+};
+
+/* Hooks: for any jemalloc, also one the program links itself or under another prefix */
+
+struct extent_hooks_s; /* jemalloc's extent_hooks_t */
+
+/* Makes hooks that draw from `area`, which must outlive them. -EINVAL, -ENOMEM. */
+AML_PUBLIC int situs_hooks_create(situs_hooks_t **hooks, const struct aml_area *area,
+	const struct situs_config *config);
+
+/* The table for arenas.create or arena.<i>.extent_hooks; valid until situs_hooks_destroy. */
+AML_PUBLIC struct extent_hooks_s *situs_hooks_extent_hooks(situs_hooks_t *hooks);
+
+/* Frees the hooks. -EBUSY, and nothing done, while jemalloc holds extents: destroy the arena first. */
+AML_PUBLIC int situs_hooks_destroy(situs_hooks_t *hooks);
+
+/* Arenas: for programs that call mallocx themselves */
+
+/* Makes an arena of the process's jemalloc whose extents come from `area`, which must outlive it. */
+AML_PUBLIC int situs_arena_create(unsigned *arena, const struct aml_area *area,
+	const struct situs_config *config);
+
+/*
+ * Frees everything allocated from the arena, then the arena. -EINVAL: not an arena made by
+ * situs_arena_create; -EBUSY: a thread is bound to it by jemalloc's thread.arena.
+ */
+AML_PUBLIC int situs_arena_destroy(unsigned arena);
+
+/*
+ * MALLOCX_ARENA|MALLOCX_TCACHE flags with which mallocx, rallocx and dallocx are placement-exact for
+ * the calling thread; -EINVAL: not a live arena of situs_arena_create.
+ */
+AML_PUBLIC int situs_arena_flags(unsigned arena);
+
+/* Heaps */
+
+/* Makes a heap over an area, which must outlive it. -EINVAL, -ENOMEM, -EAGAIN (no arenas left). */
+AML_PUBLIC int situs_heap_create(situs_heap_t **heap, const struct aml_area *area,
+	const struct situs_config *config);
+
+/* Makes a heap in a place ("node:1,strict"; situs(7)); the heap owns the area. NULL on error. */
+AML_PUBLIC situs_heap_t *situs_heap_open(const char *place);
+
+/* Frees the heap and everything allocated from it. */
+AML_PUBLIC int situs_heap_destroy(situs_heap_t *heap);
+
+/*
+ * As malloc, calloc, realloc, aligned_alloc and free, in `heap` (NULL: the thread's own heap, see
+ * situs_thread_bind; without one, the program's malloc). Size 0 gives a unique pointer that can be
+ * freed. Failure is NULL with errno ENOMEM (EINVAL for a bad alignment), and realloc then leaves the
+ * block as it was. situs_realloc moves a block of another heap into `heap`; with heap NULL the block
+ * stays in its own. situs_realloc to size 0 frees the block and returns NULL.
+ */
+AML_PUBLIC void *situs_malloc(situs_heap_t *heap, size_t size);
+AML_PUBLIC void *situs_calloc(situs_heap_t *heap, size_t n, size_t size);
+AML_PUBLIC void *situs_realloc(situs_heap_t *heap, void *ptr, size_t size);
+AML_PUBLIC void *situs_aligned_alloc(situs_heap_t *heap, size_t alignment, size_t size);
+
+/* Frees a block of any heap, from any thread. NULL is allowed. What no heap owns goes to free(). */
+AML_PUBLIC void situs_free(void *ptr);
+
+/* The same where the caller knows the size it asked for. */
+AML_PUBLIC void situs_free_sized(void *ptr, size_t size);
+
+/* Bytes usable at ptr, at least what was asked for; 0 for NULL. */
+AML_PUBLIC size_t situs_usable_size(const void *ptr);
+
+/* Threads */
+
+/* This thread's situs_malloc(NULL, ...) draws from `heap` from now on; NULL unbinds. */
+AML_PUBLIC int situs_thread_bind(situs_heap_t *heap);
+AML_PUBLIC situs_heap_t *situs_thread_heap(void);
+
+/* Whose is it, and where does it lie: any address at all is a valid question */
+
+/* The heap whose memory holds ptr; NULL: none. */
+AML_PUBLIC situs_heap_t *situs_heap_of(const void *ptr);
+AML_PUBLIC const struct aml_area *situs_area_of(const void *ptr);
+
+/* The last failure of this thread in words; "" before the first. Valid until the next failure. */
+AML_PUBLIC const char *situs_error(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,82 @@
+# Configure checks of this project. Each macro says what is missing in words a person can act on.
+
+# SITUS_REQUIRE(VARIABLE, MODULE, DEBIAN-PACKAGE): a pkg-config module; a miss joins $situs_missing.
+AC_DEFUN([SITUS_REQUIRE], [
+PKG_CHECK_MODULES([$1], [$2], [],
+	[situs_missing="$situs_missing $2 (Debian package $3)"
+	situs_missing_packages="$situs_missing_packages $3"
+	AC_MSG_RESULT([no])])
+])
+
+# SITUS_OPTIONAL(VARIABLE, MODULE, DEBIAN-PACKAGE, WHAT): defines HAVE_VARIABLE for Automake.
+AC_DEFUN([SITUS_OPTIONAL], [
+PKG_CHECK_MODULES([$1], [$2],
+	[situs_have_$1=yes; situs_summary_$1=yes],
+	[situs_have_$1=no; situs_summary_$1="no ($4 need Debian package $3)"])
+AM_CONDITIONAL([HAVE_$1], [test "x$situs_have_$1" = xyes])
+])
+
+# SITUS_TRY_FLAG(VARIABLE, FLAG): appends FLAG where the C compiler takes it.
+AC_DEFUN([SITUS_TRY_FLAG], [
+AS_VAR_PUSHDEF([cache], [situs_cv_flag_$2])
+AC_CACHE_CHECK([whether $CC accepts $2], [cache],
+	[situs_save_cflags=$CFLAGS
+	CFLAGS="$CFLAGS -Werror $2"
+	AC_COMPILE_IFELSE([AC_LANG_PROGRAM([], [])], [AS_VAR_SET([cache], [yes])], [AS_VAR_SET([cache], [no])])
+	CFLAGS=$situs_save_cflags])
+AS_VAR_IF([cache], [yes], [$1="$$1 $2"])
+AS_VAR_POPDEF([cache])
+])
+
+AC_DEFUN([SITUS_WARNINGS], [
+SITUS_CFLAGS="-std=gnu11 -fvisibility=hidden"
+m4_foreach_w([flag], [-Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wpointer-arith
+	-Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
+	-Wimplicit-fallthrough -Wduplicated-cond -Wlogical-op -Wthread-safety],
+	[SITUS_TRY_FLAG([SITUS_CFLAGS], flag)])
+SITUS_CXXFLAGS="-std=c++17 -Wall -Wextra -Wshadow"
+AC_ARG_ENABLE([werror],
+	[AS_HELP_STRING([--enable-werror], [make every warning an error (continuous integration does)])],
+	[], [enable_werror=no])
+AS_IF([test "x$enable_werror" = xyes],
+	[SITUS_CFLAGS="$SITUS_CFLAGS -Werror"; SITUS_CXXFLAGS="$SITUS_CXXFLAGS -Werror"
+	situs_warnings_summary="are errors"],
+	[situs_warnings_summary="are warnings (--enable-werror makes them errors)"])
+AC_SUBST([SITUS_CFLAGS])
+AC_SUBST([SITUS_CXXFLAGS])
+])
+
+AC_DEFUN([SITUS_SANITIZERS], [
+AC_ARG_ENABLE([sanitizers],
+	[AS_HELP_STRING([--enable-sanitizers=LIST], [build with sanitizers: address,undefined or thread])],
+	[], [enable_sanitizers=no])
+AS_CASE([$enable_sanitizers],
+	[no], [situs_sanitizers_summary=none; SANITIZER_FLAGS=],
+	[yes], [AC_MSG_ERROR([--enable-sanitizers needs a list: address,undefined or thread])],
+	[situs_sanitizers_summary=$enable_sanitizers
+	SANITIZER_FLAGS="-fsanitize=$enable_sanitizers -fno-sanitize-recover=all -fno-omit-frame-pointer"])
+AS_IF([test -n "$SANITIZER_FLAGS"],
+	[situs_save_cflags=$CFLAGS
+	CFLAGS="$CFLAGS $SANITIZER_FLAGS"
+	AC_MSG_CHECKING([whether $CC links with $SANITIZER_FLAGS])
+	AC_LINK_IFELSE([AC_LANG_PROGRAM([], [])], [AC_MSG_RESULT([yes])],
+		[AC_MSG_RESULT([no])
+		AC_MSG_ERROR([$CC cannot build with --enable-sanitizers=$enable_sanitizers])])
+	CFLAGS=$situs_save_cflags])
+AC_SUBST([SANITIZER_FLAGS])
+AM_CONDITIONAL([SANITIZED], [test -n "$SANITIZER_FLAGS"])
+AM_CONDITIONAL([SANITIZED_THREAD], [test "x$enable_sanitizers" = xthread])
+])
+
+# Every linker of Linux takes a GNU version script; a check all the same, since the exported names
+# are a promise.
+AC_DEFUN([SITUS_VERSION_SCRIPT], [
+AC_MSG_CHECKING([whether the linker takes a version script])
+situs_save_ldflags=$LDFLAGS
+LDFLAGS="$LDFLAGS -Wl,--version-script=conftest.map"
+AS_ECHO(["{ global: main; local: *; };"]) > conftest.map
+AC_LINK_IFELSE([AC_LANG_PROGRAM([], [])], [AC_MSG_RESULT([yes])],
+	[AC_MSG_RESULT([no]); AC_MSG_ERROR([the linker does not support --version-script])])
+LDFLAGS=$situs_save_ldflags
+rm -f conftest.map
+])

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pool.h - objects of one size, from the kernel's pages and never from malloc.
+ *
+ * For what must be had inside extent hooks, where malloc would come back to us. Objects are
+ * aligned to a cache line where their size is a multiple of one, else to 16 bytes.
+ *
+ * Not locked: the owner's lock covers the pool. Memory returns to the kernel at destroy only.
+ */
+#ifndef BASE_POOL_H
+#define BASE_POOL_H
+
+#include <stddef.h>
+
+struct pool {
+	size_t object_size;       /* set once */
+	struct pool_free *free;   /* freed objects, last in first out */
+	struct pool_chunk *chunks;/* what was mapped, newest first */
+	char *fresh, *fresh_end;  /* never used part of the newest chunk */
+	size_t n_used;            /* objects out */
+	size_t n_free;            /* objects on the free list and in the fresh part */
+	size_t mapped;            /* bytes from the kernel */
+};
+
+void pool__init(struct pool *pool, size_t object_size);
+
+/* Gives every chunk back; objects still out are gone. */
+void pool__destroy(struct pool *pool);
+
+/* An object with undefined contents, or NULL where the kernel has no memory. */
+void *pool__get(struct pool *pool);
+void pool__put(struct pool *pool, void *object);
+
+/* Makes sure the next n calls of pool__get succeed: 0 or -ENOMEM. */
+int pool__reserve(struct pool *pool, size_t n);
+
+#endif
