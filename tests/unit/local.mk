@@ -1,12 +1,16 @@
 # Tests of single functions, one program a pair of files; cmocka prints TAP.
 if HAVE_CMOCKA
-unit_tests = tests/unit/test_pool
+unit_tests = tests/unit/test_pool tests/unit/test_publish
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
 tests_unit_test_pool_SOURCES = tests/unit/test_pool.c
 tests_unit_test_pool_CFLAGS = $(test_cflags)
 tests_unit_test_pool_LDADD = $(test_libs)
+
+tests_unit_test_publish_SOURCES = tests/unit/test_publish.c
+tests_unit_test_publish_CFLAGS = $(test_cflags)
+tests_unit_test_publish_LDADD = $(test_libs)
 endif
 
 dist_check_SCRIPTS += tests/unit/layers.sh

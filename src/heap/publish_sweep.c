@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * publish_sweep.c - removes tables whose program was killed before it could.
+ *
+ * Runs at a program's start, before its heaps exist, so it asks the kernel for the folder's entries
+ * itself: opendir would call malloc.
+ */
+#include "config.h"
+
+#include "heap/publish.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct entry { /* what the kernel calls linux_dirent64 */
+	uint64_t inode;
+	int64_t offset;
+	unsigned short size;
+	unsigned char type;
+	char name[];
+};
+
+/* Is `name` a table of this user whose program is no more? */
+static bool is_stale(int folder, const char *name, uint64_t pid_namespace)
+{
+	struct publish_header header;
+	unsigned long long start;
+	struct stat st;
+	unsigned uid;
+	ssize_t n;
+	long pid;
+	int fd, end = 0;
+
+	if (sscanf(name, "situs-%u-%ld-%llu%n", &uid, &pid, &start, &end) != 3 || name[end] ||
+		uid != geteuid() || pid <= 0)
+		return false;
+	if (publish__start_time(pid) == start)
+		return false;
+	fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return false;
+	n = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == uid
+		? pread(fd, &header, sizeof(header), 0) : -1;
+	close(fd);
+	/* A pid of another namespace says nothing here; a file without its header was never finished. */
+	return n == 0 || (n == (ssize_t)sizeof(header) &&
+		(header.magic != PUBLISH_MAGIC || header.pid_namespace == pid_namespace));
+}
+
+int publish__sweep(const char *path)
+{
+	char buffer[4096] __attribute__((aligned(8)));
+	int folder, n_removed = 0;
+	struct stat st;
+	long n;
+
+	if (stat("/proc/self/ns/pid", &st))
+		return 0;
+	folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		return 0;
+	while ((n = syscall(SYS_getdents64, folder, buffer, sizeof(buffer))) > 0) {
+		for (long at = 0; at < n;) {
+			const struct entry *entry = (const void *)(buffer + at);
+
+			at += entry->size;
+			if (strncmp(entry->name, "situs-", 6) == 0 &&
+				is_stale(folder, entry->name, st.st_ino) &&
+				unlinkat(folder, entry->name, 0) == 0)
+				n_removed++;
+		}
+	}
+	close(folder);
+	return n_removed;
+}
