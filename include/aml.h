@@ -72,11 +72,11 @@ struct aml_area_info {
 	unsigned latency;   /* ns from this thread's node; 0: unknown */
 };
 
-#define AML_AREA_LAZY 0x1u     /* mmap costs address space only: pages are charged at touch or commit */
+#define AML_AREA_LAZY 0x1u     /* reserve costs address space only: pages are charged at touch or commit */
 #define AML_AREA_ZEROED 0x2u   /* fresh mappings, and committed or purged pages, read as zeros */
 #define AML_AREA_PARTIAL 0x4u  /* munmap takes any page-aligned part of a mapping */
 #define AML_AREA_HOST 0x8u     /* the processor can read and write it */
-#define AML_AREA_COMMIT 0x10u  /* memory may be touched after a successful commit only (strict) */
+#define AML_AREA_COMMIT 0x10u  /* what reserve gave, or decommit took, is touched after commit only */
 #define AML_AREA_SHARED 0x20u  /* other processes may map the same pages; fork shares, not copies */
 
 /*
@@ -114,6 +114,12 @@ struct aml_area_ops {
 	int (*info)(const struct aml_area_data *data, struct aml_area_info *info);
 	/* Chains: which link (0 is the first) the mapping holding ptr came from; -AML_EDOM: none. */
 	int (*link)(const struct aml_area_data *data, const void *ptr);
+	/* As mmap, but address space only: what it gives is touched after commit, and is given back by
+	   munmap whether committed or not. Areas whose mmap has to pay in full (strict, files, limits)
+	   offer it to allocators that grow in large regions. */
+	void *(*reserve)(const struct aml_area_data *data, void **ptr, size_t size);
+	/* Makes the present pages of a range huge where that can be done now. */
+	int (*collapse)(const struct aml_area_data *data, void *ptr, size_t size);
 };
 
 struct aml_area {
@@ -124,12 +130,25 @@ struct aml_area {
 /*
  * Maps at least `size` bytes (rounded up to the area's page size) and returns their start, or NULL.
  * `ptr` is implementation-specific; for host memory, where ptr and *ptr are not NULL, *ptr is an
- * address hint. size 0 is AML_EINVAL.
+ * address hint. What is returned may be touched at once, also on areas that say AML_AREA_COMMIT.
+ * AML_EINVAL: size 0, or a NULL area or operation; AML_ENOMEM: the place has no room, or a size that
+ * overflows when rounded.
  */
 AML_PUBLIC void *aml_area_mmap(const struct aml_area *area, void **ptr, size_t size);
 
-/* Gives back what aml_area_mmap returned for the same size. */
+/*
+ * Gives back what aml_area_mmap or aml_area_reserve returned for the same size (or a page-aligned
+ * part of it, where the area says AML_AREA_PARTIAL). -AML_EINVAL, and nothing unmapped: NULL, size 0,
+ * a pointer that is not page-aligned, a range that this kind of area has not handed out in full.
+ */
 AML_PUBLIC int aml_area_munmap(const struct aml_area *area, void *ptr, size_t size);
+
+/*
+ * As aml_area_mmap, but where info says AML_AREA_COMMIT the memory is address space only: each part
+ * is touched after aml_area_commit has succeeded on it, and not after aml_area_decommit. Areas
+ * without the operation map, and what they return is ready for use.
+ */
+AML_PUBLIC void *aml_area_reserve(const struct aml_area *area, void **ptr, size_t size);
 
 /* Prints one line that describes the area; prefix (may be NULL) precedes it. */
 AML_PUBLIC int aml_area_fprintf(FILE *stream, const char *prefix, const struct aml_area *area);
@@ -137,8 +156,14 @@ AML_PUBLIC int aml_area_fprintf(FILE *stream, const char *prefix, const struct a
 /*
  * The optional operations. Where the area has none: commit and split and merge succeed and do
  * nothing (plain mapped memory needs neither); decommit, purge, move, locate are -AML_ENOTSUP; info
- * answers with the page size of the system, no flags but AML_AREA_HOST and nothing known; link is 0.
- * ptr and size are multiples of the system's page size within one mapping of the area.
+ * answers with the page size of the system, no flags but AML_AREA_HOST and nothing known; link is 0;
+ * collapse is -AML_ENOTSUP. ptr and size are multiples of the system's page size within one mapping
+ * of the area (-AML_EINVAL where they are not, size 0 included).
+ *
+ * Areas that say AML_AREA_COMMIT refuse nothing later: commit is where they say -AML_ENOMEM, with
+ * the range uncommitted as before. Strict areas have no purge (pages could not be promised to come
+ * back): decommit, then commit. On files purge keeps the range's space; -AML_ENOMEM there means that
+ * the range was taken back by others and counts as decommitted.
  */
 AML_PUBLIC int aml_area_commit(const struct aml_area *area, void *ptr, size_t size);
 AML_PUBLIC int aml_area_decommit(const struct aml_area *area, void *ptr, size_t size);
@@ -151,6 +176,7 @@ AML_PUBLIC int aml_area_locate(const struct aml_area *area, const void *ptr, siz
 	size_t *bytes_on_node, int n_nodes);
 AML_PUBLIC int aml_area_info(const struct aml_area *area, struct aml_area_info *info);
 AML_PUBLIC int aml_area_link(const struct aml_area *area, const void *ptr);
+AML_PUBLIC int aml_area_collapse(const struct aml_area *area, void *ptr, size_t size);
 
 /* Linux: memory placed by the kernel's NUMA policies */
 
@@ -187,6 +213,21 @@ AML_PUBLIC void aml_area_linux_destroy(struct aml_area **area);
  */
 AML_PUBLIC int aml_area_linux_check_binding(const struct aml_area *area, const void *ptr,
 	size_t size);
+
+/* Buffers: memory the caller already has */
+
+/*
+ * Makes an area that hands out the whole pages inside [start, start + size): a static buffer, a
+ * mapped device, a range of addresses that blocks shall lie in. The memory stays the caller's, must
+ * outlive the area, and is not assumed to be zero. A hint is honoured where that part is free.
+ * -AML_EINVAL: start NULL, no whole page in the range, or a range that wraps.
+ */
+AML_PUBLIC int aml_area_buffer_create(struct aml_area **area, void *start, size_t size);
+
+/* Frees the area, not the memory, and sets *area to NULL. NULL, and a pointer to NULL, are allowed. */
+AML_PUBLIC void aml_area_buffer_destroy(struct aml_area **area);
+
+/* Places by text */
 
 /*
  * Opens the area that a place string names; the grammar is in situs(7). -AML_EINVAL for a word that

@@ -16,3 +16,5 @@ endif
 dist_check_SCRIPTS += tests/unit/layers.sh
 TESTS += tests/unit/layers.sh
 EXTRA_DIST += tests/unit/test.h
+
+include tests/unit/area.mk

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * area.h - what the kinds of areas share: errors, options, constructors.
+ *
+ * Each kind of place is one file with a few static functions and one const table of operations;
+ * area.c answers for operations that a table leaves out. The constructors below are what the place
+ * grammar calls; they may use malloc, the operations may not (see <aml.h>).
+ */
+#ifndef AREA_AREA_H
+#define AREA_AREA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "aml.h"
+
+/*
+ * Fails: sets aml_errno to `code` (positive enum aml_error), errno to the value that corresponds to
+ * it, records the sentence for situs_error() and returns -code. No allocation.
+ */
+int aml__fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Set by aml__fail; cleared by area.c before each operation, which so learns whether it has spoken. */
+extern _Thread_local bool aml__told;
+
+/* The enum aml_error that describes an errno value of either sign. */
+int aml__code(int err);
+
+/* The errno value for an enum aml_error of either sign. */
+int aml__errno(int code);
+
+/* What a place string can say beyond where. Zeroed: nothing said. */
+struct area_options {
+	const struct bitmask *nodes;       /* copied; NULL: not asked for (every allowed node) */
+	enum aml_area_linux_policy policy; /* what to do with nodes */
+	int thp;                           /* 1 thp, -1 nothp, 0 unsaid */
+	bool populate;                     /* mmap faults every page in */
+	size_t limit;                      /* bytes the area may have out at once; 0: none */
+	bool keep_file;                    /* file and shm: the name stays when the area is destroyed */
+	const char *place;                 /* what fprintf prints, copied; NULL: put together from the rest */
+};
+
+/*
+ * Constructors. All return AML_SUCCESS or what aml__fail returned, write *area on success only, take
+ * options NULL for a zeroed struct, and honour every option that makes sense for the kind; one that
+ * does not is -AML_EINVAL with a sentence. Errors of nodes and policy are those of
+ * aml_area_linux_create.
+ */
+
+/* Private anonymous memory under a policy: node:, tiers and words that resolve to nodes, local, any. */
+int area__linux_create(struct aml_area **area, const struct area_options *options);
+
+/* Private anonymous memory under the kernel's default policy; nodes and policy are -AML_EINVAL. */
+int area__anon_create(struct aml_area **area, const struct area_options *options);
+
+/*
+ * Pages of a hugetlb pool. page_size is in bytes; -AML_EDOM where the kernel has no pool of that
+ * size. An empty pool is found at mmap (-AML_ENOMEM), since pools can be filled later.
+ */
+int area__hugetlb_create(struct aml_area **area, size_t page_size, const struct area_options *options);
+
+/*
+ * A file that grows as it is drawn from. `path` is a directory (an unnamed file in it, gone with the
+ * process) or a file (created, or found empty; unlinked at once unless keep_file). -AML_EDOM: no
+ * such folder, -AML_EPERM: not writable, -AML_EBUSY: the file is in use or not empty.
+ */
+int area__file_create(struct aml_area **area, const char *path, const struct area_options *options);
+
+/*
+ * Shared memory by name, without the leading slash; "" or NULL: without a name (memfd). Processes
+ * that open the same name map one another's ranges at the same addresses by passing the address as
+ * hint. Unlinked when the process that created it destroys the area, unless keep_file.
+ */
+int area__shm_create(struct aml_area **area, const char *name, const struct area_options *options);
+
+/*
+ * A chain: the first of the links that can serve does. 1 <= n_links <= AREA_MAX_LINKS. On success the
+ * links belong to the chain, which destroys them with itself; on failure they stay the caller's. Of
+ * the options only place and limit are looked at.
+ */
+#define AREA_MAX_LINKS 16
+int area__chain_create(struct aml_area **area, struct aml_area **links, int n_links,
+	const struct area_options *options);
+
+/*
+ * Frees an area made by any constructor here or in <aml.h> except user-made ones, and sets *area to
+ * NULL. NULL, a pointer to NULL, and the ready-made areas are allowed.
+ */
+void area__destroy(struct aml_area **area);
+
+/*
+ * Implementations begin their data with this head, so that area__destroy can free any of them and
+ * area__fprintf (the operation) print it.
+ */
+struct area_head {
+	void (*destroy)(struct aml_area *area); /* frees area and data; NULL: ready-made, never freed */
+	const char *place;                      /* what fprintf prints; malloced where destroy is not NULL */
+};
+
+int area__fprintf(const struct aml_area_data *data, FILE *stream, const char *prefix);
+
+/*
+ * One block that holds a struct aml_area and data of the given size, zeroed but for the head, which
+ * gets a copy of place; NULL without memory. area__free frees it and the place.
+ */
+struct aml_area *area__new(const struct aml_area_ops *ops, size_t data_size, const char *place,
+	void (*destroy)(struct aml_area *area));
+void area__free(struct aml_area *area);
+
+/* Rounds size up to a multiple of page_size, a power of two: false where that overflows. */
+static inline bool area__round(size_t size, size_t page_size, size_t *rounded)
+{
+	if (__builtin_add_overflow(size, page_size - 1, rounded))
+		return false;
+	*rounded &= ~(page_size - 1);
+	return true;
+}
+
+/* The address hint in an operation's ptr argument. */
+static inline void *area__hint(void **ptr)
+{
+	return ptr == NULL ? NULL : *ptr;
+}
+
+#endif

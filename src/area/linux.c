@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * linux.c - private anonymous memory under one of the kernel's NUMA policies.
+ *
+ * A mapping costs one mmap and, where the area has a policy, one mbind; pages come at first touch.
+ * Strict areas (strict.c) and huge pages (hugetlb.c) stand on the functions here.
+ *
+ * A failed call has unmapped what it mapped. An area is immutable: no locks here.
+ */
+#include "area/linux.h"
+
+#include <errno.h>
+#include <stdint.h>
+
+/* How many pages one question to the kernel names; the arrays live on the stack of a hook. */
+enum { N_ASKED = 256 };
+
+/*
+ * Over-maps and trims, so that transparent huge pages fit; kernels from 6.7 on align large mappings
+ * themselves and never come here.
+ */
+static int map_aligned(void **ptr, size_t size, size_t alignment)
+{
+	size_t over = size + alignment;
+	char *start;
+	void *p;
+	int failed;
+
+	if (over < size)
+		return -ENOMEM;
+	failed = os__map(&p, NULL, over, OS_MAP_NORESERVE, 0);
+	if (failed != 0)
+		return failed;
+	start = (char *)(((uintptr_t)p + alignment - 1) & ~(uintptr_t)(alignment - 1));
+	if (start != p)
+		os__unmap(p, (size_t)(start - (char *)p));
+	if (start + size != (char *)p + over)
+		os__unmap(start + size, over - size - (size_t)(start - (char *)p));
+	*ptr = start;
+	return 0;
+}
+
+static int map_pages(void **ptr, const struct aml_area_data *data, void *hint, size_t size)
+{
+	void *p;
+	int failed = os__map(&p, hint, size, OS_MAP_NORESERVE, 0);
+
+	if (failed != 0)
+		return failed;
+	if (data->huge_size != 0 && hint == NULL && size >= data->huge_size &&
+		(uintptr_t)p % data->huge_size != 0) {
+		os__unmap(p, size);
+		failed = map_aligned(&p, size, data->huge_size);
+		if (failed != 0)
+			return failed;
+	}
+	*ptr = p;
+	return 0;
+}
+
+/* Policy and advice for fresh address space. */
+static int prepare(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	int failed;
+
+	if (data->mode != OS_POLICY_DEFAULT) {
+		failed = os__bind(ptr, size, data->mode, &data->mode_nodes, false);
+		if (failed != 0)
+			return aml__fail(aml__code(failed) == AML_EINVAL ? AML_EDOM : aml__code(failed),
+				"%s: the kernel refused to bind %zu bytes: %s", data->head.place, size,
+				os__strerror(failed));
+	}
+	if (data->huge_size != 0 || data->nothp) {
+		failed = os__advise_huge(ptr, size, !data->nothp);
+		/* EINVAL: a kernel without transparent huge pages, which has none to forbid either. */
+		if (failed != 0 && !(failed == -EINVAL && data->nothp))
+			return aml__fail(AML_ENOTSUP, "%s: the kernel refused advice on huge pages: %s",
+				data->head.place, os__strerror(failed));
+	}
+	return AML_SUCCESS;
+}
+
+void *linux__reserve(const struct aml_area_data *data, void *hint, size_t size)
+{
+	void *p;
+	int failed = map_pages(&p, data, hint, size);
+
+	if (failed != 0) {
+		aml__fail(aml__code(failed), "%s: mapping %zu bytes: %s", data->head.place, size,
+			os__strerror(failed));
+		return NULL;
+	}
+	if (prepare(data, p, size) != AML_SUCCESS) {
+		os__unmap(p, size);
+		return NULL;
+	}
+	return p;
+}
+
+int linux__populate(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	size_t room = os__room();
+	int failed;
+
+	if (room < size)
+		return aml__fail(AML_ENOMEM, "%s: %zu bytes asked, %zu left on this machine",
+			data->head.place, size, room);
+	failed = os__populate(ptr, size);
+	if (failed != 0)
+		return aml__fail(AML_ENOMEM, "%s: no pages for %zu bytes: %s", data->head.place, size,
+			os__strerror(failed));
+	return AML_SUCCESS;
+}
+
+static void *linux_mmap(const struct aml_area_data *data, void **ptr, size_t size)
+{
+	void *p;
+
+	if (!area__round(size, data->page_size, &size)) {
+		aml__fail(AML_ENOMEM, "%s: the size overflows when rounded to pages", data->head.place);
+		return NULL;
+	}
+	p = linux__reserve(data, area__hint(ptr), size);
+	if (p != NULL && data->populate && linux__populate(data, p, size) != AML_SUCCESS) {
+		os__unmap(p, size);
+		return NULL;
+	}
+	return p;
+}
+
+int linux__munmap(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	int failed;
+
+	if (!area__round(size, data->page_size, &size))
+		return aml__fail(AML_EINVAL, "%s: unmapping a size that overflows", data->head.place);
+	failed = os__unmap(ptr, size);
+	if (failed != 0)
+		return aml__fail(aml__code(failed), "%s: unmapping %zu bytes at %p: %s", data->head.place,
+			size, ptr, os__strerror(failed));
+	return AML_SUCCESS;
+}
+
+static int linux_purge(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	int failed = os__discard(ptr, size);
+
+	if (failed != 0)
+		return aml__fail(aml__code(failed), "%s: purging %zu bytes at %p: %s", data->head.place,
+			size, ptr, os__strerror(failed));
+	return AML_SUCCESS;
+}
+
+int linux__locate(const struct aml_area_data *data, const void *ptr, size_t size,
+	size_t *bytes_on_node, int n_nodes)
+{
+	char *page = (char *)(uintptr_t)ptr, *end = page + size;
+	void *pages[N_ASKED];
+	int nodes[N_ASKED];
+
+	while (page < end) {
+		size_t n = 0;
+		int failed;
+
+		for (; n < N_ASKED && page < end; page += data->page_size)
+			pages[n++] = page;
+		failed = os__where(pages, n, nodes);
+		if (failed != 0)
+			return aml__fail(aml__code(failed), "%s: asking where pages are: %s",
+				data->head.place, os__strerror(failed));
+		for (size_t i = 0; i < n; i++)
+			if (nodes[i] >= 0 && nodes[i] < n_nodes)
+				bytes_on_node[nodes[i]] += data->page_size;
+	}
+	return AML_SUCCESS;
+}
+
+int linux__move(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	int failed = os__bind(ptr, size, data->mode,
+		data->mode == OS_POLICY_DEFAULT ? NULL : &data->mode_nodes,
+		data->mode != OS_POLICY_DEFAULT);
+
+	if (failed == -EIO)
+		return aml__fail(AML_EBUSY, "%s: some pages of %zu bytes at %p could not be moved",
+			data->head.place, size, ptr);
+	if (failed != 0)
+		return aml__fail(aml__code(failed), "%s: moving %zu bytes at %p: %s", data->head.place,
+			size, ptr, os__strerror(failed));
+	return AML_SUCCESS;
+}
+
+int linux__collapse(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	int failed = os__collapse(ptr, size);
+
+	if (failed == -EINVAL)
+		return aml__fail(AML_ENOTSUP, "%s: no huge page fits into %zu bytes at %p, or the kernel "
+			"has no MADV_COLLAPSE", data->head.place, size, ptr);
+	if (failed != 0)
+		return aml__fail(aml__code(failed), "%s: collapsing %zu bytes at %p: %s", data->head.place,
+			size, ptr, os__strerror(failed));
+	return AML_SUCCESS;
+}
+
+int linux__info(const struct aml_area_data *data, struct aml_area_info *info)
+{
+	const struct os_nodes *nodes = data->mode == OS_POLICY_DEFAULT ? &data->nodes : &data->mode_nodes;
+	size_t capacity = 0, available = 0;
+
+	for (int node = os__nodes_next(nodes, 0); node >= 0; node = os__nodes_next(nodes, node + 1)) {
+		size_t total, free;
+
+		if (os__node_memory(node, &total, &free) != 0)
+			continue;
+		capacity += total;
+		available += free;
+	}
+	info->page_size = data->page_size;
+	info->flags = AML_AREA_HOST | AML_AREA_LAZY | AML_AREA_ZEROED | AML_AREA_PARTIAL;
+	info->capacity = capacity;
+	info->available = capacity == 0 ? SIZE_MAX : available;
+	return AML_SUCCESS;
+}
+
+static const struct aml_area_ops linux_ops = {
+	.mmap = linux_mmap,
+	.munmap = linux__munmap,
+	.fprintf = area__fprintf,
+	.purge = linux_purge,
+	.move = linux__move,
+	.locate = linux__locate,
+	.info = linux__info,
+	.collapse = linux__collapse,
+};
+
+static struct aml_area_data linux_data = {
+	.head = {.place = "anon"},
+	.page_size = 4096,
+};
+
+const struct aml_area aml_area_linux = {&linux_ops, &linux_data};
+
+static int set_thp(struct aml_area_data *data, int thp)
+{
+	data->nothp = thp < 0;
+	if (thp <= 0)
+		return AML_SUCCESS;
+	data->huge_size = os__huge_page_size();
+	if (data->huge_size == 0)
+		return aml__fail(AML_ENOTSUP, "thp: this kernel has no transparent huge pages");
+	return AML_SUCCESS;
+}
+
+int area__linux_create(struct aml_area **area, const struct area_options *options)
+{
+	static const struct area_options none;
+	struct aml_area_data data = {.page_size = os__page_size()};
+	char text[LINUX_DESCRIPTION_SIZE];
+	struct aml_area *a;
+	int failed;
+
+	if (area == NULL)
+		return aml__fail(AML_EINVAL, "there is nowhere to put the area");
+	if (options == NULL)
+		options = &none;
+	failed = linux__choose(&data, options);
+	if (failed == AML_SUCCESS)
+		failed = set_thp(&data, options->thp);
+	if (failed != AML_SUCCESS)
+		return failed;
+	data.populate = options->populate;
+	linux__describe(&data, "", text, sizeof(text));
+	a = area__new(&linux_ops, sizeof(data), options->place != NULL ? options->place : text,
+		area__free);
+	if (a == NULL)
+		return aml__fail(AML_ENOMEM, "no memory for an area");
+	data.head = a->data->head;
+	*a->data = data;
+	*area = a;
+	return AML_SUCCESS;
+}
+
+int aml_area_linux_create(struct aml_area **area, const struct bitmask *nodes,
+	enum aml_area_linux_policy policy)
+{
+	struct area_options options = {.nodes = nodes, .policy = policy};
+
+	return area__linux_create(area, &options);
+}
+
+void aml_area_linux_destroy(struct aml_area **area)
+{
+	area__destroy(area);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * map.c - mapping, populating and dropping pages.
+ *
+ * Failure leaves every mapping as it was, except os__populate, which may have populated a part.
+ */
+#include "config.h"
+
+#include "os/os.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* include/uapi/asm-generic/mman-common.h of Linux 6.1 */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+#ifndef MAP_HUGE_SHIFT
+#define MAP_HUGE_SHIFT 26
+#endif
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+/* How often a call that says "try again" is believed. */
+enum { MAX_TRIES = 16 };
+
+const char *os__strerror(int err)
+{
+	const char *text = strerrordesc_np(err < 0 ? -err : err);
+
+	return text != NULL ? text : "unknown error";
+}
+
+size_t os__page_size(void)
+{
+	/* A benign race: every thread stores the same value. */
+	static size_t page_size;
+	size_t size = __atomic_load_n(&page_size, __ATOMIC_RELAXED);
+
+	if (size == 0) {
+		size = (size_t)sysconf(_SC_PAGESIZE);
+		__atomic_store_n(&page_size, size, __ATOMIC_RELAXED);
+	}
+	return size;
+}
+
+static int map(void **ptr, void *hint, size_t size, int flags, int prot, int fd, off_t offset)
+{
+	void *p = mmap(hint, size, prot, flags, fd, offset);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	/* Kernels before 4.17 take MAP_FIXED_NOREPLACE for a hint. */
+	if ((flags & MAP_FIXED_NOREPLACE) != 0 && p != hint) {
+		munmap(p, size);
+		return -EEXIST;
+	}
+	*ptr = p;
+	return 0;
+}
+
+int os__map(void **ptr, void *hint, size_t size, unsigned flags, size_t huge_size)
+{
+	int mmap_flags = MAP_ANONYMOUS;
+
+	mmap_flags |= flags & OS_MAP_SHARED ? MAP_SHARED : MAP_PRIVATE;
+	if (flags & OS_MAP_NORESERVE)
+		mmap_flags |= MAP_NORESERVE;
+	if (flags & OS_MAP_FIXED)
+		mmap_flags |= MAP_FIXED_NOREPLACE;
+	if (huge_size != 0)
+		mmap_flags |= MAP_HUGETLB | __builtin_ctzl(huge_size) << MAP_HUGE_SHIFT;
+	return map(ptr, hint, size, mmap_flags, flags & OS_MAP_NONE ? PROT_NONE : PROT_READ | PROT_WRITE,
+		-1, 0);
+}
+
+int os__map_file(void **ptr, void *hint, size_t size, unsigned flags, int fd, off_t offset)
+{
+	int mmap_flags = MAP_SHARED;
+
+	if (flags & OS_MAP_NORESERVE)
+		mmap_flags |= MAP_NORESERVE;
+	if (flags & OS_MAP_FIXED)
+		mmap_flags |= MAP_FIXED_NOREPLACE;
+	return map(ptr, hint, size, mmap_flags, PROT_READ | PROT_WRITE, fd, offset);
+}
+
+int os__unmap(void *ptr, size_t size)
+{
+	return munmap(ptr, size) == 0 ? 0 : -errno;
+}
+
+/* For kernels before 5.14: an atomic that changes nothing makes each page present and private. */
+static void populate_by_hand(char *ptr, size_t size)
+{
+	size_t page_size = os__page_size();
+
+	for (size_t i = 0; i < size; i += page_size)
+		__atomic_fetch_or(ptr + i, 0, __ATOMIC_RELAXED);
+}
+
+int os__populate(void *ptr, size_t size)
+{
+	for (int i = 0; i < MAX_TRIES; i++) {
+		if (madvise(ptr, size, MADV_POPULATE_WRITE) == 0)
+			return 0;
+		if (errno == EINVAL) {
+			populate_by_hand(ptr, size);
+			return 0;
+		}
+		if (errno != EINTR && errno != EAGAIN)
+			break;
+	}
+	return -errno;
+}
+
+static int advise(void *ptr, size_t size, int advice)
+{
+	for (int i = 0; i < MAX_TRIES; i++) {
+		if (madvise(ptr, size, advice) == 0)
+			return 0;
+		if (errno != EINTR && errno != EAGAIN)
+			break;
+	}
+	return -errno;
+}
+
+int os__discard(void *ptr, size_t size)
+{
+	return advise(ptr, size, MADV_DONTNEED);
+}
+
+int os__remove(void *ptr, size_t size)
+{
+	return advise(ptr, size, MADV_REMOVE);
+}
+
+int os__advise_huge(void *ptr, size_t size, bool huge)
+{
+	return advise(ptr, size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
+int os__collapse(void *ptr, size_t size)
+{
+	return advise(ptr, size, MADV_COLLAPSE);
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * os.h - the kernel's calls, as the floors above want them.
+ *
+ * Preconditions, for every function unless it says otherwise: ptr and size are multiples of the page
+ * size of the mapping they name, size is not 0, and ptr + size does not wrap. Functions return 0 or
+ * a negative errno value and leave no sentence (base/error.h): the caller knows what was meant.
+ * Out-parameters are written on success only. Nothing here allocates with malloc, takes a lock or
+ * keeps state beyond values that never change, so everything may run on any thread, inside
+ * jemalloc's extent hooks and in the child of a fork.
+ *
+ * Constants are those of the kernel's uapi headers, defined in numa.c and map.c where the C library's
+ * are too old to have them.
+ */
+#ifndef OS_OS_H
+#define OS_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The words of an errno value, of either sign. Static, never translated: translation may allocate. */
+const char *os__strerror(int err);
+
+/* Nodes */
+
+/* The kernel's largest CONFIG_NODES_SHIFT is 10. */
+#define OS_MAX_NODES 1024
+
+struct os_nodes {
+	unsigned long bits[OS_MAX_NODES / (8 * sizeof(unsigned long))];
+};
+
+static inline bool os__nodes_has(const struct os_nodes *nodes, int node)
+{
+	enum { WIDTH = 8 * sizeof(unsigned long) };
+
+	return node >= 0 && node < OS_MAX_NODES && (nodes->bits[node / WIDTH] >> (node % WIDTH) & 1);
+}
+
+static inline void os__nodes_add(struct os_nodes *nodes, int node)
+{
+	enum { WIDTH = 8 * sizeof(unsigned long) };
+
+	nodes->bits[node / WIDTH] |= 1UL << (node % WIDTH);
+}
+
+/* The first node at or after `node`; -1: none. For walking: n = next(set, 0); n = next(set, n + 1). */
+int os__nodes_next(const struct os_nodes *nodes, int node);
+int os__nodes_count(const struct os_nodes *nodes);
+bool os__nodes_equal(const struct os_nodes *a, const struct os_nodes *b);
+bool os__nodes_within(const struct os_nodes *part, const struct os_nodes *whole);
+
+/* As the kernel writes lists: "0-3,7". Cut where it does not fit; returns text. */
+char *os__nodes_text(const struct os_nodes *nodes, char *text, size_t size);
+
+/* The nodes this process may draw memory from now (its cpuset, cut to nodes that have memory). */
+int os__nodes_allowed(struct os_nodes *nodes);
+
+/* Bytes of a node in all, and free without any reclaim. -ENOENT: no such node. */
+int os__node_memory(int node, size_t *total, size_t *free);
+
+/* Bytes of main memory the whole machine could still give to programs without killing any, after a
+   margin that keeps other processes alive; the limits of this process's memory control groups count
+   too. SIZE_MAX: the kernel does not tell. */
+size_t os__room(void);
+
+/* Mapping */
+
+size_t os__page_size(void);
+
+enum os_map_flags {
+	OS_MAP_NORESERVE = 1, /* not counted against overcommit, nor against a hugetlb pool */
+	OS_MAP_SHARED = 2,
+	OS_MAP_FIXED = 4,     /* at hint, which must be free, or -EEXIST */
+	OS_MAP_NONE = 8,      /* address space only: no access */
+};
+
+/* Anonymous memory at or near hint (may be NULL). huge_size: 0, or the size of the pool's pages, of
+   which size is a multiple. */
+int os__map(void **ptr, void *hint, size_t size, unsigned flags, size_t huge_size);
+
+/* A file's bytes [offset, offset + size), shared. flags: OS_MAP_FIXED, OS_MAP_NORESERVE. */
+int os__map_file(void **ptr, void *hint, size_t size, unsigned flags, int fd, off_t offset);
+int os__unmap(void *ptr, size_t size);
+
+/* Faults every page in for writing, now: contents stay. -ENOMEM, -EFAULT (a hugetlb pool or a file's
+   space ran out). Running out of main memory kills processes: ask os__room first. */
+int os__populate(void *ptr, size_t size);
+
+/* Drops the pages of private anonymous memory: it reads as zeros. */
+int os__discard(void *ptr, size_t size);
+
+/* Punches a hole into the file or shared memory mapped here: it reads as zeros. -EOPNOTSUPP. */
+int os__remove(void *ptr, size_t size);
+
+/* Asks for (or against) transparent huge pages. -EINVAL: the kernel has none. */
+int os__advise_huge(void *ptr, size_t size, bool huge);
+
+/* Collapses present pages into huge ones now (6.1). -EINVAL: no aligned huge page in the range, or
+   the kernel has no such call; -ENOMEM, -EAGAIN. */
+int os__collapse(void *ptr, size_t size);
+
+/* The size of a transparent huge page; 0: the kernel has none. */
+size_t os__huge_page_size(void);
+
+/* Policies */
+
+enum os_policy {
+	OS_POLICY_DEFAULT = 0,
+	OS_POLICY_PREFERRED = 1,
+	OS_POLICY_BIND = 2,
+	OS_POLICY_INTERLEAVE = 3,
+	OS_POLICY_LOCAL = 4,
+	OS_POLICY_PREFERRED_MANY = 5,
+	OS_POLICY_WEIGHTED_INTERLEAVE = 6,
+};
+
+/* Sets a range's policy; pages that are present stay where they are unless `move`. nodes is NULL for
+   DEFAULT and LOCAL. -EPERM or -ENOSYS: this process may not; -EINVAL: the kernel lacks the policy or
+   none of the nodes is allowed; -EIO: some pages could not be moved. */
+int os__bind(void *ptr, size_t size, enum os_policy policy, const struct os_nodes *nodes, bool move);
+
+/* The policy of the page at ptr (any address). -EFAULT: nothing is mapped there. */
+int os__policy(const void *ptr, enum os_policy *policy, struct os_nodes *nodes);
+
+/* Where n pages, each named by any address in it, are: node numbers, or -ENOENT: not present, -EFAULT:
+   not mapped or the kernel's page of zeros. */
+int os__where(void *const *pages, size_t n, int *nodes);
+
+/* Asks to move n pages to the nodes in `to`; status as os__where after it. Never kills: a node that is
+   full leaves pages where they are. */
+int os__move(void *const *pages, size_t n, const int *to, int *status);
+
+/* Pools of huge pages */
+
+/* Pages of page_size in the pool: of one node, or of all (-1). -ENOENT: the kernel has no such pool. */
+int os__huge_pool(int node, size_t page_size, size_t *total, size_t *free);
+
+/* Files */
+
+/*
+ * Makes sure that the file has [offset, offset + size) with room behind every byte, so that a mapping
+ * of it cannot meet SIGBUS. The file grows where it was shorter. -ENOSPC, -EFBIG (also the process's
+ * file size limit, without its signal), -EDQUOT, -EIO. A failure may leave holes allocated, never
+ * bytes changed.
+ */
+int os__file_extend(int fd, off_t offset, size_t size);
+
+/* Gives the room behind a range back; it reads as zeros. -EOPNOTSUPP. */
+int os__file_punch(int fd, off_t offset, size_t size);
+
+/* Bytes the file system under fd has in all, and free for this user. */
+int os__file_room(int fd, size_t *total, size_t *free);
+
+#endif
