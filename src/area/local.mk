@@ -4,4 +4,13 @@ libsitus_core_la_SOURCES += \
 	src/area/error.c \
 	src/area/linux.c src/area/linux.h \
 	src/area/linux_choose.c \
+	src/area/nodes.c src/area/nodes.h \
+	src/area/place.c src/area/place.h \
+	src/area/place_open.c \
+	src/area/place_resolve.c \
+	src/area/topology.c src/area/topology.h \
+	src/area/topology_kind.c \
+	src/area/topology_nearest.c \
+	src/area/topology_sysfs.c \
+	src/area/topology_tiers.c \
 	src/area/unbuilt.c

@@ -18,3 +18,4 @@ TESTS += tests/unit/layers.sh
 EXTRA_DIST += tests/unit/test.h
 
 include tests/unit/area.mk
+include tests/unit/place.mk

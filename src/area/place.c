@@ -1,0 +1,658 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * place.c - the place grammar: text to struct and back.
+ *
+ *	chain  = place { ">" place }
+ *	place  = where { "," option }
+ *
+ * Blanks around ">" and "," do not count. A node list may hold commas ("node:0,2,strict"): an item
+ * that begins with a digit goes on with the list before it. In the names of file: and shm: a
+ * backslash takes the next character as it is, so that names may hold "," and ">".
+ *
+ * Which option goes with which place is one table (`wheres`); the error of an option that does not
+ * fit lists those that would.
+ */
+#include "area/place.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CLIP 48 /* bytes of a bad word that are shown; the rest is "..." */
+
+struct span {
+	const char *start;
+	size_t length;
+};
+
+/* Options, as bits of what a place takes. */
+enum {
+	TAKES_STRICT = 1 << PLACE_STRICT,
+	TAKES_BIND = 1 << PLACE_BIND,
+	TAKES_PREFERRED = 1 << PLACE_PREFERRED,
+	TAKES_INTERLEAVE = 1 << PLACE_INTERLEAVE,
+	TAKES_WEIGHTED = 1 << PLACE_WEIGHTED,
+	TAKES_FIRSTTOUCH = 1 << PLACE_FIRSTTOUCH,
+	TAKES_NODE = 1 << 8,
+	TAKES_THP = 1 << 9,
+	TAKES_NOTHP = 1 << 10,
+	TAKES_POPULATE = 1 << 11,
+	TAKES_LIMIT = 1 << 12,
+	TAKES_KEEP = 1 << 13,
+
+	TAKES_BINDING = TAKES_STRICT | TAKES_BIND | TAKES_PREFERRED | TAKES_INTERLEAVE | TAKES_WEIGHTED,
+	TAKES_PAGES = TAKES_THP | TAKES_NOTHP | TAKES_POPULATE | TAKES_LIMIT,
+	TAKES_CHOSEN = TAKES_BINDING | TAKES_FIRSTTOUCH | TAKES_PAGES,
+	TAKES_ALL = TAKES_BINDING | TAKES_FIRSTTOUCH | TAKES_NODE | TAKES_PAGES,
+};
+
+static const struct {
+	const char *word;
+	unsigned bit;
+} options[] = {
+	{"strict", TAKES_STRICT},
+	{"bind", TAKES_BIND},
+	{"preferred", TAKES_PREFERRED},
+	{"interleave", TAKES_INTERLEAVE},
+	{"weighted", TAKES_WEIGHTED},
+	{"firsttouch", TAKES_FIRSTTOUCH},
+	{"node:", TAKES_NODE},
+	{"thp", TAKES_THP},
+	{"nothp", TAKES_NOTHP},
+	{"populate", TAKES_POPULATE},
+	{"limit:", TAKES_LIMIT},
+	{"keep", TAKES_KEEP},
+};
+#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
+
+/* The text after the colon of a place's word. */
+enum argument { NO_ARGUMENT, NODE_LIST, NUMBER, PAGE_SIZE, PATH, NAME };
+
+/* The longer of two words with one beginning stands first. */
+static const struct {
+	const char *word;
+	enum place_where where;
+	enum argument argument;
+	unsigned takes;
+} wheres[] = {
+	{"node:", PLACE_NODE, NODE_LIST, TAKES_CHOSEN},
+	{"tier:fastest", PLACE_TIER_FASTEST, NO_ARGUMENT, TAKES_CHOSEN},
+	{"tier:largest", PLACE_TIER_LARGEST, NO_ARGUMENT, TAKES_CHOSEN},
+	{"tier:nearest", PLACE_TIER_NEAREST, NO_ARGUMENT, TAKES_CHOSEN},
+	{"tier:", PLACE_TIER_NUMBER, NUMBER, TAKES_CHOSEN},
+	{"hbm", PLACE_HBM, NO_ARGUMENT, TAKES_CHOSEN},
+	{"dram", PLACE_DRAM, NO_ARGUMENT, TAKES_CHOSEN},
+	{"cxl", PLACE_CXL, NO_ARGUMENT, TAKES_CHOSEN},
+	{"gpu", PLACE_GPU, NO_ARGUMENT, TAKES_CHOSEN},
+	{"local", PLACE_LOCAL, NO_ARGUMENT, TAKES_FIRSTTOUCH | TAKES_PAGES},
+	{"any", PLACE_ANY, NO_ARGUMENT, TAKES_BINDING | TAKES_FIRSTTOUCH | TAKES_PAGES},
+	{"hugetlb:", PLACE_HUGETLB, PAGE_SIZE,
+		TAKES_BINDING | TAKES_FIRSTTOUCH | TAKES_NODE | TAKES_POPULATE | TAKES_LIMIT},
+	{"file:", PLACE_FILE, PATH, TAKES_ALL | TAKES_KEEP},
+	{"shm:", PLACE_SHM, NAME, TAKES_ALL | TAKES_KEEP},
+	{"anon", PLACE_ANON, NO_ARGUMENT, TAKES_ALL},
+	{"cuda:", PLACE_CUDA, NUMBER, TAKES_POPULATE | TAKES_LIMIT},
+	{"opencl:", PLACE_OPENCL, NUMBER, TAKES_POPULATE | TAKES_LIMIT},
+};
+#define N_WHERES (sizeof(wheres) / sizeof(wheres[0]))
+
+/* How one byte is shown; its length. */
+static size_t show(unsigned char c, char shown[5])
+{
+	bool plain = c >= 0x20 && c < 0x7f;
+
+	return (size_t)snprintf(shown, 5, plain ? "%c" : "\\x%02x", c);
+}
+
+void place__quote(const char *text, size_t length, char *buffer, size_t size)
+{
+	size_t at = 0, cut = 0; /* cut: where "..." still fits */
+	char shown[5];
+
+	for (size_t i = 0; i < length; i++) {
+		size_t n = show((unsigned char)text[i], shown);
+
+		if (at + n >= size) {
+			snprintf(buffer + cut, size - cut, "...");
+			return;
+		}
+		memcpy(buffer + at, shown, n);
+		at += n;
+		if (at + 4 <= size)
+			cut = at;
+	}
+	buffer[at] = '\0';
+}
+
+/* Records a failure about `word`, whose quoted text the format's first %s takes. */
+static int fail(struct place_error *error, int code, struct span word, const char *format)
+{
+	char shown[CLIP];
+
+	place__quote(word.start, word.length, shown, sizeof(shown));
+	error->code = code;
+	error->bad_where = false;
+	/* The formats are literals of this file, each with one %s. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(error->text, sizeof(error->text), format, shown);
+#pragma GCC diagnostic pop
+	return -code;
+}
+
+/* The same for an error that a list of this machine's places helps with. */
+static int fail_where(struct place_error *error, int code, struct span word, const char *format)
+{
+	fail(error, code, word, format);
+	error->bad_where = true;
+	return -code;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static struct span trim(struct span s)
+{
+	while (s.length > 0 && is_blank(s.start[0])) {
+		s.start++;
+		s.length--;
+	}
+	/* A blank behind a backslash belongs to a name. */
+	while (s.length > 0 && is_blank(s.start[s.length - 1]) &&
+		!(s.length > 1 && s.start[s.length - 2] == '\\'))
+		s.length--;
+	return s;
+}
+
+/*
+ * Takes what stands before the first unescaped `stop` off *rest, the stop with it; *more says
+ * whether there was one. The result is trimmed.
+ */
+static struct span take(struct span *rest, char stop, bool *more)
+{
+	struct span s = {rest->start, 0};
+
+	*more = false;
+	while (s.length < rest->length) {
+		if (s.start[s.length] == stop) {
+			*more = true;
+			break;
+		}
+		s.length += s.start[s.length] == '\\' && s.length + 1 < rest->length ? 2 : 1;
+	}
+	rest->start += s.length + *more;
+	rest->length -= s.length + *more;
+	return trim(s);
+}
+
+static bool equals(struct span s, const char *word)
+{
+	return strlen(word) == s.length && memcmp(s.start, word, s.length) == 0;
+}
+
+/* A word that ends in a colon is the beginning of its item; others are all of it. */
+static bool matches(struct span item, const char *word)
+{
+	size_t length = strlen(word);
+
+	if (word[length - 1] != ':')
+		return equals(item, word);
+	return item.length >= length && memcmp(item.start, word, length) == 0;
+}
+
+static struct span argument_of(struct span item)
+{
+	const char *colon = memchr(item.start, ':', item.length);
+	size_t skip = (size_t)(colon - item.start) + 1;
+
+	return (struct span){item.start + skip, item.length - skip};
+}
+
+static int parse_nodes(struct span list, struct os_nodes *nodes, struct span item,
+	struct place_error *error)
+{
+	switch (nodes__parse(nodes, list.start, list.length)) {
+	case 0:
+		return 0;
+	case -ERANGE:
+		return fail_where(error, AML_EDOM, item,
+			"\"%s\" names a node above 1023, the highest a Linux kernel can have");
+	default:
+		return fail_where(error, AML_EINVAL, item,
+			"\"%s\": after node: a list such as 0, 0-3 or 0,2 is expected");
+	}
+}
+
+/* A plain decimal number up to 1023: tiers and devices are as many as nodes at most. */
+static int parse_number(struct span digits, unsigned *number)
+{
+	unsigned n = 0;
+
+	if (digits.length == 0 || digits.length > 4)
+		return -EINVAL;
+	for (size_t i = 0; i < digits.length; i++) {
+		if (digits.start[i] < '0' || digits.start[i] > '9')
+			return -EINVAL;
+		n = n * 10 + (unsigned)(digits.start[i] - '0');
+	}
+	if (n >= OS_MAX_NODES)
+		return -EINVAL;
+	*number = n;
+	return 0;
+}
+
+/* Digits and at most one of K, M, G, T, P (powers of 1024), which may be followed by B or iB. */
+static int parse_size(struct span text, size_t *size)
+{
+	static const char units[] = "KMGTP";
+	size_t at = 0, n = 0;
+
+	for (; at < text.length && text.start[at] >= '0' && text.start[at] <= '9'; at++)
+		if (__builtin_mul_overflow(n, 10, &n) ||
+			__builtin_add_overflow(n, (size_t)(text.start[at] - '0'), &n))
+			return -ERANGE;
+	if (at == 0)
+		return -EINVAL;
+	if (at < text.length) {
+		char c = text.start[at];
+		const char *unit = c ? strchr(units, c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c) : NULL;
+		struct span tail;
+
+		if (!unit)
+			return -EINVAL;
+		tail = (struct span){text.start + at + 1, text.length - at - 1};
+		if (tail.length > 0 && !equals(tail, "B") && !equals(tail, "iB"))
+			return -EINVAL;
+		for (const char *u = units; u <= unit; u++)
+			if (__builtin_mul_overflow(n, 1024, &n))
+				return -ERANGE;
+	}
+	if (n == 0)
+		return -EINVAL;
+	*size = n;
+	return 0;
+}
+
+static size_t unescaped_length(struct span name)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < name.length; i++, n++)
+		if (name.start[i] == '\\' && i + 1 < name.length)
+			i++;
+	return n;
+}
+
+static int parse_name(struct span name, bool is_path, struct place *place, struct span item,
+	struct place_error *error)
+{
+	size_t backslashes = 0;
+
+	if (name.length == 0)
+		return fail_where(error, AML_EINVAL, item,
+			is_path ? "\"%s\": after file: the name of a folder or file is expected"
+				: "\"%s\": after shm: a name is expected");
+	while (backslashes < name.length && name.start[name.length - 1 - backslashes] == '\\')
+		backslashes++;
+	if (backslashes % 2)
+		return fail_where(error, AML_EINVAL, item,
+			"\"%s\" ends in a single backslash; a backslash in a name is written \\\\");
+	if (unescaped_length(name) > (is_path ? PLACE_MAX_PATH : 254))
+		return fail_where(error, AML_EINVAL, item,
+			is_path ? "\"%s\" is longer than a file name may be (4095 bytes)"
+				: "\"%s\" is longer than a shared memory name may be (254 bytes)");
+	if (!is_path && (memchr(name.start, '/', name.length) || equals(name, ".") || equals(name, "..")))
+		return fail_where(error, AML_EINVAL, item,
+			"\"%s\": a shared memory name is one word without \"/\"; for a path use file:");
+	place->name = name.start;
+	place->name_length = name.length;
+	return 0;
+}
+
+static int parse_argument(enum argument argument, struct span item, struct place *place,
+	struct place_error *error)
+{
+	struct span text = argument == NO_ARGUMENT ? item : argument_of(item);
+
+	switch (argument) {
+	case NO_ARGUMENT:
+		return 0;
+	case NODE_LIST:
+		place->has_nodes = true;
+		return parse_nodes(text, &place->nodes, item, error);
+	case NUMBER:
+		if (parse_number(text, &place->number) == 0)
+			return 0;
+		return fail_where(error, AML_EINVAL, item,
+			place->where == PLACE_TIER_NUMBER
+				? "\"%s\": a tier is fastest, largest, nearest or a number (0 is the fastest)"
+				: "\"%s\": a device is a number from 0");
+	case PAGE_SIZE:
+		if (parse_size(text, &place->page_size) == 0 &&
+			(place->page_size & (place->page_size - 1)) == 0)
+			return 0;
+		return fail_where(error, AML_EINVAL, item,
+			"\"%s\": a huge page size is 2M, 1G or what /sys/kernel/mm/hugepages lists");
+	case PATH:
+	case NAME:
+		return parse_name(text, argument == PATH, place, item, error);
+	}
+	return 0;
+}
+
+/* The options in `takes`, separated by commas. */
+static void list_options(unsigned takes, char *buffer, size_t size)
+{
+	size_t at = 0;
+
+	buffer[0] = '\0';
+	for (size_t i = 0; i < N_OPTIONS && at < size; i++)
+		if (takes & options[i].bit)
+			at += (size_t)snprintf(buffer + at, size - at, "%s%s", at ? ", " : "",
+				options[i].word);
+}
+
+/* "option" does not go here: says what it stands with and what would go. */
+static int fail_option(struct place_error *error, const char *what, struct span item, struct span where,
+	unsigned takes)
+{
+	char shown[CLIP / 2], shown_where[CLIP / 2], list[112];
+
+	place__quote(item.start, item.length, shown, sizeof(shown));
+	place__quote(where.start, where.length, shown_where, sizeof(shown_where));
+	list_options(takes, list, sizeof(list));
+	error->code = AML_EINVAL;
+	error->bad_where = false;
+	snprintf(error->text, sizeof(error->text), "%s \"%s\" after \"%s\": it takes %s", what, shown,
+		shown_where, list);
+	return -AML_EINVAL;
+}
+
+static int parse_option(struct span item, struct span where, unsigned takes, struct place *place,
+	struct place_error *error)
+{
+	size_t i = 0;
+
+	while (i < N_OPTIONS && !matches(item, options[i].word))
+		i++;
+	if (i == N_OPTIONS)
+		return fail_option(error, "unknown option", item, where, takes);
+	if (!(takes & options[i].bit))
+		return fail_option(error, "no place for", item, where, takes);
+
+	switch (options[i].bit) {
+	case TAKES_NODE:
+		if (place->has_nodes)
+			return fail(error, AML_EINVAL, item, "\"%s\": the nodes are named twice");
+		place->has_nodes = true;
+		return parse_nodes(argument_of(item), &place->nodes, item, error);
+	case TAKES_THP:
+	case TAKES_NOTHP:
+		if (place->thp)
+			return fail(error, AML_EINVAL, item, "\"%s\": thp or nothp stands there already");
+		place->thp = options[i].bit == TAKES_THP ? 1 : -1;
+		return 0;
+	case TAKES_POPULATE:
+		place->populate = true;
+		return 0;
+	case TAKES_KEEP:
+		place->keep = true;
+		return 0;
+	case TAKES_LIMIT:
+		if (place->limit)
+			return fail(error, AML_EINVAL, item, "\"%s\": the limit is given twice");
+		switch (parse_size(argument_of(item), &place->limit)) {
+		case 0:
+			return 0;
+		case -ERANGE:
+			return fail(error, AML_EINVAL, item, "\"%s\" is more than this machine can address");
+		default:
+			return fail(error, AML_EINVAL, item,
+				"\"%s\": a limit is a size above 0 such as 4096, 512M or 4G");
+		}
+	default: /* the policies: option number is the policy's place in the enum */
+		if (place->policy != PLACE_POLICY_NONE)
+			return fail(error, AML_EINVAL, item, "\"%s\": a policy stands there already");
+		for (int policy = PLACE_STRICT; policy <= PLACE_FIRSTTOUCH; policy++)
+			if (options[i].bit == 1u << policy)
+				place->policy = (enum place_policy)policy;
+		return 0;
+	}
+}
+
+/* A list that goes on behind a comma: "node:0,2". Widens *item over the items that begin with a digit. */
+static void widen_list(struct span *item, struct span *rest, bool *more)
+{
+	while (*more) {
+		struct span next = *rest;
+		bool next_more;
+		struct span word = take(&next, ',', &next_more);
+
+		if (word.length == 0 || word.start[0] < '0' || word.start[0] > '9')
+			return;
+		item->length = (size_t)(word.start + word.length - item->start);
+		*rest = next;
+		*more = next_more;
+	}
+}
+
+static int parse_place(struct span text, struct place *place, struct place_error *error)
+{
+	struct span rest = text, where;
+	bool more;
+	size_t i = 0;
+	int err;
+
+	memset(place, 0, sizeof(*place));
+	where = take(&rest, ',', &more);
+	if (matches(where, "node:"))
+		widen_list(&where, &rest, &more);
+	if (where.length == 0)
+		return fail_where(error, AML_EINVAL, text, "\"%s\": a place is missing");
+	while (i < N_WHERES && !matches(where, wheres[i].word))
+		i++;
+	if (i == N_WHERES)
+		return fail_where(error, AML_EINVAL, where, "\"%s\" is not a place");
+	place->where = wheres[i].where;
+	err = parse_argument(wheres[i].argument, where, place, error);
+	if (err)
+		return err;
+
+	while (more) {
+		struct span item = take(&rest, ',', &more);
+
+		if (matches(item, "node:"))
+			widen_list(&item, &rest, &more);
+		if (item.length == 0)
+			return fail(error, AML_EINVAL, text, "\"%s\": an option is missing after a comma");
+		err = parse_option(item, where, wheres[i].takes, place, error);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Control characters have no place in any word: they would hide in messages and file names. */
+static int check_characters(const char *text, size_t length, struct place_error *error)
+{
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if ((c < 0x20 && c != '\t') || c == 0x7f) {
+			size_t from = i < 24 ? 0 : i - 24;
+
+			return fail(error, AML_EINVAL, (struct span){text + from, i + 1 - from},
+				"control character at the end of \"%s\"");
+		}
+	}
+	return 0;
+}
+
+int place__parse(const char *text, struct place_chain *chain, struct place_error *error)
+{
+	struct place_chain result;
+	struct span rest;
+	bool more = true;
+	int err;
+
+	if (!text)
+		return fail_where(error, AML_EINVAL, (struct span){"", 0}, "%sno place given");
+	rest = (struct span){text, strlen(text)};
+	err = check_characters(text, rest.length, error);
+	if (err)
+		return err;
+	if (trim(rest).length == 0)
+		return fail_where(error, AML_EINVAL, (struct span){"", 0}, "%sno place given");
+
+	result.n_links = 0;
+	while (more) {
+		struct span link = take(&rest, '>', &more);
+
+		if (link.length == 0)
+			return fail_where(error, AML_EINVAL, (struct span){text, strlen(text)},
+				"\"%s\": a place is missing beside \">\"");
+		if (result.n_links == PLACE_MAX_LINKS)
+			return fail(error, AML_EINVAL, link, "\"%s\" is one place too many: a chain has at most 16");
+		err = parse_place(link, &result.link[result.n_links], error);
+		if (err)
+			return err;
+		result.n_links++;
+	}
+	chain->n_links = result.n_links;
+	memcpy(chain->link, result.link, (size_t)result.n_links * sizeof(result.link[0]));
+	return 0;
+}
+
+size_t place__name(const struct place *place, char *buffer, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < place->name_length; i++) {
+		if (place->name[i] == '\\' && i + 1 < place->name_length)
+			i++;
+		if (n + 1 < size)
+			buffer[n] = place->name[i];
+		n++;
+	}
+	if (size > 0)
+		buffer[n < size ? n : size - 1] = '\0';
+	return n;
+}
+
+/* snprintf at the end of a growing text. */
+struct text {
+	char *buffer;
+	size_t size, length;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct text *text, const char *format, ...)
+{
+	size_t at = text->length < text->size ? text->length : text->size;
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(at < text->size ? text->buffer + at : NULL, text->size - at, format, args);
+	va_end(args);
+	if (n > 0)
+		text->length += (size_t)n;
+}
+
+static void add_size(struct text *text, const char *word, size_t size)
+{
+	static const char units[] = "KMGTP";
+	const char *unit = NULL;
+
+	for (const char *u = units; *u && size % 1024 == 0; u++) {
+		size /= 1024;
+		unit = u;
+	}
+	add(text, "%s%zu%.*s", word, size, unit ? 1 : 0, unit ? unit : "");
+}
+
+static void add_nodes(struct text *text, const struct os_nodes *nodes)
+{
+	char list[5 * OS_MAX_NODES];
+
+	add(text, "%s", os__nodes_text(nodes, list, sizeof(list)));
+}
+
+static void add_where(struct text *text, const struct place *place)
+{
+	for (size_t i = 0; i < N_WHERES; i++) {
+		if (wheres[i].where != place->where)
+			continue;
+		switch (wheres[i].argument) {
+		case NODE_LIST:
+			add(text, "%s", wheres[i].word);
+			add_nodes(text, &place->nodes);
+			return;
+		case NUMBER:
+			add(text, "%s%u", wheres[i].word, place->number);
+			return;
+		case PAGE_SIZE:
+			add_size(text, wheres[i].word, place->page_size);
+			return;
+		case PATH:
+		case NAME:
+			add(text, "%s%.*s", wheres[i].word, (int)place->name_length, place->name);
+			return;
+		case NO_ARGUMENT:
+			add(text, "%s", wheres[i].word);
+			return;
+		}
+	}
+}
+
+size_t place__format(const struct place *place, char *buffer, size_t size)
+{
+	struct text text = {buffer, size, 0};
+
+	if (size > 0)
+		buffer[0] = '\0';
+	add_where(&text, place);
+	if (place->has_nodes && place->where != PLACE_NODE) {
+		add(&text, ",node:");
+		add_nodes(&text, &place->nodes);
+	}
+	if (place->policy != PLACE_POLICY_NONE)
+		add(&text, ",%s", options[place->policy - PLACE_STRICT].word);
+	if (place->thp)
+		add(&text, "%s", place->thp > 0 ? ",thp" : ",nothp");
+	if (place->populate)
+		add(&text, ",populate");
+	if (place->keep)
+		add(&text, ",keep");
+	if (place->limit)
+		add_size(&text, ",limit:", place->limit);
+	return text.length;
+}
+
+bool place__needs_topology(const struct place *place)
+{
+	return place->where >= PLACE_TIER_FASTEST && place->where <= PLACE_GPU;
+}
+
+enum aml_area_linux_policy place__policy(const struct place *place, unsigned n_nodes)
+{
+	switch (place->policy) {
+	case PLACE_STRICT:
+		return AML_AREA_LINUX_POLICY_STRICT;
+	case PLACE_BIND:
+		return AML_AREA_LINUX_POLICY_BIND;
+	case PLACE_PREFERRED:
+		return n_nodes == 1 ? AML_AREA_LINUX_POLICY_PREFERRED
+				    : AML_AREA_LINUX_POLICY_PREFERRED_MANY;
+	case PLACE_INTERLEAVE:
+		return AML_AREA_LINUX_POLICY_INTERLEAVE;
+	case PLACE_WEIGHTED:
+		return AML_AREA_LINUX_POLICY_WEIGHTED_INTERLEAVE;
+	case PLACE_FIRSTTOUCH: /* within a set, a bound mapping takes the touching thread's nearest */
+	case PLACE_POLICY_NONE:
+		break;
+	}
+	return n_nodes > 0 ? AML_AREA_LINUX_POLICY_BIND : AML_AREA_LINUX_POLICY_DEFAULT;
+}
