@@ -1,28 +1,93 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * error.c - each thread's text lives in a block from a pool, taken at its first failure and given
+ * back when the thread ends. One pointer of initial-exec TLS finds it: the text itself would eat the
+ * static surplus that late dlopen needs, and ordinary TLS may call malloc at first use, which extent
+ * hooks must not.
+ */
 #include "base/error.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
-/*
- * Plain thread-local storage, not initial-exec: the text is larger than what a late dlopen may take
- * of the static surplus, and a program that fails can afford the slower access.
- */
-static _Thread_local char text[ERROR_TEXT_SIZE];
+#include "base/lock.h"
+#include "base/pool.h"
+
+struct text {
+	char words[ERROR_TEXT_SIZE];
+};
+
+static _Thread_local struct text *own __attribute__((tls_model("initial-exec")));
+
+static struct lock lock = LOCK_INITIALIZER;
+static struct pool texts LOCK_GUARDED_BY(lock) = {.object_size = sizeof(struct text)};
+static pthread_key_t ending;
+static int have_key;
+
+static void give_back(void *text)
+{
+	own = NULL;
+	lock__acquire(&lock);
+	pool__put(&texts, text);
+	lock__release(&lock);
+}
+
+/* Early, so that the key is among the first, which pthread_setspecific serves without malloc. */
+__attribute__((constructor)) static void make_key(void)
+{
+	have_key = pthread_key_create(&ending, give_back) == 0;
+}
+
+static void child_after_fork(void)
+{
+	lock__reset(&lock);
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+	pthread_atfork(NULL, NULL, child_after_fork);
+}
+
+static struct text *own_text(void)
+{
+	if (own == NULL) {
+		lock__acquire(&lock);
+		own = pool__get(&texts);
+		lock__release(&lock);
+		if (own != NULL && have_key)
+			pthread_setspecific(ending, own);
+	}
+	return own;
+}
 
 int error__set(int err, const char *format, ...)
 {
-	va_list args;
+	struct text *text = own_text();
 
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
+	if (text != NULL) {
+		/* The new sentence may quote the old one, so it is made beside it. */
+		struct text next;
+		va_list args;
+
+		va_start(args, format);
+		vsnprintf(next.words, sizeof(next.words), format, args);
+		va_end(args);
+		memcpy(text->words, next.words, strlen(next.words) + 1);
+	}
 	errno = err;
 	return -err;
 }
 
+void error__clear(void)
+{
+	if (own != NULL)
+		own->words[0] = '\0';
+}
+
 const char *error__text(void)
 {
-	return text;
+	return own == NULL ? "" : own->words;
 }

@@ -14,6 +14,9 @@
 /* Records a sentence for this thread, sets errno to `err` (positive) and returns -err. */
 int error__set(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Forgets the sentence, so that whoever fails next is the one who is quoted. */
+void error__clear(void);
+
 /* The recorded sentence; "" before the first failure. */
 const char *error__text(void);
 

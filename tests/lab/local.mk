@@ -1,1 +1,57 @@
-# Tests of this kind.
+# Tests that run in guests with NUMA nodes: doc/lab.md. A guest uses both cores of a small machine, so
+# they run after all other tests, and a lock of the runner's lets them run one after the other only.
+lab_guest_programs =
+lab_suites =
+EXTRA_DIST += \
+	doc/lab.md tests/lab/run tests/lab/kernel tests/lab/init \
+	tests/lab/guest.py tests/lab/image.py tests/lab/topology.py \
+	$(lab_topologies)
+lab_topologies = \
+	tests/lab/topologies/eight.topo \
+	tests/lab/topologies/four-hmat.topo \
+	tests/lab/topologies/four-plain.topo \
+	tests/lab/topologies/hbm-only.topo \
+	tests/lab/topologies/offline.topo \
+	tests/lab/topologies/two.topo
+
+dist_check_SCRIPTS += tests/lab/runner.sh tests/lab/topology.sh
+TESTS += tests/lab/runner.sh tests/lab/topology.sh
+
+if HAVE_CMOCKA
+lab_guest_programs += \
+	tests/lab/guest/attributes \
+	tests/lab/guest/kernel_places
+lab_sources = tests/lab/guest/lab.c tests/lab/guest/lab.h
+lab_libs = $(test_libs) $(HWLOC_LIBS) $(NUMA_LIBS) -lpthread
+
+tests_lab_guest_attributes_SOURCES = tests/lab/guest/attributes.c $(lab_sources)
+tests_lab_guest_attributes_CFLAGS = $(test_cflags)
+tests_lab_guest_attributes_LDADD = $(lab_libs)
+
+tests_lab_guest_kernel_places_SOURCES = tests/lab/guest/kernel_places.c $(lab_sources)
+tests_lab_guest_kernel_places_CFLAGS = $(test_cflags)
+tests_lab_guest_kernel_places_LDADD = $(lab_libs)
+
+check_PROGRAMS += $(lab_guest_programs)
+
+lab_suites += \
+	tests/lab/two.sh \
+	tests/lab/four-hmat.sh \
+	tests/lab/four-plain.sh \
+	tests/lab/eight.sh \
+	tests/lab/hbm-only.sh \
+	tests/lab/offline.sh
+endif
+dist_check_SCRIPTS += $(lab_suites)
+
+# Sanitizers' shadow memory takes what the guests' nodes are there to count.
+if !SANITIZED
+TESTS += $(lab_suites)
+lab_logs = $(lab_suites:.sh=.log)
+$(lab_logs): $(filter-out $(lab_logs),$(TEST_LOGS))
+endif
+
+# The lab alone.
+lab:
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='tests/lab/runner.sh tests/lab/topology.sh $(lab_suites)'
+.PHONY: lab

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pagemap.h - one 32-bit word for every 4 KiB granule of the address space: whose it is.
+ *
+ * A two-level table: a root of pointers, one for each GiB of the 47-bit user address space, and
+ * leaves of one word a granule, mapped when first needed and never unmapped (4 bytes for each
+ * touched granule: 0.1 %). Readers take no lock and write nothing; any address is a valid question.
+ * A word is changed only by the owner of its granule, by plain atomic stores, so a child after fork
+ * finds every word whole.
+ */
+#ifndef BASE_PAGEMAP_H
+#define BASE_PAGEMAP_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	PAGEMAP_GRANULE_BITS = 12,
+	PAGEMAP_LEAF_BITS = 18,
+	PAGEMAP_ADDRESS_BITS = 47,
+	PAGEMAP_ROOT_BITS = PAGEMAP_ADDRESS_BITS - PAGEMAP_LEAF_BITS - PAGEMAP_GRANULE_BITS,
+};
+
+typedef _Atomic(uint32_t) pagemap_word;
+
+extern _Atomic(pagemap_word *) pagemap__root[(size_t)1 << PAGEMAP_ROOT_BITS];
+
+/* The word of the granule that holds the address; 0 where none was set. */
+static inline uint32_t pagemap__get(const void *address)
+{
+	uintptr_t granule = (uintptr_t)address >> PAGEMAP_GRANULE_BITS;
+	uintptr_t root = granule >> PAGEMAP_LEAF_BITS;
+
+	if (__builtin_expect(root >> PAGEMAP_ROOT_BITS != 0, 0))
+		return 0;
+
+	/* Consume ordering: the leaf's words are reached through the pointer. */
+	pagemap_word *leaf = atomic_load_explicit(&pagemap__root[root], memory_order_acquire);
+
+	if (__builtin_expect(leaf == NULL, 0))
+		return 0;
+	return atomic_load_explicit(&leaf[granule & (((uintptr_t)1 << PAGEMAP_LEAF_BITS) - 1)],
+		memory_order_relaxed);
+}
+
+/* Changes the word of a granule whose leaf pagemap__prepare made. */
+static inline void pagemap__put(const void *address, uint32_t word)
+{
+	uintptr_t granule = (uintptr_t)address >> PAGEMAP_GRANULE_BITS;
+	pagemap_word *leaf = atomic_load_explicit(&pagemap__root[granule >> PAGEMAP_LEAF_BITS],
+		memory_order_acquire);
+
+	atomic_store_explicit(&leaf[granule & (((uintptr_t)1 << PAGEMAP_LEAF_BITS) - 1)], word,
+		memory_order_relaxed);
+}
+
+/* Maps the leaves a range needs: 0, -ENOMEM, or -EINVAL for addresses beyond the table. */
+int pagemap__prepare(const void *start, size_t size);
+
+/* Sets every granule the range touches; the range is prepared. */
+void pagemap__fill(const void *start, size_t size, uint32_t word);
+
+#endif

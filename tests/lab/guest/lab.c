@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* lab.c - see lab.h. Plain stdio and system calls: nothing of the library under test. */
+#include <errno.h>
+#include <fcntl.h>
+#include <numa.h>
+#include <numaif.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/lab/guest/lab.h"
+
+unsigned long lab_number(const char *name)
+{
+	const char *text = getenv(name);
+
+	if (!text)
+		fail_msg("%s is not set: run this in the lab", name);
+	return strtoul(text, NULL, 10);
+}
+
+unsigned long lab_of_node(const char *name, int node)
+{
+	char variable[64];
+
+	snprintf(variable, sizeof(variable), "LAB_%s_%d", name, node);
+	return lab_number(variable);
+}
+
+unsigned long lab_figure(const char *name, int from, int to)
+{
+	char variable[64];
+	const char *text;
+	char *end;
+	unsigned long value = 0;
+
+	snprintf(variable, sizeof(variable), "LAB_%s_%d", name, from);
+	text = getenv(variable);
+	if (!text)
+		fail_msg("%s is not set", variable);
+	for (int column = 0; column <= to; column++, text = end) {
+		value = strtoul(text, &end, 10);
+		if (end == text)
+			fail_msg("%s has no column %d", variable, to);
+	}
+	return value;
+}
+
+int lab_n_nodes(void)
+{
+	return (int)lab_number("LAB_N_NODES");
+}
+
+lab_nodes_t lab_parse_nodes(const char *text)
+{
+	lab_nodes_t nodes = 0;
+	char *end;
+
+	if (!strcmp(text, "-"))
+		return 0;
+	for (;;) {
+		unsigned long first = strtoul(text, &end, 10), last = first;
+
+		if (end != text && *end == '-')
+			last = strtoul(end + 1, &end, 10);
+		if (end == text || last >= LAB_MAX_NODES || (*end && *end != ','))
+			fail_msg("\"%s\" is not a list of nodes", text);
+		for (; first <= last; first++)
+			nodes |= (lab_nodes_t)1 << first;
+		if (!*end)
+			return nodes;
+		text = end + 1;
+	}
+}
+
+int lab_only_node(lab_nodes_t nodes)
+{
+	return nodes && !(nodes & (nodes - 1)) ? __builtin_ctzll(nodes) : -1;
+}
+
+void lab_pages(const void *start, size_t size, size_t on_node[LAB_MAX_NODES])
+{
+	enum { BATCH = 1024 };
+	uintptr_t page = (uintptr_t)start & ~(LAB_PAGE - 1);
+	uintptr_t end = (uintptr_t)start + size;
+
+	while (page < end) {
+		void *pages[BATCH];
+		int status[BATCH];
+		unsigned long n = 0;
+
+		for (; n < BATCH && page < end; n++, page += LAB_PAGE)
+			pages[n] = (void *)page;
+		if (move_pages(0, n, pages, NULL, status, 0))
+			fail_msg("move_pages: %s", strerror(errno));
+		for (unsigned long i = 0; i < n; i++)
+			if (status[i] >= 0 && status[i] < LAB_MAX_NODES)
+				on_node[status[i]] += LAB_PAGE;
+	}
+}
+
+static size_t split_by(const size_t on_node[LAB_MAX_NODES], lab_nodes_t nodes, size_t *inside)
+{
+	size_t in = 0, out = 0;
+
+	for (int node = 0; node < LAB_MAX_NODES; node++)
+		*(nodes >> node & 1 ? &in : &out) += on_node[node];
+	if (inside)
+		*inside = in;
+	return out;
+}
+
+size_t lab_astray(const void *start, size_t size, lab_nodes_t nodes, size_t *inside)
+{
+	size_t on_node[LAB_MAX_NODES] = {0};
+
+	lab_pages(start, size, on_node);
+	return split_by(on_node, nodes, inside);
+}
+
+/* Adds the "N2=512" words of a numa_maps line to on_node. */
+static void read_numa_maps_line(char *line, size_t on_node[LAB_MAX_NODES])
+{
+	const char *at = strstr(line, "kernelpagesize_kB=");
+	size_t page_size = (at ? strtoul(at + strlen("kernelpagesize_kB="), NULL, 10) : 4) * KIB;
+
+	for (char *save, *word = strtok_r(line, " \n", &save); word; word = strtok_r(NULL, " \n", &save)) {
+		int node;
+		size_t pages;
+
+		if (sscanf(word, "N%d=%zu", &node, &pages) == 2 && node < LAB_MAX_NODES)
+			on_node[node] += pages * page_size;
+	}
+}
+
+size_t lab_mapping_astray(const void *address, lab_nodes_t nodes, size_t *inside)
+{
+	size_t on_node[LAB_MAX_NODES] = {0};
+	FILE *file = fopen("/proc/self/numa_maps", "re");
+	char line[4096], best[4096] = "";
+
+	if (!file)
+		fail_msg("numa_maps: %s", strerror(errno));
+	/* Lines give starts only, in order: the last one not above the address is its mapping. */
+	while (fgets(line, sizeof(line), file))
+		if (strtoul(line, NULL, 16) <= (uintptr_t)address)
+			memcpy(best, line, sizeof(best));
+	fclose(file);
+	read_numa_maps_line(best, on_node);
+	return split_by(on_node, nodes, inside);
+}
+
+unsigned long lab_read_number(const char *path, const char *label)
+{
+	char text[8192];
+	const char *at;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (n < 0)
+		fail_msg("%s: %s", path, strerror(errno));
+	close(fd);
+	text[n] = '\0';
+	at = strstr(text, label);
+	if (!at)
+		fail_msg("%s has no \"%s\"", path, label);
+	at += strlen(label);
+	return strtoul(at + strcspn(at, "0123456789"), NULL, 10);
+}
+
+int lab_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : write(fd, text, strlen(text));
+	int err = n < 0 ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+size_t lab_free(int node)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/meminfo", node);
+	return lab_read_number(path, "MemFree:") * KIB;
+}
+
+void lab_pin(int node)
+{
+	if (numa_run_on_node(node))
+		fail_msg("numa_run_on_node(%d): %s", node, strerror(errno));
+}
+
+struct errand {
+	int node;
+	void (*fn)(void *);
+	void *arg;
+};
+
+static void *run_errand(void *arg)
+{
+	const struct errand *errand = arg;
+
+	lab_pin(errand->node);
+	errand->fn(errand->arg);
+	return NULL;
+}
+
+void lab_on_node(int node, void (*fn)(void *), void *arg)
+{
+	struct errand errand = {node, fn, arg};
+	pthread_t thread;
+	int err = pthread_create(&thread, NULL, run_errand, &errand);
+
+	if (err)
+		fail_msg("pthread_create: %s", strerror(err));
+	pthread_join(thread, NULL);
+}
+
+/* A word for the address it stands at, so that a page in the wrong place is noticed too. */
+static uint64_t word_for(const uint64_t *at, uint64_t seed)
+{
+	return ((uintptr_t)at / sizeof(*at) ^ seed) * 0x9e3779b97f4a7c15u | 1;
+}
+
+/* One word a KiB, and the last: enough to find a lost page, cheap under emulation. */
+#define STRIDE (KIB / sizeof(uint64_t))
+
+void lab_fill(void *start, size_t size, uint64_t seed)
+{
+	uint64_t *words = start;
+	size_t n = size / sizeof(*words);
+
+	for (size_t i = 0; i < n; i += STRIDE)
+		words[i] = word_for(&words[i], seed);
+	if (n)
+		words[n - 1] = word_for(&words[n - 1], seed);
+}
+
+bool lab_filled(const void *start, size_t size, uint64_t seed)
+{
+	const uint64_t *words = start;
+	size_t n = size / sizeof(*words);
+
+	for (size_t i = 0; i < n; i += STRIDE)
+		if (words[i] != word_for(&words[i], seed))
+			return false;
+	return !n || words[n - 1] == word_for(&words[n - 1], seed);
+}
