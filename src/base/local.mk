@@ -2,4 +2,5 @@ libsitus_core_la_SOURCES += \
 	src/base/error.c src/base/error.h \
 	src/base/lock.h \
 	src/base/pagemap.c src/base/pagemap.h \
-	src/base/pool.c src/base/pool.h
+	src/base/pool.c src/base/pool.h \
+	src/base/size.c src/base/size.h

@@ -1,1 +1,13 @@
-# Sources of this floor.
+# The command. It holds the library itself, so that it runs from any folder.
+bin_PROGRAMS += situs
+
+situs_SOURCES = \
+	src/tool/main.c src/tool/tool.h \
+	src/tool/process.h src/tool/process_pages.c src/tool/process_table.c \
+	src/tool/program.c src/tool/program.h \
+	src/tool/run.c \
+	src/tool/stat.c \
+	src/tool/table.c \
+	src/tool/topo.c
+situs_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) -DPKGLIBDIR='"$(pkglibdir)"'
+situs_LDADD = libsitus_core.la $(JANSSON_LIBS)

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * system.c - what the C and C++ libraries have behind the names the preload takes over.
+ *
+ * Looked up in the very library, never with RTLD_NEXT: the next malloc_usable_size of a process may
+ * be another allocator's, which does not know the C library's blocks.
+ */
+#include "config.h"
+
+#include "preload/system.h"
+
+#include <dlfcn.h>
+#include <gnu/lib-names.h>
+#include <stdatomic.h>
+
+typedef _Atomic(void *) cached;
+
+/* Idempotent, so threads may do it at once. */
+static void *look_up(cached *found, const char *name)
+{
+	void *function = atomic_load_explicit(found, memory_order_relaxed), *library;
+
+	if (function)
+		return function;
+	library = dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
+	if (!library)
+		return NULL;
+	function = dlsym(library, name);
+	dlclose(library);
+	atomic_store_explicit(found, function, memory_order_relaxed);
+	return function;
+}
+
+size_t system__usable_size(void *ptr)
+{
+	static cached found;
+	size_t (*function)(void *);
+
+	*(void **)&function = look_up(&found, "malloc_usable_size");
+	return function ? function(ptr) : 0;
+}
+
+int system__trim(size_t pad)
+{
+	static cached found;
+	int (*function)(size_t);
+
+	*(void **)&function = look_up(&found, "malloc_trim");
+	return function ? function(pad) : 0;
+}
+
+struct mallinfo2 system__mallinfo2(void)
+{
+	static cached found;
+	struct mallinfo2 (*function)(void);
+
+	*(void **)&function = look_up(&found, "mallinfo2");
+	return function ? function() : (struct mallinfo2){ 0 };
+}
+
+void *system__cxx(const char *name)
+{
+	static const char *const libraries[] = { "libstdc++.so.6", "libc++abi.so.1", "libc++.so.1" };
+	void *library, *function = NULL;
+
+	for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]) && !function; i++) {
+		library = dlopen(libraries[i], RTLD_LAZY | RTLD_NOLOAD);
+		if (!library)
+			continue;
+		function = dlsym(library, name);
+		dlclose(library);
+	}
+	return function;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* main.c - finds the sub-command; what they all use. */
+#include "config.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aml.h"
+#include "tool/tool.h"
+
+static const struct command commands[] = {
+	{ "run", "start a program whose heap lies in a place", run__main },
+	{ "topo", "the places of this machine, or what one place stands for", topo__main },
+	{ "stat", "where the heaps of a running program really lie", stat__main },
+};
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+int tool__fail(int status, const char *format, ...)
+{
+	char line[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	for (char *c = line; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	fprintf(stderr, "situs: %s\n", line);
+	return status;
+}
+
+int tool__status(int aml_error)
+{
+	switch (abs(aml_error)) {
+	case AML_SUCCESS:
+		return TOOL_OK;
+	case AML_EINVAL:
+	case AML_EDOM:
+		return TOOL_USAGE;
+	default:
+		return TOOL_FAILED;
+	}
+}
+
+int tool__json(json_t *value)
+{
+	int failed = json_dumpf(value, stdout, JSON_INDENT(2));
+
+	json_decref(value);
+	if (failed || putchar('\n') == EOF || fflush(stdout))
+		return tool__fail(TOOL_FAILED, "cannot write the output");
+	return TOOL_OK;
+}
+
+static void usage(FILE *stream)
+{
+	fputs("Usage: situs COMMAND [OPTION...]\n\nPuts heap memory where it belongs.\n\n", stream);
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		fprintf(stream, "  %-6s %s\n", commands[i].name, commands[i].summary);
+	fputs("\n'situs COMMAND --help' says more; 'situs --version' prints the version.\n", stream);
+}
+
+int main(int argc, char **argv)
+{
+	char name[64];
+
+	argp_err_exit_status = TOOL_USAGE;
+	if (argc < 2) {
+		usage(stderr);
+		return TOOL_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0 || strcmp(argv[1], "help") == 0) {
+		usage(stdout);
+		return TOOL_OK;
+	}
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		puts(PACKAGE_STRING);
+		return TOOL_OK;
+	}
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		snprintf(name, sizeof(name), "situs %s", commands[i].name);
+		argv[1] = name;
+		return commands[i].run(argc - 1, argv + 1);
+	}
+	tool__fail(TOOL_USAGE, "%.60s is not a command; 'situs --help' lists them", argv[1]);
+	return TOOL_USAGE;
+}

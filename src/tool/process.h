@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * process.h - what can be seen of another process: its table of heaps, and where its pages are.
+ *
+ * Nothing here touches the other process's memory or stops it; what it does meanwhile may make
+ * figures that were read one after another differ a little.
+ */
+#ifndef TOOL_PROCESS_H
+#define TOOL_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "heap/publish.h"
+#include "os/os.h"
+
+struct process_range {
+	uintptr_t start, end;
+};
+
+struct process_heap {
+	char name[PUBLISH_NAME_SIZE], place[PUBLISH_PLACE_SIZE];
+	uint64_t counters[PUBLISH_N_COUNTERS];
+	size_t n_ranges;
+	struct process_range *ranges; /* by address, neighbours joined */
+};
+
+struct process_table {
+	pid_t pid;
+	char program[32];
+	uint64_t unpublished;
+	size_t n_heaps;
+	struct process_heap *heaps;
+};
+
+/*
+ * Reads the table of a process. 0, or a negative errno after error__set: -ESRCH (no such process),
+ * -EPERM (it, or its table, is another user's), -ENOENT (it shows no heaps), -EPROTO (what it shows is
+ * no table this version can read).
+ */
+int process__read(pid_t pid, struct process_table *table);
+void process__free(struct process_table *table);
+
+/* Bytes of the present pages of some ranges. */
+struct process_pages {
+	size_t on_node[OS_MAX_NODES];
+	size_t present; /* in all */
+	size_t swapped;
+	size_t unknown; /* present, but the kernel names no node: the page of zeros, pages on the move */
+};
+
+/*
+ * Asks for every page of the ranges where it is (pagemap for which are present, move_pages for
+ * where). 0, or a negative errno after error__set (-EPERM: this kernel or container forbids it).
+ */
+int process__pages(pid_t pid, const struct process_range *ranges, size_t n,
+	struct process_pages *pages);
+
+/*
+ * The kernel's own account of the same ranges, summed from /proc/PID/numa_maps. *whole is false where
+ * a kernel mapping also holds memory outside the ranges, so that the sum is of more than them.
+ */
+int process__numa_maps(pid_t pid, const struct process_range *ranges, size_t n,
+	struct process_pages *pages, bool *whole);
+
+#endif

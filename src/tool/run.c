@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * run.c - situs run: checks everything, sets the environment, becomes the program.
+ *
+ * What `situs run` decides it hands to the preload in the SITUS_... variables, so that the program's
+ * own children inherit it. Everything is checked before anything is set: a place that cannot be had
+ * or a program that a preload cannot enter is an error here, and nothing is started.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "aml.h"
+#include "base/size.h"
+#include "situs.h"
+#include "tool/program.h"
+#include "tool/tool.h"
+
+#define PRELOAD_NAME "libsitus-preload.so"
+
+enum { KEY_LIMIT = 256, KEY_SIZE_MIN, KEY_SIZE_MAX, KEY_DRY_RUN };
+
+struct run {
+	bool dry_run, verbose;
+	char **program;
+};
+
+static const struct argp_option options[] = {
+	{ "area", 'a', "PLACE", 0, "where the heap shall lie, for example node:0 (default: any)", 0 },
+	{ "limit", KEY_LIMIT, "SIZE", 0, "bytes the heap may hold; beyond, malloc gives NULL", 0 },
+	{ "size-min", KEY_SIZE_MIN, "SIZE", 0, "smaller blocks stay with the program's own malloc", 0 },
+	{ "size-max", KEY_SIZE_MAX, "SIZE", 0, "larger blocks stay with the program's own malloc", 0 },
+	{ "dry-run", KEY_DRY_RUN, NULL, 0, "print what would be done, and do nothing", 0 },
+	{ "verbose", 'v', NULL, 0, "say what was decided", 0 },
+	{ 0 },
+};
+
+/* Options become the variables they stand for; the check below covers both. */
+static void set(const char *name, const char *value)
+{
+	if (setenv(name, value, 1))
+		exit(tool__fail(TOOL_FAILED, "out of memory"));
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct run *run = state->input;
+
+	switch (key) {
+	case 'a':
+		set("SITUS_AREA", arg);
+		return 0;
+	case KEY_LIMIT:
+		set("SITUS_LIMIT", arg);
+		return 0;
+	case KEY_SIZE_MIN:
+		set("SITUS_SIZE_MIN", arg);
+		return 0;
+	case KEY_SIZE_MAX:
+		set("SITUS_SIZE_MAX", arg);
+		return 0;
+	case KEY_DRY_RUN:
+		run->dry_run = true;
+		return 0;
+	case 'v':
+		run->verbose = true;
+		return 0;
+	case ARGP_KEY_ARGS:
+		/* The program and everything after it is its own. */
+		run->program = state->argv + state->next;
+		state->next = state->argc;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which program? situs run --area PLACE -- PROGRAM ARGS...");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* The value of a size variable, or `otherwise`; *status is set where it is not a size. */
+static size_t check_size(const char *name, size_t otherwise, int *status)
+{
+	const char *value = getenv(name);
+	size_t size;
+
+	if (!value || !*value)
+		return otherwise;
+	if (size__parse(value, &size)) {
+		*status = tool__fail(TOOL_USAGE, "%s=%.40s is not a size: a number, then K, M, G or T", name,
+			value);
+		return otherwise;
+	}
+	return size;
+}
+
+static int check_environment(void)
+{
+	static const char *const levels[] = { "", "error", "warn", "info", "debug" };
+	const char *level = getenv("SITUS_LOG");
+	size_t i, n = sizeof(levels) / sizeof(levels[0]);
+	int status = TOOL_OK;
+
+	check_size("SITUS_LIMIT", 0, &status);
+	if (check_size("SITUS_SIZE_MIN", 0, &status) > check_size("SITUS_SIZE_MAX", SIZE_MAX, &status))
+		return tool__fail(TOOL_USAGE, "the smallest size, %s, is above the largest, %s",
+			getenv("SITUS_SIZE_MIN"), getenv("SITUS_SIZE_MAX"));
+	for (i = 0; level && i < n && strcmp(level, levels[i]) != 0; i++)
+		;
+	if (i == n)
+		return tool__fail(TOOL_USAGE, "SITUS_LOG=%.40s is not one of error, warn, info, debug", level);
+	return status;
+}
+
+/* Opens the place and maps one page there: what the kernel refuses is known before the start. */
+static int check_place(const char *place)
+{
+	struct aml_area *area;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *memory;
+	int err;
+
+	err = aml_area_open(&area, place);
+	if (err)
+		return tool__fail(tool__status(err), "%s", situs_error());
+	memory = aml_area_mmap(area, NULL, page);
+	if (memory)
+		aml_area_munmap(area, memory, page);
+	else
+		err = tool__fail(TOOL_FAILED, "nothing can be had from %.100s: %.300s", place, situs_error());
+	aml_area_close(&area);
+	return err;
+}
+
+static int check_program(const char *name, char *path, size_t size)
+{
+	char why[320];
+	const char *refusal;
+
+	switch (program__find(name, path, size)) {
+	case 0:
+		break;
+	case -EACCES:
+		return tool__fail(TOOL_FAILED, "%.200s is there but cannot be executed; check its permissions", name);
+	default:
+		return tool__fail(TOOL_FAILED, "%.200s: no such program%s", name,
+			strchr(name, '/') ? "" : " in PATH");
+	}
+	refusal = program__refusal(path, why, sizeof(why));
+	if (refusal)
+		return tool__fail(TOOL_FAILED, "%.200s %s", path, refusal);
+	return TOOL_OK;
+}
+
+/* Is the preload in `folder` (with its last slash)? Then its path is written. */
+static bool preload_in(const char *folder, const char *below, char *path, size_t size)
+{
+	return (size_t)snprintf(path, size, "%s%s" PRELOAD_NAME, folder, below) < size &&
+		access(path, R_OK) == 0;
+}
+
+/* The preload beside this very binary (a build folder, a relocated tree), else where it was installed. */
+static int find_preload(char *path, size_t size)
+{
+	char folder[PATH_MAX] = "/";
+	ssize_t n = readlink("/proc/self/exe", folder, sizeof(folder) - 1);
+
+	folder[n > 0 ? n : 1] = 0;
+	strrchr(folder, '/')[1] = 0;
+	if (!preload_in(folder, ".libs/", path, size) && !preload_in(folder, "", path, size) &&
+		!preload_in(folder, "../lib/situs/", path, size) &&
+		!preload_in(PKGLIBDIR, "/", path, size))
+		return tool__fail(TOOL_FAILED, "%s is missing; install Situs again", path);
+	if (path[strcspn(path, ": \t\n")])
+		return tool__fail(TOOL_FAILED, "%s has a space or a colon, which LD_PRELOAD cannot hold", path);
+	return TOOL_OK;
+}
+
+/* Ours first, since the first malloc wins; what was there stays, but for ours from an outer run. */
+static void set_preload(const char *ours)
+{
+	const char *before = getenv("LD_PRELOAD"), *word, *end;
+	char *value;
+	size_t n;
+
+	value = malloc(strlen(ours) + (before ? strlen(before) : 0) + 2);
+	if (!value)
+		exit(tool__fail(TOOL_FAILED, "out of memory"));
+	n = (size_t)sprintf(value, "%s", ours);
+	for (word = before ? before : ""; *word; word = end + strspn(end, ": ")) {
+		end = word + strcspn(word, ": ");
+		if ((size_t)(end - word) == strlen(ours) && strncmp(word, ours, strlen(ours)) == 0)
+			continue;
+		n += (size_t)sprintf(value + n, ":%.*s", (int)(end - word), word);
+	}
+	set("LD_PRELOAD", value);
+	free(value);
+}
+
+static void show(FILE *stream, const struct run *run, const char *path)
+{
+	static const char *const names[] = {
+		"LD_PRELOAD", "SITUS_AREA", "SITUS_LIMIT", "SITUS_SIZE_MIN", "SITUS_SIZE_MAX", "SITUS_LOG",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (getenv(names[i]))
+			fprintf(stream, "%s='%s' ", names[i], getenv(names[i]));
+	fputs(path, stream);
+	for (char **arg = run->program + 1; *arg; arg++)
+		fprintf(stream, " %s", *arg);
+	fputc('\n', stream);
+}
+
+int run__main(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse,
+		.args_doc = "-- PROGRAM [ARG...]",
+		.doc = "Runs an unmodified program with its heap in a place.\v"
+		       "The place is checked before anything starts. The program's signals, exit status and "
+		       "streams are its own; its children inherit the place. 'situs topo' lists places.",
+	};
+	struct run run = { 0 };
+	char path[PATH_MAX], preload[PATH_MAX];
+	int status;
+
+	/* In order: the first word that is no option is the program. */
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &run);
+	if (!getenv("SITUS_AREA") || !*getenv("SITUS_AREA"))
+		set("SITUS_AREA", "any");
+	status = check_environment();
+	if (!status)
+		status = check_place(getenv("SITUS_AREA"));
+	if (!status)
+		status = check_program(run.program[0], path, sizeof(path));
+	if (!status)
+		status = find_preload(preload, sizeof(preload));
+	if (status)
+		return status;
+	set_preload(preload);
+	if (run.dry_run || run.verbose)
+		show(run.dry_run ? stdout : stderr, &run, path);
+	if (run.dry_run)
+		return TOOL_OK;
+	execv(path, run.program);
+	return tool__fail(TOOL_FAILED, "%.200s cannot be started: %s", path, strerror(errno));
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * tool.h - what the sub-commands share: exit statuses, messages, tables.
+ *
+ * A sub-command is one function that gets its own arguments, with "situs NAME" as argv[0], and
+ * returns the exit status. Failures are one line on standard error: what, and what would do.
+ */
+#ifndef TOOL_TOOL_H
+#define TOOL_TOOL_H
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <jansson.h>
+
+enum { TOOL_OK = 0, TOOL_FAILED = 1, TOOL_USAGE = 2 };
+
+struct command {
+	const char *name, *summary;
+	int (*run)(int argc, char **argv);
+};
+
+int run__main(int argc, char **argv);
+int topo__main(int argc, char **argv);
+int stat__main(int argc, char **argv);
+
+/* "situs: sentence" on standard error, control characters replaced; returns status. */
+int tool__fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The exit status for a failed aml_... call: bad words and absent places are the caller's error. */
+int tool__status(int aml_error);
+
+/* Prints a JSON value and a newline to standard output, and frees it; the exit status. */
+int tool__json(json_t *value);
+
+/* Columns */
+
+#define TABLE_MAX_COLUMNS 80
+
+/* Cells are added row by row; the text is copied. Numbers stand right, words left. */
+struct table;
+struct table *table__new(size_t n_columns);
+void table__add(struct table *table, bool right, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void table__size(struct table *table, size_t bytes);
+/* Prints and frees it; the first row is the heading. */
+void table__print(struct table *table, FILE *stream);
+
+#endif

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* topo.c - situs topo: the nodes of this machine with the source of each figure, or what a place is. */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "area/place.h"
+#include "area/topology.h"
+#include "base/size.h"
+#include "os/os.h"
+#include "situs.h"
+#include "tool/tool.h"
+
+enum { KEY_JSON = 256 };
+
+struct options {
+	bool json;
+	const char *place;
+};
+
+static const struct argp_option option_list[] = {
+	{ "json", KEY_JSON, NULL, 0, "print JSON", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case KEY_JSON:
+		options->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (options->place)
+			argp_error(state, "one place at a time");
+		options->place = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* A figure with its source, "-" where nothing tells. */
+static void add_figure(struct table *out, const struct topology_figure *figure, const char *unit)
+{
+	if (figure->source == TOPOLOGY_SOURCE_NONE)
+		table__add(out, true, "-");
+	else
+		table__add(out, true, "%llu %s (%s)", (unsigned long long)figure->value, unit,
+			topology__source_name(figure->source));
+}
+
+static void add_node(struct table *out, const struct topology *topology, const struct topology_node *node)
+{
+	size_t available = topology__free_bytes(topology, node->number);
+
+	table__add(out, true, "%d", node->number);
+	table__add(out, false, "%s (%s)", topology__kind_name(node->kind),
+		topology__source_name(node->kind_source));
+	if (node->tier < 0)
+		table__add(out, true, "-");
+	else
+		table__add(out, true, "%d (%s)", node->tier, topology__source_name(node->tier_source));
+	table__add(out, false, "%s", node->has_cpus < 0 ? "-" : node->has_cpus ? "yes" : "no");
+	table__size(out, node->capacity);
+	if (available == SIZE_MAX)
+		table__add(out, true, "-");
+	else
+		table__size(out, available);
+	add_figure(out, &node->bandwidth, "MiB/s");
+	add_figure(out, &node->latency, "ns");
+	table__add(out, false, "%s", node->allowed ? "yes" : "no");
+}
+
+static void print_nodes(const struct topology *topology)
+{
+	static const char *const headings[] = {
+		"NODE", "KIND", "TIER", "CPUS", "CAPACITY", "FREE", "BANDWIDTH", "LATENCY", "ALLOWED",
+	};
+	const size_t n = sizeof(headings) / sizeof(headings[0]);
+	struct table *out = table__new(n);
+
+	for (size_t i = 0; i < n; i++)
+		table__add(out, i != 1 && i != 3 && i != n - 1, "%s", headings[i]);
+	for (int i = 0; i < topology->n_nodes; i++)
+		add_node(out, topology, &topology->nodes[i]);
+	table__print(out, stdout);
+}
+
+static void print_distances(const struct topology *topology)
+{
+	struct table *out;
+
+	if (!topology->distance || topology->n_nodes < 2)
+		return;
+	puts("\nDistances (the firmware's; 10 is local)");
+	out = table__new((size_t)topology->n_nodes + 1);
+	table__add(out, true, "NODE");
+	for (int i = 0; i < topology->n_nodes; i++)
+		table__add(out, true, "%d", topology->nodes[i].number);
+	for (int i = 0; i < topology->n_nodes; i++) {
+		table__add(out, true, "%d", topology->nodes[i].number);
+		for (int j = 0; j < topology->n_nodes; j++)
+			table__add(out, true, "%u", topology->distance[i * topology->n_nodes + j]);
+	}
+	table__print(out, stdout);
+}
+
+static json_t *figure_json(const struct topology_figure *figure)
+{
+	if (figure->source == TOPOLOGY_SOURCE_NONE)
+		return json_null();
+	return json_pack("{sI ss}", "value", (json_int_t)figure->value, "source",
+		topology__source_name(figure->source));
+}
+
+static json_t *node_json(const struct topology *topology, const struct topology_node *node)
+{
+	size_t available = topology__free_bytes(topology, node->number);
+
+	return json_pack("{si ss ss so ss so sI so so so sb}",
+		"node", node->number, "kind", topology__kind_name(node->kind),
+		"kind_source", topology__source_name(node->kind_source),
+		"tier", node->tier < 0 ? json_null() : json_integer(node->tier),
+		"tier_source", topology__source_name(node->tier_source),
+		"cpus", node->has_cpus < 0 ? json_null() : json_boolean(node->has_cpus),
+		"capacity", (json_int_t)node->capacity,
+		"free", available == SIZE_MAX ? json_null() : json_integer((json_int_t)available),
+		"bandwidth_mib_s", figure_json(&node->bandwidth), "latency_ns", figure_json(&node->latency),
+		"allowed", (int)node->allowed);
+}
+
+static json_t *distances_json(const struct topology *topology)
+{
+	json_t *rows = json_array(), *row;
+
+	for (int i = 0; topology->distance && i < topology->n_nodes; i++) {
+		row = json_array();
+		for (int j = 0; j < topology->n_nodes; j++)
+			json_array_append_new(row, json_integer(topology->distance[i * topology->n_nodes + j]));
+		json_array_append_new(rows, row);
+	}
+	return rows;
+}
+
+static int show_machine(const struct topology *topology, bool json)
+{
+	char fitting[1024];
+	json_t *nodes;
+
+	if (json) {
+		nodes = json_array();
+		for (int i = 0; i < topology->n_nodes; i++)
+			json_array_append_new(nodes, node_json(topology, &topology->nodes[i]));
+		return tool__json(json_pack("{so so}", "nodes", nodes, "distances", distances_json(topology)));
+	}
+	if (topology->imported)
+		printf("Another machine: %s\n\n", topology->description ? topology->description : "");
+	print_nodes(topology);
+	print_distances(topology);
+	place__fitting(topology, fitting, sizeof(fitting));
+	printf("\nPlaces here: %s\n", fitting);
+	return TOOL_OK;
+}
+
+/* One link of a chain: its text and the nodes it stands for. */
+static int resolve(const struct topology *topology, const struct place *place, char *text, size_t size,
+	struct os_nodes *nodes)
+{
+	struct place_error error;
+	int err = place__resolve(place, topology, -1, nodes, &error);
+
+	if (err)
+		return tool__fail(tool__status(err), "%s", error.text);
+	place__format(place, text, size);
+	return TOOL_OK;
+}
+
+static int show_place(const struct topology *topology, const char *place, bool json)
+{
+	struct place_chain chain;
+	struct place_error error;
+	char text[PLACE_MAX_PATH + 256], list[256];
+	struct os_nodes nodes;
+	json_t *links = json_array(), *numbers;
+	int err, status;
+
+	err = place__parse(place, &chain, &error);
+	if (err) {
+		json_decref(links);
+		return tool__fail(tool__status(err), "%s", error.text);
+	}
+	for (int i = 0; i < chain.n_links; i++) {
+		status = resolve(topology, &chain.link[i], text, sizeof(text), &nodes);
+		if (status) {
+			json_decref(links);
+			return status;
+		}
+		if (!json) {
+			printf("%s: %s%s\n", text, os__nodes_count(&nodes) ? "node " : "no nodes of its own",
+				os__nodes_text(&nodes, list, sizeof(list)));
+			continue;
+		}
+		numbers = json_array();
+		for (int n = os__nodes_next(&nodes, 0); n >= 0; n = os__nodes_next(&nodes, n + 1))
+			json_array_append_new(numbers, json_integer(n));
+		json_array_append_new(links, json_pack("{ss so}", "place", text, "nodes", numbers));
+	}
+	if (json)
+		return tool__json(links);
+	json_decref(links);
+	return TOOL_OK;
+}
+
+int topo__main(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = option_list,
+		.parser = parse,
+		.args_doc = "[PLACE]",
+		.doc = "Shows the places of this machine; with a PLACE, the nodes it stands for.\v"
+		       "Each figure names its source: HMAT (the firmware's attributes), kernel tier, distance, "
+		       "SITUS_TIERS. What nothing tells is '-'.",
+	};
+	struct options options = { 0 };
+	const struct topology *topology;
+	int err;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	err = topology__get(&topology);
+	if (err)
+		return tool__fail(tool__status(err), "%s", situs_error());
+	if (options.place)
+		return show_place(topology, options.place, options.json);
+	return show_machine(topology, options.json);
+}
