@@ -46,7 +46,8 @@ char *size__format(size_t size, char text[SIZE_TEXT_SIZE])
 	}
 	for (value /= 1024; value >= 1023.95 && unit[1]; value /= 1024)
 		unit++;
-	snprintf(text, SIZE_TEXT_SIZE, value < 99.95 && value != (double)(size_t)value ? "%.1f %ciB" : "%.0f %ciB",
+	/* One decimal below 100, where it says anything. */
+	snprintf(text, SIZE_TEXT_SIZE, value < 99.95 && (long)(value * 10 + 0.5) % 10 ? "%.1f %ciB" : "%.0f %ciB",
 		value, *unit);
 	return text;
 }

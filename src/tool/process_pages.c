@@ -184,8 +184,8 @@ int process__numa_maps(pid_t pid, const struct process_range *ranges, size_t n,
 	struct process_pages *pages, bool *whole)
 {
 	const struct process_range *mapping;
-	struct process_range *mappings, part;
-	size_t n_mappings, length = 0;
+	struct process_range *mappings = NULL, part;
+	size_t n_mappings = 0, length = 0;
 	char name[64], *line = NULL;
 	uintptr_t start;
 	FILE *file;

@@ -10,13 +10,14 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "aml.h"
+#include "base/error.h"
 #include "base/size.h"
-#include "situs.h"
 #include "tool/program.h"
 #include "tool/tool.h"
 
@@ -126,12 +127,12 @@ static int check_place(const char *place)
 
 	err = aml_area_open(&area, place);
 	if (err)
-		return tool__fail(tool__status(err), "%s", situs_error());
+		return tool__fail(tool__status(err), "%s", error__text());
 	memory = aml_area_mmap(area, NULL, page);
 	if (memory)
 		aml_area_munmap(area, memory, page);
 	else
-		err = tool__fail(TOOL_FAILED, "nothing can be had from %.100s: %.300s", place, situs_error());
+		err = tool__fail(TOOL_FAILED, "nothing can be had from %.100s: %.300s", place, error__text());
 	aml_area_close(&area);
 	return err;
 }

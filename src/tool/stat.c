@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "situs.h"
+#include "base/error.h"
 #include "tool/process.h"
 #include "tool/tool.h"
 
@@ -229,7 +229,7 @@ static int show(const struct options *options, struct process_table *table)
 		make_printable(table->heaps[i].name);
 		make_printable(table->heaps[i].place);
 		if (take_account(&table->heaps[i], table->pid, &accounts[i]))
-			status = tool__fail(TOOL_FAILED, "%s", situs_error());
+			status = tool__fail(TOOL_FAILED, "%s", error__text());
 	}
 	if (!status && options->json)
 		status = print_json(table, accounts);
@@ -258,7 +258,7 @@ int stat__main(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 	publish__sweep(publish__folder());
 	if (process__read(options.pid, &table))
-		return tool__fail(TOOL_FAILED, "%s", situs_error());
+		return tool__fail(TOOL_FAILED, "%s", error__text());
 	status = show(&options, &table);
 	process__free(&table);
 	return status;

@@ -7,9 +7,8 @@
 
 #include "area/place.h"
 #include "area/topology.h"
-#include "base/size.h"
+#include "base/error.h"
 #include "os/os.h"
-#include "situs.h"
 #include "tool/tool.h"
 
 enum { KEY_JSON = 256 };
@@ -231,7 +230,7 @@ int topo__main(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 	err = topology__get(&topology);
 	if (err)
-		return tool__fail(tool__status(err), "%s", situs_error());
+		return tool__fail(tool__status(err), "%s", error__text());
 	if (options.place)
 		return show_place(topology, options.place, options.json);
 	return show_machine(topology, options.json);
