@@ -11,8 +11,12 @@ struct pool_free {
 
 struct pool_chunk {
 	struct pool_chunk *next;
-	size_t size;
+	size_t size;    /* bytes mapped */
+	size_t n_fresh; /* objects at its end that were never used */
 };
+
+/* A fork's child may find any prefix of these stores made, and none out of order. */
+#define publish(place, value) __atomic_store_n(&(place), (value), __ATOMIC_RELEASE)
 
 enum {
 	CACHE_LINE = 64,
@@ -53,6 +57,25 @@ static size_t next_chunk_size(const struct pool *pool)
 	return size;
 }
 
+static void push(struct pool *pool, void *object)
+{
+	struct pool_free *freed = object;
+
+	freed->next = pool->free;
+	publish(pool->free, freed);
+}
+
+static void *take_fresh(struct pool *pool)
+{
+	struct pool_chunk *chunk = pool->chunks;
+	char *end = (char *)chunk + CACHE_LINE +
+		(chunk->size - CACHE_LINE) / pool->object_size * pool->object_size;
+	size_t n = chunk->n_fresh;
+
+	publish(chunk->n_fresh, n - 1);
+	return end - n * pool->object_size;
+}
+
 static int grow(struct pool *pool)
 {
 	size_t size = next_chunk_size(pool);
@@ -61,23 +84,15 @@ static int grow(struct pool *pool)
 
 	if (chunk == MAP_FAILED)
 		return -ENOMEM;
-	/* What is left of the old chunk stays usable. */
-	for (; pool->fresh != pool->fresh_end; pool->fresh += pool->object_size) {
-		struct pool_free *object = (struct pool_free *)(void *)pool->fresh;
-
-		object->next = pool->free;
-		pool->free = object;
-	}
+	/* Only the newest chunk is taken fresh objects from. */
+	while (pool->chunks != NULL && pool->chunks->n_fresh != 0)
+		push(pool, take_fresh(pool));
 	chunk->next = pool->chunks;
 	chunk->size = size;
-	pool->chunks = chunk;
+	chunk->n_fresh = (size - CACHE_LINE) / pool->object_size;
+	pool->n_free += chunk->n_fresh;
 	pool->mapped += size;
-
-	size_t n = (size - CACHE_LINE) / pool->object_size;
-
-	pool->fresh = (char *)chunk + CACHE_LINE;
-	pool->fresh_end = pool->fresh + n * pool->object_size;
-	pool->n_free += n;
+	publish(pool->chunks, chunk);
 	return 0;
 }
 
@@ -97,10 +112,9 @@ void *pool__get(struct pool *pool)
 		return NULL;
 	if (pool->free != NULL) {
 		object = pool->free;
-		pool->free = pool->free->next;
+		publish(pool->free, pool->free->next);
 	} else {
-		object = pool->fresh;
-		pool->fresh += pool->object_size;
+		object = take_fresh(pool);
 	}
 	pool->n_free--;
 	pool->n_used++;
@@ -109,10 +123,15 @@ void *pool__get(struct pool *pool)
 
 void pool__put(struct pool *pool, void *object)
 {
-	struct pool_free *free_object = object;
-
-	free_object->next = pool->free;
-	pool->free = free_object;
+	push(pool, object);
 	pool->n_free++;
 	pool->n_used--;
+}
+
+void pool__after_fork(struct pool *pool)
+{
+	/* The lists are whole at every instant; only the counts may lag behind them. */
+	pool->n_free = pool->chunks == NULL ? 0 : pool->chunks->n_fresh;
+	for (struct pool_free *object = pool->free; object != NULL; object = object->next)
+		pool->n_free++;
 }

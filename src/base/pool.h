@@ -13,13 +13,12 @@
 #include <stddef.h>
 
 struct pool {
-	size_t object_size;       /* set once */
-	struct pool_free *free;   /* freed objects, last in first out */
-	struct pool_chunk *chunks;/* what was mapped, newest first */
-	char *fresh, *fresh_end;  /* never used part of the newest chunk */
-	size_t n_used;            /* objects out */
-	size_t n_free;            /* objects on the free list and in the fresh part */
-	size_t mapped;            /* bytes from the kernel */
+	size_t object_size;        /* set once */
+	struct pool_free *free;    /* freed objects, last in first out */
+	struct pool_chunk *chunks; /* what was mapped, newest first */
+	size_t n_used;             /* objects out */
+	size_t n_free;             /* objects that the next calls of pool__get need no kernel for */
+	size_t mapped;             /* bytes from the kernel */
 };
 
 void pool__init(struct pool *pool, size_t object_size);
@@ -30,6 +29,12 @@ void pool__destroy(struct pool *pool);
 /* An object with undefined contents, or NULL where the kernel has no memory. */
 void *pool__get(struct pool *pool);
 void pool__put(struct pool *pool, void *object);
+
+/*
+ * In the child of a fork, where another thread may have been inside a call at that instant: every
+ * object is out or free; one that was being passed may be lost.
+ */
+void pool__after_fork(struct pool *pool);
 
 /* Makes sure the next n calls of pool__get succeed: 0 or -ENOMEM. */
 int pool__reserve(struct pool *pool, size_t n);
