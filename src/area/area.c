@@ -46,8 +46,11 @@ static int finish_failed(int code, const char *what)
 		code = aml_errno != AML_SUCCESS ? aml_errno : aml__code(errno);
 	if (code == AML_SUCCESS)
 		code = AML_FAILURE;
-	if (aml__told && aml_errno == code)
+	if (aml__told && aml_errno == code) {
+		/* Cleaning up may have overwritten it. */
+		errno = aml__errno(code);
 		return -code;
+	}
 	return aml__fail(code, "the area's %s failed: %s", what, aml_strerror(code));
 }
 

@@ -11,6 +11,24 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
+
+struct ledger linux__ledger = LEDGER_INITIALIZER;
+
+
+struct size_text linux__size(size_t size)
+{
+	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	struct size_text text;
+	unsigned unit = 0;
+
+	while (size >= 1024 && (size % 1024 == 0 || size >= (size_t)100 * 1024)) {
+		size /= 1024;
+		unit++;
+	}
+	snprintf(text.text, sizeof(text.text), "%zu %s", size, units[unit]);
+	return text;
+}
 
 /* How many pages one question to the kernel names; the arrays live on the stack of a hook. */
 enum { N_ASKED = 256 };
@@ -80,21 +98,34 @@ static int prepare(const struct aml_area_data *data, void *ptr, size_t size)
 	return AML_SUCCESS;
 }
 
-void *linux__reserve(const struct aml_area_data *data, void *hint, size_t size)
+void *linux__reserve(const struct aml_area_data *data, void *hint, size_t size, enum linux_value value)
 {
 	void *p;
 	int failed = map_pages(&p, data, hint, size);
 
 	if (failed != 0) {
-		aml__fail(aml__code(failed), "%s: mapping %zu bytes: %s", data->head.place, size,
-			os__strerror(failed));
+		aml__fail(aml__code(failed), "%s: mapping %s: %s", data->head.place,
+			linux__size(size).text, os__strerror(failed));
 		return NULL;
 	}
-	if (prepare(data, p, size) != AML_SUCCESS) {
-		os__unmap(p, size);
-		return NULL;
+	if (prepare(data, p, size) != AML_SUCCESS)
+		goto unmap;
+	if (ledger__add(&linux__ledger, (uintptr_t)p, (uintptr_t)p + size, value) != 0) {
+		aml__fail(AML_ENOMEM, "%s: no memory to note a mapping", data->head.place);
+		goto unmap;
 	}
 	return p;
+unmap:
+	os__unmap(p, size);
+	return NULL;
+}
+
+void linux__unreserve(void *ptr, size_t size)
+{
+	/* Whole as it was added, or joined to neighbours: a split may lack memory, and then a range
+	   stays noted that nobody will ask for. */
+	ledger__remove(&linux__ledger, (uintptr_t)ptr, (uintptr_t)ptr + size);
+	os__unmap(ptr, size);
 }
 
 int linux__populate(const struct aml_area_data *data, void *ptr, size_t size)
@@ -103,12 +134,12 @@ int linux__populate(const struct aml_area_data *data, void *ptr, size_t size)
 	int failed;
 
 	if (room < size)
-		return aml__fail(AML_ENOMEM, "%s: %zu bytes asked, %zu left on this machine",
-			data->head.place, size, room);
+		return aml__fail(AML_ENOMEM, "%s: %s asked, %s left on this machine",
+			data->head.place, linux__size(size).text, linux__size(room).text);
 	failed = os__populate(ptr, size);
 	if (failed != 0)
-		return aml__fail(AML_ENOMEM, "%s: no pages for %zu bytes: %s", data->head.place, size,
-			os__strerror(failed));
+		return aml__fail(AML_ENOMEM, "%s: no pages for %s: %s", data->head.place,
+			linux__size(size).text, os__strerror(failed));
 	return AML_SUCCESS;
 }
 
@@ -120,9 +151,9 @@ static void *linux_mmap(const struct aml_area_data *data, void **ptr, size_t siz
 		aml__fail(AML_ENOMEM, "%s: the size overflows when rounded to pages", data->head.place);
 		return NULL;
 	}
-	p = linux__reserve(data, area__hint(ptr), size);
+	p = linux__reserve(data, area__hint(ptr), size, LINUX_PLAIN);
 	if (p != NULL && data->populate && linux__populate(data, p, size) != AML_SUCCESS) {
-		os__unmap(p, size);
+		linux__unreserve(p, size);
 		return NULL;
 	}
 	return p;
@@ -130,15 +161,26 @@ static void *linux_mmap(const struct aml_area_data *data, void **ptr, size_t siz
 
 int linux__munmap(const struct aml_area_data *data, void *ptr, size_t size)
 {
+	uintptr_t start = (uintptr_t)ptr, end;
 	int failed;
 
-	if (!area__round(size, data->page_size, &size))
+	if (!area__round(size, data->page_size, &size) || __builtin_add_overflow(start, size, &end))
 		return aml__fail(AML_EINVAL, "%s: unmapping a size that overflows", data->head.place);
-	failed = os__unmap(ptr, size);
-	if (failed != 0)
-		return aml__fail(aml__code(failed), "%s: unmapping %zu bytes at %p: %s", data->head.place,
-			size, ptr, os__strerror(failed));
-	return AML_SUCCESS;
+	/* Out of the ledger first: once unmapped, the addresses may come back on another thread. */
+	failed = ledger__remove(&linux__ledger, start, end);
+	if (failed == -EINVAL)
+		return aml__fail(AML_EINVAL, "%s: %zu bytes at %p are not what an area mapped",
+			data->head.place, size, ptr);
+	if (failed == 0)
+		failed = os__unmap(ptr, size);
+	else
+		return aml__fail(AML_ENOMEM, "%s: no memory to note a split", data->head.place);
+	if (failed == 0)
+		return AML_SUCCESS;
+	/* Too many mappings. Both neighbours may still be there, so this needs no memory. */
+	ledger__add(&linux__ledger, start, end, LINUX_SEALED);
+	return aml__fail(aml__code(failed), "%s: unmapping %zu bytes at %p: %s", data->head.place, size,
+		ptr, os__strerror(failed));
 }
 
 static int linux_purge(const struct aml_area_data *data, void *ptr, size_t size)
@@ -151,10 +193,10 @@ static int linux_purge(const struct aml_area_data *data, void *ptr, size_t size)
 	return AML_SUCCESS;
 }
 
-int linux__locate(const struct aml_area_data *data, const void *ptr, size_t size,
-	size_t *bytes_on_node, int n_nodes)
+int linux__where(const struct aml_area_data *data, void *ptr, size_t size, linux_where_func *found,
+	void *arg)
 {
-	char *page = (char *)(uintptr_t)ptr, *end = page + size;
+	char *page = ptr, *end = page + size;
 	void *pages[N_ASKED];
 	int nodes[N_ASKED];
 
@@ -168,11 +210,38 @@ int linux__locate(const struct aml_area_data *data, const void *ptr, size_t size
 		if (failed != 0)
 			return aml__fail(aml__code(failed), "%s: asking where pages are: %s",
 				data->head.place, os__strerror(failed));
-		for (size_t i = 0; i < n; i++)
-			if (nodes[i] >= 0 && nodes[i] < n_nodes)
-				bytes_on_node[nodes[i]] += data->page_size;
+		for (size_t i = 0; i < n; i++) {
+			int result = found(arg, pages[i], nodes[i]);
+
+			if (result != 0)
+				return result;
+		}
 	}
 	return AML_SUCCESS;
+}
+
+struct located {
+	size_t page_size;
+	size_t *bytes_on_node;
+	int n_nodes;
+};
+
+static int add_located(void *arg, void *page, int node)
+{
+	struct located *located = arg;
+
+	(void)page;
+	if (node >= 0 && node < located->n_nodes)
+		located->bytes_on_node[node] += located->page_size;
+	return 0;
+}
+
+int linux__locate(const struct aml_area_data *data, const void *ptr, size_t size,
+	size_t *bytes_on_node, int n_nodes)
+{
+	struct located located = {data->page_size, bytes_on_node, n_nodes};
+
+	return linux__where(data, (void *)(uintptr_t)ptr, size, add_located, &located);
 }
 
 int linux__move(const struct aml_area_data *data, void *ptr, size_t size)
@@ -205,10 +274,13 @@ int linux__collapse(const struct aml_area_data *data, void *ptr, size_t size)
 
 int linux__info(const struct aml_area_data *data, struct aml_area_info *info)
 {
-	const struct os_nodes *nodes = data->mode == OS_POLICY_DEFAULT ? &data->nodes : &data->mode_nodes;
+	struct os_nodes nodes = data->mode == OS_POLICY_DEFAULT ? data->nodes : data->mode_nodes;
 	size_t capacity = 0, available = 0;
 
-	for (int node = os__nodes_next(nodes, 0); node >= 0; node = os__nodes_next(nodes, node + 1)) {
+	/* The ready-made area never asked which nodes there are. */
+	if (os__nodes_count(&nodes) == 0)
+		(void)os__nodes_allowed(&nodes);
+	for (int node = os__nodes_next(&nodes, 0); node >= 0; node = os__nodes_next(&nodes, node + 1)) {
 		size_t total, free;
 
 		if (os__node_memory(node, &total, &free) != 0)
@@ -234,12 +306,15 @@ static const struct aml_area_ops linux_ops = {
 	.collapse = linux__collapse,
 };
 
-static struct aml_area_data linux_data = {
-	.head = {.place = "anon"},
-	.page_size = 4096,
-};
+static struct aml_area_data linux_data = {.head = {.place = "anon"}};
 
 const struct aml_area aml_area_linux = {&linux_ops, &linux_data};
+
+__attribute__((constructor)) static void prepare_ready_made(void)
+{
+	linux_data.page_size = os__page_size();
+	ledger__watch(&linux__ledger);
+}
 
 static int set_thp(struct aml_area_data *data, int thp)
 {
@@ -271,7 +346,7 @@ int area__linux_create(struct aml_area **area, const struct area_options *option
 		return failed;
 	data.populate = options->populate;
 	linux__describe(&data, "", text, sizeof(text));
-	a = area__new(&linux_ops, sizeof(data), options->place != NULL ? options->place : text,
+	a = area__new(data.policy == AML_AREA_LINUX_POLICY_STRICT ? &strict__ops : &linux_ops, sizeof(data), options->place != NULL ? options->place : text,
 		area__free);
 	if (a == NULL)
 		return aml__fail(AML_ENOMEM, "no memory for an area");

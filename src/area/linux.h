@@ -6,6 +6,7 @@
 #define AREA_LINUX_H
 
 #include "area/area.h"
+#include "area/ledger.h"
 #include "os/os.h"
 
 /* Set once at creation. */
@@ -30,8 +31,22 @@ void linux__describe(const struct aml_area_data *data, const char *where, char *
 /* Faults a range in, as long as the machine has room for it. */
 int linux__populate(const struct aml_area_data *data, void *ptr, size_t size);
 
-/* Address space under data's policy, not populated. NULL, and said so. size is rounded. */
-void *linux__reserve(const struct aml_area_data *data, void *hint, size_t size);
+/*
+ * Every range of anonymous memory that any area has out: one ledger for all, so that heaps can hand
+ * memory from one area to another (move) and what no area mapped is refused.
+ */
+extern struct ledger linux__ledger;
+
+enum linux_value {
+	LINUX_PLAIN = 0,
+	LINUX_SEALED = 1, /* perhaps under BIND: must be put under data's mode before it is populated */
+};
+
+/* Address space under data's policy, in the ledger, not populated. NULL, and said so. size is rounded. */
+void *linux__reserve(const struct aml_area_data *data, void *hint, size_t size, enum linux_value value);
+
+/* Gives back a range that linux__reserve gave and nobody else has seen. Cannot fail. */
+void linux__unreserve(void *ptr, size_t size);
 
 /* The operations of every kind of anonymous memory. */
 int linux__munmap(const struct aml_area_data *data, void *ptr, size_t size);
@@ -41,7 +56,19 @@ int linux__move(const struct aml_area_data *data, void *ptr, size_t size);
 int linux__collapse(const struct aml_area_data *data, void *ptr, size_t size);
 int linux__info(const struct aml_area_data *data, struct aml_area_info *info);
 
-/* The table of strict areas (strict.c). */
+/* The constructor of strict areas' last step, and their table (strict.c). */
 extern const struct aml_area_ops strict__ops;
+
+/* Where pages are, for the whole range: calls `found` once a page with its node, or -ENOENT (not
+   present), -EFAULT (not mapped, or the page of zeros). Stops where found returns non-zero. */
+typedef int linux_where_func(void *arg, void *page, int node);
+int linux__where(const struct aml_area_data *data, void *ptr, size_t size, linux_where_func *found,
+	void *arg);
+
+/* A size in words, for messages: "32 MiB". */
+struct size_text {
+	char text[32];
+};
+struct size_text linux__size(size_t size);
 
 #endif

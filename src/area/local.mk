@@ -1,9 +1,18 @@
 # Sources of this floor.
+
+# Kinds of areas.
 libsitus_core_la_SOURCES += \
 	src/area/area.c src/area/area.h \
 	src/area/error.c \
+	src/area/ledger.c src/area/ledger.h \
 	src/area/linux.c src/area/linux.h \
+	src/area/linux_check.c \
 	src/area/linux_choose.c \
+	src/area/strict.c \
+	src/area/unbuilt.c
+
+# Places by name.
+libsitus_core_la_SOURCES += \
 	src/area/nodes.c src/area/nodes.h \
 	src/area/place.c src/area/place.h \
 	src/area/place_open.c \
@@ -12,5 +21,4 @@ libsitus_core_la_SOURCES += \
 	src/area/topology_kind.c \
 	src/area/topology_nearest.c \
 	src/area/topology_sysfs.c \
-	src/area/topology_tiers.c \
-	src/area/unbuilt.c
+	src/area/topology_tiers.c

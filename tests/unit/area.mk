@@ -1,10 +1,16 @@
 # Tests of the areas.
 if HAVE_CMOCKA
-area_tests = tests/unit/test_area
+area_tests = tests/unit/test_area tests/unit/test_area_strict
 check_PROGRAMS += $(area_tests)
 TESTS += $(area_tests)
 
 tests_unit_test_area_SOURCES = tests/unit/test_area.c
 tests_unit_test_area_CFLAGS = $(test_cflags)
 tests_unit_test_area_LDADD = $(test_libs)
+
+tests_unit_test_area_strict_SOURCES = tests/unit/test_area_strict.c
+tests_unit_test_area_strict_CFLAGS = $(test_cflags)
+tests_unit_test_area_strict_LDADD = $(test_libs) $(NUMA_LIBS)
 endif
+
+EXTRA_DIST += tests/unit/area_test.h

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * ledger.h - which address ranges are out, each with a value.
+ *
+ * A sorted set of disjoint half-open ranges [start, end). Adjacent ranges of equal value are one. A
+ * value holds for every byte of its range alike (a link's number, the distance from address to file
+ * offset), so that ranges can be split and joined freely.
+ *
+ * Every call takes the ledger's own lock, which nests inside everything else and under which nothing
+ * is called, and costs O(log n). Memory comes from mmap, never from malloc. In the child of a fork
+ * the lock is free again and the ledger is usable whatever the parent's other threads were doing:
+ * every step leaves a list that can be searched.
+ */
+#ifndef AREA_LEDGER_H
+#define AREA_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/lock.h"
+
+enum { LEDGER_HEIGHT = 11 };
+
+struct ledger_range {
+	uintptr_t start, end;
+	intptr_t value;
+};
+
+struct ledger_node {
+	struct ledger_range range;
+	size_t height;
+	struct ledger_node *next[LEDGER_HEIGHT];
+};
+
+struct ledger {
+	struct lock lock;
+	/* Under the lock: a skip list, its free nodes, what is left of the newest chunk of nodes. */
+	struct ledger_node *head[LEDGER_HEIGHT];
+	struct ledger_node *spare;
+	struct ledger_node *fresh, *fresh_end;
+	struct ledger_chunk *chunks;
+	size_t bytes; /* the sum of all ranges */
+	uint32_t seed;
+	/* Under the lock of all ledgers. */
+	struct ledger *next_ledger;
+};
+
+/* For ledgers that are never destroyed; they must also be shown to ledger__watch once. */
+#define LEDGER_INITIALIZER { .lock = LOCK_INITIALIZER, .seed = 1 }
+
+void ledger__init(struct ledger *ledger);
+
+/* Makes sure that the ledger's lock is free in the child of a fork. ledger__init does it. */
+void ledger__watch(struct ledger *ledger);
+
+/* Forgets all ranges and frees the memory. */
+void ledger__destroy(struct ledger *ledger);
+
+/* Adds a range, of which no byte may be in the ledger: 0 or -ENOMEM. */
+int ledger__add(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t value);
+
+/* Removes a range that is in the ledger in full. -EINVAL: it is not; -ENOMEM: no room to split. Both
+   change nothing. */
+int ledger__remove(struct ledger *ledger, uintptr_t start, uintptr_t end);
+
+/* Removes what there is of a range and returns how many bytes that was. -ENOMEM as above. */
+int ledger__cut(struct ledger *ledger, uintptr_t start, uintptr_t end, size_t *bytes);
+
+/* Is every byte of the range in the ledger? */
+bool ledger__covers(struct ledger *ledger, uintptr_t start, uintptr_t end);
+
+/* The first range that ends after addr (and so holds addr, or is the next one). False: none. */
+bool ledger__next(struct ledger *ledger, uintptr_t addr, struct ledger_range *range);
+
+/* Takes the lowest `size` bytes out of the first range that has them at an address that is `wanted`
+   (where not 0 and there is room), else anywhere. -ENOMEM: no range is large enough. */
+int ledger__allocate(struct ledger *ledger, uintptr_t wanted, size_t size, uintptr_t *start);
+
+/* Bytes in all ranges. */
+size_t ledger__bytes(struct ledger *ledger);
+
+#endif

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * strict.c - the right nodes or NULL, and never the kernel's OOM killer.
+ *
+ * Under a plain bind the kernel kills a process when the nodes run full at first touch. Here pages
+ * are made present under PREFERRED, which spills instead of killing; then the kernel is asked where
+ * they are, stragglers are moved once, and what still lies elsewhere is given back and refused. Steps
+ * are small, so that a full node costs its neighbours STEP bytes for a moment; before each step the
+ * machine as a whole must have room (os__room), because PREFERRED kills when every node is full.
+ *
+ * mmap seals what it filled with BIND: present pages stay, and no later fault can go astray. reserve
+ * gives address space that stays under PREFERRED: commit fills it, decommit empties it. It is never
+ * sealed, since a seal a commit would cost a kernel mapping an alternation; pages under PREFERRED
+ * are not moved by automatic NUMA balancing. What remains, for both: pages that were swapped out, and
+ * (sealed) copies that writing after a fork makes, are the kernel's to place.
+ *
+ * Failure leaves the range without pages, under the policy it had. No locks of its own.
+ */
+#include "area/linux.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <time.h>
+
+enum {
+	STEP = 32 << 20,
+	/* Bytes that may be populated for one look at the machine's room, which costs as much as ten
+	   pages do; well below os__room's margin, and not kept for long. */
+	CREDIT = 8 << 20,
+	CREDIT_MS = 10,
+	N_ASKED = 256,
+};
+
+/* Shared by all strict areas: they draw from the same machine. */
+static _Atomic size_t credit;
+static _Atomic uint64_t credit_time;
+
+/* Milliseconds of a clock that is cheap to read. */
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static bool spend_credit(size_t size)
+{
+	size_t left = atomic_load(&credit);
+
+	if (now_ms() - atomic_load(&credit_time) > CREDIT_MS)
+		return false;
+	while (left >= size)
+		if (atomic_compare_exchange_weak(&credit, &left, left - size))
+			return true;
+	return false;
+}
+
+static int check_room(const struct aml_area_data *data, size_t size)
+{
+	size_t room;
+
+	if (spend_credit(size))
+		return AML_SUCCESS;
+	room = os__room();
+	if (room < size)
+		return aml__fail(AML_ENOMEM, "%s: %s asked, %s left on this machine", data->head.place,
+			linux__size(size).text, linux__size(room).text);
+	if (size > STEP)
+		return AML_SUCCESS;
+	atomic_store(&credit, room - size < CREDIT ? room - size : CREDIT);
+	atomic_store(&credit_time, now_ms());
+	return AML_SUCCESS;
+}
+
+/* The page's node as the kernel told it: is that home? */
+static bool is_home(const struct aml_area_data *data, int node)
+{
+	return node >= 0 && os__nodes_has(&data->nodes, node);
+}
+
+static size_t free_at_home(const struct aml_area_data *data)
+{
+	size_t sum = 0;
+
+	for (int node = os__nodes_next(&data->nodes, 0); node >= 0;
+		node = os__nodes_next(&data->nodes, node + 1)) {
+		size_t total, free;
+
+		if (os__node_memory(node, &total, &free) == 0)
+			sum += free;
+	}
+	return sum;
+}
+
+static int refuse(const struct aml_area_data *data, size_t asked)
+{
+	char list[64];
+
+	os__nodes_text(&data->nodes, list, sizeof(list));
+	return aml__fail(AML_ENOMEM, "%s: node %s is full: %s asked, %s left", data->head.place, list,
+		linux__size(asked).text, linux__size(free_at_home(data)).text);
+}
+
+/* The home node with most room, for stragglers. */
+static int roomiest(const struct aml_area_data *data)
+{
+	int best = os__nodes_next(&data->nodes, 0);
+	size_t best_free = 0;
+
+	if (os__nodes_count(&data->nodes) == 1)
+		return best;
+	for (int node = best; node >= 0; node = os__nodes_next(&data->nodes, node + 1)) {
+		size_t total, free;
+
+		if (os__node_memory(node, &total, &free) == 0 && free > best_free) {
+			best = node;
+			best_free = free;
+		}
+	}
+	return best;
+}
+
+/* Moves those of n pages home that are not there. True: all are home now. */
+static bool move_home(const struct aml_area_data *data, void **pages, int *nodes, size_t n)
+{
+	int to[N_ASKED];
+	size_t n_astray = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!is_home(data, nodes[i]))
+			pages[n_astray++] = pages[i];
+	if (n_astray == 0)
+		return true;
+
+	int home = roomiest(data);
+
+	for (size_t i = 0; i < n_astray; i++)
+		to[i] = home;
+	if (os__move(pages, n_astray, to, nodes) < 0 || os__where(pages, n_astray, nodes) != 0)
+		return false;
+	for (size_t i = 0; i < n_astray; i++)
+		if (!is_home(data, nodes[i]))
+			return false;
+	return true;
+}
+
+/* 0, or the failure said. */
+static int bring_home(const struct aml_area_data *data, char *ptr, size_t size, size_t asked)
+{
+	char *end = ptr + size;
+	void *pages[N_ASKED];
+	int nodes[N_ASKED];
+
+	while (ptr < end) {
+		size_t n = 0;
+		int failed;
+
+		for (; n < N_ASKED && ptr < end; ptr += data->page_size)
+			pages[n++] = ptr;
+		failed = os__where(pages, n, nodes);
+		if (failed != 0)
+			return aml__fail(aml__code(failed), "%s: asking where pages are: %s",
+				data->head.place, os__strerror(failed));
+		if (!move_home(data, pages, nodes, n))
+			return refuse(data, asked);
+	}
+	return AML_SUCCESS;
+}
+
+/* Makes the range present at home. Failure leaves some of it present: the caller discards it. */
+static int fill(const struct aml_area_data *data, char *ptr, size_t size)
+{
+	/* What cannot end well is not begun: filling takes long, and takes from others meanwhile. */
+	if (size > STEP && check_room(data, size) != AML_SUCCESS)
+		return -AML_ENOMEM;
+	for (size_t done = 0; done < size;) {
+		size_t step = size - done < STEP ? size - done : STEP;
+		int failed = check_room(data, step);
+
+		if (failed != AML_SUCCESS)
+			return failed;
+		failed = os__populate(ptr + done, step);
+		if (failed != 0)
+			return aml__fail(AML_ENOMEM, "%s: no pages for %s: %s", data->head.place,
+				linux__size(size).text, os__strerror(failed));
+		failed = bring_home(data, ptr + done, step, size);
+		if (failed != AML_SUCCESS)
+			return failed;
+		done += step;
+	}
+	return AML_SUCCESS;
+}
+
+static int seal(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	int failed = os__bind(ptr, size, OS_POLICY_BIND, &data->nodes, false);
+
+	if (failed != 0)
+		return aml__fail(aml__code(failed), "%s: sealing %s: %s", data->head.place,
+			linux__size(size).text, os__strerror(failed));
+	return AML_SUCCESS;
+}
+
+static int unseal(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	int failed = os__bind(ptr, size, data->mode, &data->mode_nodes, false);
+
+	if (failed != 0)
+		return aml__fail(aml__code(failed), "%s: preparing %s: %s", data->head.place,
+			linux__size(size).text, os__strerror(failed));
+	return AML_SUCCESS;
+}
+
+static bool round_size(const struct aml_area_data *data, size_t *size)
+{
+	if (area__round(*size, data->page_size, size))
+		return true;
+	aml__fail(AML_ENOMEM, "%s: the size overflows when rounded to pages", data->head.place);
+	return false;
+}
+
+static void *strict_mmap(const struct aml_area_data *data, void **ptr, size_t size)
+{
+	void *p;
+
+	if (!round_size(data, &size))
+		return NULL;
+	p = linux__reserve(data, area__hint(ptr), size, LINUX_SEALED);
+	if (p == NULL)
+		return NULL;
+	if (fill(data, p, size) != AML_SUCCESS || seal(data, p, size) != AML_SUCCESS) {
+		linux__unreserve(p, size);
+		return NULL;
+	}
+	return p;
+}
+
+static void *strict_reserve(const struct aml_area_data *data, void **ptr, size_t size)
+{
+	return round_size(data, &size) ? linux__reserve(data, area__hint(ptr), size, LINUX_PLAIN) : NULL;
+}
+
+/* Is any of the range from mmap, so that BIND may be its policy? */
+static bool is_sealed(const void *ptr, size_t size)
+{
+	uintptr_t at = (uintptr_t)ptr, end = at + size;
+	struct ledger_range range;
+
+	for (; at < end && ledger__next(&linux__ledger, at, &range) && range.start < end; at = range.end)
+		if (range.value == LINUX_SEALED)
+			return true;
+	return false;
+}
+
+static int strict_commit(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	bool sealed = is_sealed(ptr, size);
+	int failed = sealed ? unseal(data, ptr, size) : AML_SUCCESS;
+
+	if (failed != AML_SUCCESS)
+		return failed;
+	failed = fill(data, ptr, size);
+	if (failed != AML_SUCCESS)
+		os__discard(ptr, size);
+	if (sealed)
+		os__bind(ptr, size, OS_POLICY_BIND, &data->nodes, false);
+	return failed;
+}
+
+static int strict_decommit(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	int failed = os__discard(ptr, size);
+
+	if (failed != 0)
+		return aml__fail(aml__code(failed), "%s: giving back %s at %p: %s", data->head.place,
+			linux__size(size).text, ptr, os__strerror(failed));
+	return AML_SUCCESS;
+}
+
+static int check_home(void *arg, void *page, int node)
+{
+	const struct aml_area_data *data = arg;
+
+	(void)page;
+	return node < 0 || is_home(data, node) ? 0 : 1;
+}
+
+/* Memory of a heap that moves: what the kernel put elsewhere after all is reported, not hidden. */
+static int strict_move(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	int failed = linux__move(data, ptr, size);
+
+	if (failed == AML_SUCCESS)
+		failed = linux__where(data, ptr, size, check_home, (void *)(uintptr_t)data);
+	return failed == 1 ? refuse(data, size) : failed;
+}
+
+static int strict_info(const struct aml_area_data *data, struct aml_area_info *info)
+{
+	int failed = linux__info(data, info);
+
+	info->flags |= AML_AREA_COMMIT;
+	return failed;
+}
+
+const struct aml_area_ops strict__ops = {
+	.mmap = strict_mmap,
+	.munmap = linux__munmap,
+	.fprintf = area__fprintf,
+	.commit = strict_commit,
+	.decommit = strict_decommit,
+	.move = strict_move,
+	.locate = linux__locate,
+	.info = strict_info,
+	.reserve = strict_reserve,
+	.collapse = linux__collapse,
+};

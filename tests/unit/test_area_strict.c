@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Strict areas on whatever machine this is; filling whole nodes is the lab's part. */
+#include "tests/unit/area_test.h"
+
+#include <numa.h>
+#include <numaif.h>
+
+static struct aml_area *strict;
+
+static int create(void **state)
+{
+	(void)state;
+	return aml_area_linux_create(&strict, NULL, AML_AREA_LINUX_POLICY_STRICT);
+}
+
+static int destroy(void **state)
+{
+	(void)state;
+	aml_area_linux_destroy(&strict);
+	return 0;
+}
+
+static void mmap_gives_present_pages(void **state)
+{
+	size_t size = 5 * MIB;
+	char *p = aml_area_mmap(strict, NULL, size);
+
+	(void)state;
+	assert_non_null(p);
+	assert_int_equal(n_present(p, size), size / PAGE);
+	assert_true(all_zero(p, size));
+	assert_int_equal(aml_area_linux_check_binding(strict, p, size), 1);
+	assert_int_equal(aml_area_munmap(strict, p, size), AML_SUCCESS);
+}
+
+static void mmap_seals_with_bind(void **state)
+{
+	void *p = aml_area_mmap(strict, NULL, MIB);
+	unsigned long nodes[16];
+	int mode = -1;
+
+	(void)state;
+	assert_non_null(p);
+	assert_int_equal(get_mempolicy(&mode, nodes, sizeof(nodes) * 8, p, MPOL_F_ADDR), 0);
+	assert_int_equal(mode, MPOL_BIND);
+	assert_int_equal(aml_area_munmap(strict, p, MIB), AML_SUCCESS);
+}
+
+static void reserve_populates_nothing(void **state)
+{
+	size_t size = 64 * MIB;
+	void *p = aml_area_reserve(strict, NULL, size);
+
+	(void)state;
+	assert_non_null(p);
+	assert_int_equal(n_present(p, size), 0);
+	assert_int_equal(aml_area_munmap(strict, p, size), AML_SUCCESS);
+}
+
+static void commit_populates_its_range_only(void **state)
+{
+	size_t size = 4 * MIB;
+	char *p = aml_area_reserve(strict, NULL, size);
+
+	(void)state;
+	assert_non_null(p);
+	assert_int_equal(aml_area_commit(strict, p + MIB, MIB), AML_SUCCESS);
+	assert_int_equal(n_present(p, size), MIB / PAGE);
+	assert_int_equal(n_present(p + MIB, MIB), MIB / PAGE);
+	assert_int_equal(aml_area_linux_check_binding(strict, p, size), 1);
+	assert_int_equal(aml_area_munmap(strict, p, size), AML_SUCCESS);
+}
+
+static void one_region_is_one_kernel_mapping_however_it_is_committed(void **state)
+{
+	size_t size = 16 * MIB;
+	char *p = aml_area_reserve(strict, NULL, size);
+	int before = n_mappings();
+
+	(void)state;
+	for (size_t i = 0; i < size; i += 2 * PAGE)
+		assert_int_equal(aml_area_commit(strict, p + i, PAGE), AML_SUCCESS);
+	for (size_t i = 0; i < size; i += 4 * PAGE)
+		assert_int_equal(aml_area_decommit(strict, p + i, PAGE), AML_SUCCESS);
+	assert_int_equal(n_mappings(), before);
+	assert_int_equal(aml_area_munmap(strict, p, size), AML_SUCCESS);
+}
+
+static void committed_again_is_zero_again(void **state)
+{
+	char *p = aml_area_reserve(strict, NULL, MIB);
+
+	(void)state;
+	assert_int_equal(aml_area_commit(strict, p, MIB), AML_SUCCESS);
+	memset(p, 7, MIB);
+	assert_int_equal(aml_area_decommit(strict, p, MIB), AML_SUCCESS);
+	assert_int_equal(n_present(p, MIB), 0);
+	assert_int_equal(aml_area_commit(strict, p, MIB), AML_SUCCESS);
+	assert_int_equal(n_present(p, MIB), MIB / PAGE);
+	assert_true(all_zero(p, MIB));
+	assert_int_equal(aml_area_munmap(strict, p, MIB), AML_SUCCESS);
+}
+
+static void mapped_memory_can_be_decommitted_and_stays_sealed(void **state)
+{
+	char *p = aml_area_mmap(strict, NULL, MIB);
+	unsigned long nodes[16];
+	int mode = -1;
+
+	(void)state;
+	assert_int_equal(aml_area_decommit(strict, p, MIB), AML_SUCCESS);
+	assert_int_equal(aml_area_commit(strict, p, MIB), AML_SUCCESS);
+	assert_int_equal(get_mempolicy(&mode, nodes, sizeof(nodes) * 8, p, MPOL_F_ADDR), 0);
+	assert_int_equal(mode, MPOL_BIND);
+	assert_int_equal(aml_area_munmap(strict, p, MIB), AML_SUCCESS);
+}
+
+static void purge_is_refused(void **state)
+{
+	char *p = aml_area_mmap(strict, NULL, MIB);
+
+	(void)state;
+	p[0] = 5;
+	assert_refused(aml_area_purge(strict, p, MIB), AML_ENOTSUP, ENOTSUP);
+	assert_int_equal(p[0], 5);
+	assert_int_equal(aml_area_munmap(strict, p, MIB), AML_SUCCESS);
+}
+
+static void more_than_the_machine_has_is_enomem_without_a_trace(void **state)
+{
+	size_t mapped = mapped_bytes();
+	int before = n_mappings();
+
+	(void)state;
+	assert_fails(aml_area_mmap(strict, NULL, (size_t)1 << 46), AML_ENOMEM, ENOMEM);
+	assert_int_equal(n_mappings(), before);
+	assert_int_equal(mapped_bytes(), mapped);
+}
+
+static void info_asks_for_commit(void **state)
+{
+	struct aml_area_info info = {.struct_size = sizeof(info)};
+
+	(void)state;
+	assert_int_equal(aml_area_info(strict, &info), AML_SUCCESS);
+	assert_true(info.flags & AML_AREA_COMMIT);
+	assert_true(info.flags & AML_AREA_LAZY);
+	assert_int_equal(info.page_size, PAGE);
+	assert_true(info.capacity >= info.available);
+	assert_true(info.available > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(mmap_gives_present_pages),
+		cmocka_unit_test(mmap_seals_with_bind),
+		cmocka_unit_test(reserve_populates_nothing),
+		cmocka_unit_test(commit_populates_its_range_only),
+		cmocka_unit_test(one_region_is_one_kernel_mapping_however_it_is_committed),
+		cmocka_unit_test(committed_again_is_zero_again),
+		cmocka_unit_test(mapped_memory_can_be_decommitted_and_stays_sealed),
+		cmocka_unit_test(purge_is_refused),
+		cmocka_unit_test(more_than_the_machine_has_is_enomem_without_a_trace),
+		cmocka_unit_test(info_asks_for_commit),
+	};
+
+	return cmocka_run_group_tests(tests, create, destroy);
+}
