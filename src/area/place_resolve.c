@@ -101,36 +101,36 @@ static void list_tiers(const struct topology *topology, char *buffer, size_t siz
 	}
 }
 
-static int resolve_tier(const struct place *place, const struct topology *topology, int cpu,
-	struct os_nodes *nodes, struct place_error *error)
+static int resolve_nearest(const struct topology *topology, int cpu, struct os_nodes *nodes,
+	struct place_error *error)
 {
 	enum topology_source source;
-	struct os_nodes chosen;
+	struct os_nodes chosen = topology__nearest(topology, cpu, &source);
+
+	if (os__nodes_count(&chosen) == 0)
+		return fail(error, AML_EDOM, "nothing tells which node is nearest here");
+	*nodes = chosen;
+	return 0;
+}
+
+/* "fastest" and "largest" are so among what this process may use; a number is the machine's. */
+static int resolve_tier(const struct place *place, const struct topology *topology,
+	struct os_nodes *nodes, struct place_error *error)
+{
+	struct os_nodes allowed = topology__allowed(topology), chosen;
 	char word[32], tiers[96];
-	int tier;
+	int tier = place->where == PLACE_TIER_FASTEST ? topology__fastest_tier(topology)
+		 : place->where == PLACE_TIER_LARGEST ? topology__largest_tier(topology)
+						      : (int)place->number;
 
 	word_of(place, word, sizeof(word));
-	if (place->where == PLACE_TIER_NEAREST) {
-		struct os_nodes unallowed = topology__nearest(topology, cpu, &source);
-
-		if (os__nodes_count(&unallowed) == 0)
-			return fail(error, AML_EDOM, "nothing tells which node is nearest here");
-		return allow(place, topology, &unallowed, nodes, error);
+	if (place->where != PLACE_TIER_NUMBER && os__nodes_count(&allowed) == 1) {
+		*nodes = allowed; /* one node is the first in every order */
+		return 0;
 	}
-	if (topology->n_tiers == 0)
+	if (tier < 0 || topology->n_tiers == 0)
 		return fail(error, AML_EDOM,
 			"%s: nothing tells this machine's tiers apart; SITUS_TIERS can", word);
-	switch (place->where) {
-	case PLACE_TIER_FASTEST:
-		tier = 0;
-		break;
-	case PLACE_TIER_LARGEST:
-		tier = topology__largest_tier(topology);
-		break;
-	default:
-		tier = (int)place->number;
-		break;
-	}
 	if (tier >= topology->n_tiers) {
 		list_tiers(topology, tiers, sizeof(tiers));
 		return fail(error, AML_EDOM, "there is no %s; the tiers are %s", word, tiers);
@@ -172,11 +172,12 @@ int place__resolve(const struct place *place, const struct topology *topology, i
 	case PLACE_CXL:
 	case PLACE_GPU:
 		return resolve_kind(place, topology, nodes, error);
+	case PLACE_TIER_NEAREST:
+		return resolve_nearest(topology, cpu, nodes, error);
 	case PLACE_TIER_FASTEST:
 	case PLACE_TIER_LARGEST:
-	case PLACE_TIER_NEAREST:
 	case PLACE_TIER_NUMBER:
-		return resolve_tier(place, topology, cpu, nodes, error);
+		return resolve_tier(place, topology, nodes, error);
 	default:
 		if (place->has_nodes)
 			return resolve_nodes(place, topology, nodes, error);

@@ -375,6 +375,19 @@ struct os_nodes topology__of_tier(const struct topology *topology, int tier)
 	return nodes;
 }
 
+int topology__fastest_tier(const struct topology *topology)
+{
+	int fastest = -1;
+
+	for (int i = 0; i < topology->n_nodes; i++) {
+		const struct topology_node *node = &topology->nodes[i];
+
+		if (node->allowed && node->tier >= 0 && (fastest < 0 || node->tier < fastest))
+			fastest = node->tier;
+	}
+	return fastest;
+}
+
 int topology__largest_tier(const struct topology *topology)
 {
 	uint64_t largest = 0;
@@ -384,7 +397,7 @@ int topology__largest_tier(const struct topology *topology)
 		uint64_t bytes = 0;
 
 		for (int i = 0; i < topology->n_nodes; i++)
-			if (topology->nodes[i].tier == tier)
+			if (topology->nodes[i].tier == tier && topology->nodes[i].allowed)
 				bytes += topology->nodes[i].capacity;
 		if (bytes > largest) {
 			largest = bytes;

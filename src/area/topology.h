@@ -111,14 +111,18 @@ struct os_nodes topology__with_memory(const struct topology *topology);
 struct os_nodes topology__allowed(const struct topology *topology);
 
 /*
- * The nodes with memory nearest to a processor (-1: the calling thread's; on an imported topology its
- * first): by latency from it, else by distance, else by locality. *source says which. Empty: nothing
- * tells.
+ * Of the nodes this process may use, those nearest to a processor (-1: the calling thread's; on an
+ * imported topology its first): by latency from it, else by distance, else by locality. *source says
+ * which. Empty: nothing tells.
  */
 struct os_nodes topology__nearest(const struct topology *topology, int cpu,
 	enum topology_source *source);
 
-/* The tier with the most memory; -1: no tiers. Ties go to the faster one. */
+/*
+ * Of the tiers that this process may use memory of, the fastest, and the one with the most of that
+ * memory (ties go to the faster one); -1: nothing tells.
+ */
+int topology__fastest_tier(const struct topology *topology);
 int topology__largest_tier(const struct topology *topology);
 
 /* The distance between two nodes by number; 0: not said. */
@@ -132,8 +136,6 @@ const char *topology__kind_name(enum topology_kind kind);
 const char *topology__source_name(enum topology_source source);
 
 /* Inside the topology files */
-
-struct topology_tiers; /* parsed SITUS_TIERS */
 
 /*
  * Applies SITUS_TIERS ("hbm=2;dram=0-1;cxl=3") to the kinds of the nodes: 0, or -AML_EINVAL (not of

@@ -5,7 +5,7 @@
  * One source answers for all nodes of a question (see topology.h for their order). The thresholds
  * below separate kinds that differ by more than a machine's own nodes do among themselves: memory on
  * one board differs by its population of channels (up to a third); HBM gives two to eight times the
- * bandwidth of DRAM at about its latency; an expander adds 100 ns and more to DRAM's 80 to 130.
+ * bandwidth of DRAM at about its latency; an expander about doubles the latency of DRAM.
  * Where figures lie between, the kind stays unknown.
  */
 #include "area/topology.h"
@@ -17,7 +17,7 @@
 #define SAME_TIER 1.5     /* merit within this factor of the tier's best */
 #define HBM_BANDWIDTH 1.8 /* at least so many times that of main memory... */
 #define HBM_LATENCY 2.0   /* ... at less than so many times its latency */
-#define CXL_LATENCY 1.4   /* at least so many times that of main memory, and less bandwidth */
+#define CXL_LATENCY 1.7   /* at least so many times that of main memory, and less bandwidth */
 
 /* Does the node count where tiers are made? A GPU's memory does only where figures place it. */
 static bool is_ranked(const struct topology_node *node)

@@ -83,8 +83,8 @@ static struct os_nodes nearest_by(const struct topology *topology, hwloc_cpuset_
 		const struct topology_node *node = &topology->nodes[i];
 		uint64_t value;
 
-		if (node->capacity == 0 || !measure(topology, from, own, node, source, &value) ||
-			value > least)
+		if (node->capacity == 0 || !node->allowed ||
+			!measure(topology, from, own, node, source, &value) || value > least)
 			continue;
 		if (value < least)
 			memset(&nodes, 0, sizeof(nodes));
