@@ -1,1 +1,11 @@
-# Sources of this floor.
+libsitus_core_la_SOURCES += \
+	src/amm/check.c \
+	src/amm/find.c src/amm/find.h \
+	src/amm/iterate.c \
+	src/amm/map.c src/amm/map.h \
+	src/amm/modify.c \
+	src/amm/read.c \
+	src/amm/runs.h \
+	src/amm/simple.c \
+	src/amm/tree.c src/amm/tree.h \
+	src/amm/tree_edit.c src/amm/tree_node.h

@@ -1,1 +1,26 @@
-# Tests of this kind.
+# Random programs against models.
+if HAVE_CMOCKA
+property_tests = tests/property/test_amm_model tests/property/test_amm_model_deep
+check_PROGRAMS += $(property_tests)
+TESTS += $(property_tests)
+
+amm_model_sources = tests/property/amm_model.c tests/property/amm_model.h \
+	tests/property/test_amm_model.c
+
+# The sources of the map are compiled anew: planted failures reach the index's memory too, and nodes
+# of four slots make trees of many levels out of few entries.
+amm_own_sources = src/amm/check.c src/amm/find.c src/amm/iterate.c src/amm/map.c src/amm/modify.c \
+	src/amm/read.c src/amm/simple.c src/amm/tree.c src/amm/tree_edit.c \
+	src/base/error.c src/base/pool.c
+
+tests_property_test_amm_model_SOURCES = $(amm_model_sources) $(amm_own_sources)
+tests_property_test_amm_model_CFLAGS = $(test_cflags)
+tests_property_test_amm_model_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pool__reserve
+tests_property_test_amm_model_LDADD = $(CMOCKA_LIBS)
+
+tests_property_test_amm_model_deep_SOURCES = $(amm_model_sources) $(amm_own_sources)
+tests_property_test_amm_model_deep_CPPFLAGS = $(AM_CPPFLAGS) -DAMM_SMALL_NODES
+tests_property_test_amm_model_deep_CFLAGS = $(test_cflags)
+tests_property_test_amm_model_deep_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pool__reserve
+tests_property_test_amm_model_deep_LDADD = $(CMOCKA_LIBS)
+endif
