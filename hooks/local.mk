@@ -1,1 +1,12 @@
-# Sources of this floor.
+# jemalloc's hooks and arenas: the one place that includes <jemalloc/jemalloc.h>.
+libsitus_core_la_SOURCES += \
+	hooks/arena.c hooks/arena.h \
+	hooks/config.c hooks/config.h \
+	hooks/extents.c \
+	hooks/fork.c hooks/fork.h \
+	hooks/hooks.c hooks/hooks.h \
+	hooks/owner.c hooks/owner.h \
+	hooks/region.c hooks/region.h \
+	hooks/situs_arena.c \
+	hooks/space.c hooks/space.h hooks/space_internal.h \
+	hooks/space_fork.c

@@ -66,7 +66,8 @@ AML_PUBLIC int situs_arena_destroy(unsigned arena);
 
 /*
  * MALLOCX_ARENA|MALLOCX_TCACHE flags with which mallocx, rallocx and dallocx are placement-exact for
- * the calling thread; -EINVAL: not a live arena of situs_arena_create.
+ * the calling thread; -EINVAL: not a live arena of situs_arena_create. Flags of arenas from 2047 on are
+ * negative as an int: an error is a value from -4095 to -1, and nothing else.
  */
 AML_PUBLIC int situs_arena_flags(unsigned arena);
 
@@ -78,6 +79,13 @@ AML_PUBLIC int situs_heap_create(situs_heap_t **heap, const struct aml_area *are
 
 /* Makes a heap in a place ("node:1,strict"; situs(7)); the heap owns the area. NULL on error. */
 AML_PUBLIC situs_heap_t *situs_heap_open(const char *place);
+
+/*
+ * The heap of that name: the same one for the same name throughout the program, made in `place` (NULL:
+ * any) by the first call. Whoever runs the program decides instead where SITUS_HEAPS says so:
+ * SITUS_HEAPS="cache=cxl;index=hbm,strict". Names have 1 to 63 characters, none of them = or ;.
+ */
+AML_PUBLIC situs_heap_t *situs_heap_named(const char *name, const char *place);
 
 /* Frees the heap and everything allocated from it. */
 AML_PUBLIC int situs_heap_destroy(situs_heap_t *heap);

@@ -8,6 +8,7 @@
 #define BASE_LOCK_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 #if defined(__clang__)
 #define LOCK_ATTRIBUTE(x) __attribute__((x))
@@ -41,6 +42,15 @@ static inline void lock__acquire(struct lock *l) LOCK_ACQUIRE(*l) LOCK_UNCHECKED
 static inline void lock__release(struct lock *l) LOCK_RELEASE(*l) LOCK_UNCHECKED
 {
 	pthread_mutex_unlock(&l->mutex);
+}
+
+/* Does anybody hold it? For the child of a fork, where nobody can let go any more. */
+static inline bool lock__is_held(struct lock *l) LOCK_UNCHECKED
+{
+	if (pthread_mutex_trylock(&l->mutex) != 0)
+		return true;
+	pthread_mutex_unlock(&l->mutex);
+	return false;
 }
 
 /* In the child of a fork: whoever held it is gone. */

@@ -1,4 +1,13 @@
-# Sources of this floor.
+# Heaps: what programs call.
 libsitus_core_la_SOURCES += \
+	src/heap/alloc.c \
+	src/heap/block.c \
+	src/heap/cache.c src/heap/cache.h \
+	src/heap/heap.c src/heap/heap.h \
+	src/heap/named.c src/heap/named.h \
 	src/heap/publish.c src/heap/publish.h \
-	src/heap/publish_sweep.c
+	src/heap/publish_sweep.c \
+	src/heap/query.c \
+	src/heap/registry.c src/heap/registry.h \
+	src/heap/size_class.c src/heap/size_class.h \
+	src/heap/thread.c src/heap/thread.h

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "hooks/arena.h"
+
+#include <errno.h>
+#include <jemalloc/jemalloc.h>
+#include <stdio.h>
+
+#include "base/error.h"
+
+/* jemalloc's arena_config_t, which its public header lacks (src/arena.c, 5.3.0). */
+struct arena_config {
+	extent_hooks_t *extent_hooks;
+	bool metadata_use_hooks;
+};
+
+/* Growth beyond what is asked for only holds address space that the map could give to others. */
+static const size_t GROW_LIMIT = 2 * 1024 * 1024;
+
+static int set_of_arena(unsigned arena, const char *what, void *value, size_t size)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "arena.%u.%s", arena, what);
+	return mallctl(name, NULL, NULL, value, size);
+}
+
+int arena__create(unsigned *arena, struct hooks *hooks, long decay_ms)
+{
+	struct arena_config config = {
+		.extent_hooks = hooks__table(hooks),
+		.metadata_use_hooks = false,
+	};
+	extent_hooks_t *table = hooks__table(hooks);
+	size_t size = sizeof(*arena), grow_limit = GROW_LIMIT;
+	unsigned made;
+
+	if (mallctl("experimental.arenas_create_ext", &made, &size, &config, sizeof(config)) != 0 &&
+		mallctl("arenas.create", &made, &size, &table, sizeof(table)) != 0)
+		return error__set(EAGAIN, "jemalloc has no arena left (4094 are its limit), or no memory for one");
+	/* Fails where opt.retain is off, and is not needed there. */
+	(void)set_of_arena(made, "retain_grow_limit", &grow_limit, sizeof(grow_limit));
+	if (decay_ms != 0) {
+		ssize_t ms = decay_ms == 1 ? 0 : decay_ms;
+
+		(void)set_of_arena(made, "dirty_decay_ms", &ms, sizeof(ms));
+		(void)set_of_arena(made, "muzzy_decay_ms", &ms, sizeof(ms));
+	}
+	*arena = made;
+	return 0;
+}
+
+int arena__destroy(unsigned arena)
+{
+	if (set_of_arena(arena, "destroy", NULL, 0) != 0)
+		return error__set(EBUSY, "arena %u: a thread is bound to it by jemalloc's thread.arena", arena);
+	return 0;
+}
+
+void *arena__malloc(unsigned arena, size_t size, size_t alignment, bool zero)
+{
+	int flags = MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE;
+
+	if (alignment != 0)
+		flags |= MALLOCX_ALIGN(alignment);
+	if (zero)
+		flags |= MALLOCX_ZERO;
+	return mallocx(size, flags);
+}
+
+void *arena__realloc(unsigned arena, void *block, size_t size)
+{
+	return rallocx(block, size, MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE);
+}
+
+void arena__free(void *block)
+{
+	dallocx(block, MALLOCX_TCACHE_NONE);
+}
+
+size_t arena__usable_size(const void *block)
+{
+	return sallocx(block, 0);
+}
+
+size_t arena__good_size(size_t size, size_t alignment)
+{
+	return nallocx(size, alignment == 0 ? 0 : MALLOCX_ALIGN(alignment));
+}
+
+void arena__purge(unsigned arena)
+{
+	(void)set_of_arena(arena, "purge", NULL, 0);
+}

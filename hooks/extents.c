@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * extents.c - what happens to extents while jemalloc holds them: states, splits, merges, and the
+ * walk over them. Placing and taking back is space.c's.
+ */
+#include <errno.h>
+
+#include "base/pagemap.h"
+#include "hooks/region.h"
+#include "hooks/space.h"
+#include "hooks/space_internal.h"
+
+int space__purge(struct space *space, void *start, size_t size)
+{
+	if (space->flags & AML_AREA_COMMIT || !(space->flags & AML_AREA_ZEROED))
+		return -ENOTSUP;
+	return aml_area_purge(space->area, start, size) == AML_SUCCESS ? 0 : -ENOTSUP;
+}
+
+void space__split(struct space *space, void *start, size_t head_size, size_t tail_size)
+{
+	lock__acquire(&space->lock);
+	(void)amm_select(&space->map, (amm_addr_t)start + head_size, tail_size);
+	lock__release(&space->lock);
+}
+
+int space__merge(struct space *space, void *head, size_t head_size, size_t tail_size)
+{
+	amm_addr_t start = (amm_addr_t)head;
+	int err = -EXDEV;
+
+	lock__acquire(&space->lock);
+
+	amm_entry_t *first = amm_find_addr(&space->map, start);
+	amm_entry_t *last = amm_find_addr(&space->map, start + head_size);
+	struct space_region *region = space__extent_of(first)->region;
+
+	/* Regions go back to the area one by one, so no extent may span two. */
+	if (region == space__extent_of(last)->region)
+		err = first == last ? 0 : space__tag_locked(space, start, head_size + tail_size,
+			amm_entry_flags(first), region);
+	lock__release(&space->lock);
+	return err;
+}
+
+size_t space__extent_size(struct space *space, const void *start)
+{
+	size_t size = 0;
+
+	lock__acquire(&space->lock);
+
+	amm_entry_t *entry = amm_find_addr(&space->map, (amm_addr_t)start);
+
+	if ((amm_entry_flags(entry) & SPACE_EXTENT) && amm_entry_start(entry) == (amm_addr_t)start)
+		size = amm_entry_size(entry);
+	lock__release(&space->lock);
+	return size;
+}
+
+size_t space__size_mapped(struct space *space)
+{
+	size_t size = 0;
+
+	lock__acquire(&space->lock);
+	for (struct space_region *region = space->regions; region != NULL; region = region->next)
+		size += region->end - region->start;
+	lock__release(&space->lock);
+	return size;
+}
+
+size_t space__drawn(struct space *space)
+{
+	return space->flags & AML_AREA_LAZY ? space__size_out(space) : space__size_mapped(space);
+}
+
+size_t space__size_out(struct space *space)
+{
+	size_t out;
+
+	lock__acquire(&space->lock);
+	out = space->size_out;
+	lock__release(&space->lock);
+	return out;
+}
+
+bool space__holds(struct space *space, const void *start, size_t size)
+{
+	amm_addr_t at = (amm_addr_t)start, end = at + size;
+	bool holds = size != 0 && end > at;
+
+	lock__acquire(&space->lock);
+	while (holds && at < end) {
+		amm_entry_t *entry = amm_find_addr(&space->map, at);
+
+		holds = amm_entry_flags(entry) & SPACE_EXTENT;
+		at = amm_entry_end(entry);
+	}
+	lock__release(&space->lock);
+	return holds;
+}
+
+/* Finds the first extent at or above *at and moves *at past it. */
+static bool next_extent(struct space *space, amm_addr_t *at, struct space_extent_info *info)
+{
+	bool found = false;
+
+	lock__acquire(&space->lock);
+	while (!found && *at < AMM_MAXADDR) {
+		amm_entry_t *entry = amm_find_addr(&space->map, *at);
+
+		*at = amm_entry_end(entry);
+		if (amm_entry_flags(entry) & SPACE_EXTENT) {
+			found = true;
+			info->start = (const void *)amm_entry_start(entry);
+			info->size = amm_entry_size(entry);
+			info->state = amm_entry_flags(entry);
+			info->link = space__extent_of(entry)->region->chain_link;
+		}
+	}
+	lock__release(&space->lock);
+	return found;
+}
+
+int space__iterate(struct space *space,
+	int (*callback)(const struct space_extent_info *, void *arg), void *arg)
+{
+	struct space_extent_info info;
+	amm_addr_t at = AMM_MINADDR;
+	int stop = 0;
+
+	while (stop == 0 && next_extent(space, &at, &info))
+		stop = callback(&info, arg);
+	return stop;
+}
+
+/* One region's part of the invariants. */
+static int check_region_locked(struct space *space, const struct space_region *region, size_t *dirty)
+	LOCK_HELD(space->lock)
+{
+	uintptr_t at = region->start;
+	size_t out = 0;
+
+	while (at < region->end) {
+		amm_entry_t *entry = amm_find_addr(&space->map, at);
+		int flags = amm_entry_flags(entry);
+		bool is_extent = flags & SPACE_EXTENT;
+		uint32_t word = is_extent ? space->word : 0;
+
+		if (amm_entry_start(entry) != at || amm_entry_end(entry) > region->end ||
+			space__extent_of(entry)->region != region)
+			return -EINVAL;
+		if (is_extent)
+			out += amm_entry_size(entry);
+		else if ((flags & SPACE_COLOUR) != (int)region->colour || !(flags & SPACE_FREE))
+			return -EINVAL;
+		else if (!(flags & SPACE_CLEAN))
+			*dirty += amm_entry_size(entry);
+		/* Floors above add a class to the owner in the low byte. */
+		if ((pagemap__get((void *)at) ^ word) >> 8 != 0)
+			return -EINVAL;
+		at = amm_entry_end(entry);
+	}
+	return out == region->out ? 0 : -EINVAL;
+}
+
+int space__check(struct space *space)
+{
+	size_t out = 0, dirty = 0;
+	int err;
+
+	lock__acquire(&space->lock);
+	err = amm_check(&space->map) == 0 ? 0 : -EINVAL;
+	for (struct space_region *region = space->regions; err == 0 && region != NULL;
+		region = region->next) {
+		err = check_region_locked(space, region, &dirty);
+		out += region->out;
+	}
+	if (err == 0 && (out != space->size_out || dirty != space->dirty_free))
+		err = -EINVAL;
+	lock__release(&space->lock);
+	return err;
+}

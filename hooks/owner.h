@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * owner.h - who draws memory: the number that page map words carry, and what stands behind it.
+ *
+ * A word is the owner's number above eight bits that belong to the owner: OWNER_PAGES as long as
+ * nobody said more, else what the heap floor writes (a size class). Numbers start at 1 and are reused
+ * lowest first, so tables indexed by them stay short.
+ */
+#ifndef HOOKS_OWNER_H
+#define HOOKS_OWNER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "aml.h"
+#include "base/pagemap.h"
+
+enum {
+	OWNER_MAX = 65535,
+	OWNER_CLASS_BITS = 8,
+	OWNER_PAGES = 0xff,
+};
+
+struct owner {
+	const struct aml_area *area;
+	struct situs_heap *heap; /* NULL: hooks or an arena that the program made itself */
+	bool is_arena;           /* of this process's jemalloc: its blocks can be freed here */
+	uint32_t number;
+};
+
+extern _Atomic(struct owner *) owner__table[OWNER_MAX + 1];
+
+/* Gives the owner its number: 0 or -EAGAIN. */
+int owner__register(struct owner *owner);
+void owner__unregister(struct owner *owner);
+
+static inline uint32_t owner__word(const struct owner *owner, unsigned class)
+{
+	return owner->number << OWNER_CLASS_BITS | class;
+}
+
+/* The owner behind a page map word; NULL for 0. */
+static inline struct owner *owner__of_word(uint32_t word)
+{
+	return atomic_load_explicit(&owner__table[(word >> OWNER_CLASS_BITS) & OWNER_MAX],
+		memory_order_acquire);
+}
+
+void owner__reset_lock(void);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * situs_arena.c - arenas for programs that call mallocx themselves.
+ *
+ * A destroyed arena's index comes back in jemalloc with default hooks, or from the next
+ * arenas.create, so a table says which indices are ours and alive.
+ */
+#include <errno.h>
+#include <jemalloc/jemalloc.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/lock.h"
+#include "hooks/arena.h"
+#include "hooks/config.h"
+
+struct situs_arena {
+	struct hooks *hooks;
+	struct owner owner;
+	struct space_account account;
+};
+
+/* jemalloc numbers arenas below 1 << 12 (MALLOCX_ARENA_BITS, internal). */
+enum { N_INDICES = 4096 };
+
+static struct lock lock = LOCK_INITIALIZER;
+static struct situs_arena *arenas[N_INDICES] LOCK_GUARDED_BY(lock);
+
+int situs_arena_create(unsigned *arena, const struct aml_area *area, const struct situs_config *config)
+{
+	struct situs_config settings;
+	struct situs_arena *made;
+	unsigned index;
+	int err;
+
+	if (arena == NULL || area == NULL)
+		return error__set(EINVAL, "situs_arena_create: %s is NULL", arena == NULL ? "arena" : "area");
+	err = config__read(config, &settings);
+	if (err != 0)
+		return err;
+	made = calloc(1, sizeof(*made));
+	if (made == NULL)
+		return error__set(ENOMEM, "no memory for an arena");
+	made->owner.area = area;
+	made->owner.is_arena = true;
+	made->account.limit = settings.limit;
+	err = owner__register(&made->owner);
+	if (err != 0)
+		goto free_made;
+	err = hooks__create(&made->hooks, area, owner__word(&made->owner, OWNER_PAGES), &made->account);
+	if (err != 0)
+		goto unregister;
+	err = arena__create(&index, made->hooks, settings.decay_ms);
+	if (err != 0)
+		goto destroy_hooks;
+	lock__acquire(&lock);
+	arenas[index] = made;
+	lock__release(&lock);
+	*arena = index;
+	return 0;
+destroy_hooks:
+	hooks__destroy(made->hooks);
+unregister:
+	owner__unregister(&made->owner);
+free_made:
+	free(made);
+	return err;
+}
+
+/* Takes the record out, so that of two destroyers one finds it. */
+static struct situs_arena *take(unsigned arena)
+{
+	struct situs_arena *taken = NULL;
+
+	if (arena < N_INDICES) {
+		lock__acquire(&lock);
+		taken = arenas[arena];
+		arenas[arena] = NULL;
+		lock__release(&lock);
+	}
+	return taken;
+}
+
+int situs_arena_destroy(unsigned arena)
+{
+	struct situs_arena *taken = take(arena);
+	int err;
+
+	if (taken == NULL)
+		return error__set(EINVAL, "arena %u is not a live arena of situs_arena_create", arena);
+	err = arena__destroy(arena);
+	if (err != 0) {
+		lock__acquire(&lock);
+		arenas[arena] = taken;
+		lock__release(&lock);
+		return err;
+	}
+	hooks__destroy(taken->hooks);
+	owner__unregister(&taken->owner);
+	free(taken);
+	return 0;
+}
+
+int situs_arena_flags(unsigned arena)
+{
+	bool alive = false;
+
+	if (arena < N_INDICES) {
+		lock__acquire(&lock);
+		alive = arenas[arena] != NULL;
+		lock__release(&lock);
+	}
+	if (!alive)
+		return error__set(EINVAL, "arena %u is not a live arena of situs_arena_create", arena);
+	/* jemalloc's automatic cache would hand the arena's memory to others. */
+	return (int)(MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE);
+}

@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "hooks/space.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/pagemap.h"
+#include "hooks/region.h"
+#include "hooks/space_internal.h"
+
+enum {
+	/* Address space only, on lazy areas: large enough that one kernel mapping serves many extents. */
+	LAZY_REGION = 64 * 1024 * 1024,
+	/* Where a mapping is charged in full: enough that slabs do not cost a call each. */
+	PAID_REGION = 2 * 1024 * 1024,
+	/* A modify replaces one entry by three and hands in one of its own. */
+	SPARE_EXTENTS = 4,
+	PAGE = 4096,
+	COLOUR_UNIT = 0x10,
+	N_COLOURS = 3,
+};
+
+/* The map's callbacks */
+
+static struct space *space_of(amm_t *map)
+{
+	return (struct space *)(void *)((char *)map - offsetof(struct space, map));
+}
+
+static amm_entry_t *alloc_entry(amm_t *map, amm_addr_t address, amm_size_t size, int flags)
+{
+	struct space_extent *extent = pool__get(&space_of(map)->extents);
+
+	(void)address, (void)size, (void)flags;
+	if (extent == NULL)
+		return NULL;
+	memset(extent, 0, sizeof(*extent));
+	return &extent->entry;
+}
+
+static void free_entry(amm_t *map, amm_entry_t *entry)
+{
+	pool__put(&space_of(map)->extents, entry);
+}
+
+static int split_entry(amm_t *map, amm_entry_t *entry, amm_addr_t at, amm_entry_t **head,
+	amm_entry_t **tail)
+{
+	amm_entry_t *rest = alloc_entry(map, at, 0, 0);
+
+	if (rest == NULL)
+		return ENOMEM;
+	space__extent_of(rest)->region = space__extent_of(entry)->region;
+	*head = entry;
+	*tail = rest;
+	return 0;
+}
+
+/* Extents are joined by jemalloc's merge only, and nothing across regions. */
+static int join_entries(amm_t *map, amm_entry_t *head, amm_entry_t *tail, amm_entry_t **joined)
+{
+	(void)map;
+	if ((amm_entry_flags(head) & SPACE_EXTENT) ||
+		space__extent_of(head)->region != space__extent_of(tail)->region)
+		return EBUSY;
+	*joined = head;
+	return 0;
+}
+
+/* The account */
+
+static int charge(struct space *space, size_t size)
+{
+	struct space_account *account = space->account;
+	size_t drawn = atomic_load_explicit(&account->drawn, memory_order_relaxed);
+
+	do {
+		if (account->limit != 0 && (size > account->limit || drawn > account->limit - size))
+			return error__set(ENOMEM, "limit of %zu bytes reached: %zu in use, %zu more asked",
+				account->limit, drawn, size);
+	} while (!atomic_compare_exchange_weak_explicit(&account->drawn, &drawn, drawn + size,
+		memory_order_relaxed, memory_order_relaxed));
+
+	size_t peak = atomic_load_explicit(&account->peak, memory_order_relaxed);
+
+	if (account->events != NULL && account->events->drawn_changed != NULL)
+		account->events->drawn_changed(account, drawn + size);
+	while (peak < drawn + size && !atomic_compare_exchange_weak_explicit(&account->peak, &peak,
+		drawn + size, memory_order_relaxed, memory_order_relaxed))
+		;
+	return 0;
+}
+
+static void discharge(struct space *space, size_t size)
+{
+	struct space_account *account = space->account;
+	size_t drawn = atomic_fetch_sub_explicit(&account->drawn, size, memory_order_relaxed) - size;
+
+	if (account->events != NULL && account->events->drawn_changed != NULL)
+		account->events->drawn_changed(account, drawn);
+}
+
+/* Regions */
+
+int space__tag_locked(struct space *space, uintptr_t start, size_t size, int flags,
+	struct space_region *region)
+{
+	struct space_extent *extent;
+
+	if (pool__reserve(&space->extents, SPARE_EXTENTS) != 0)
+		return error__set(ENOMEM, "no memory for the address map");
+	extent = pool__get(&space->extents);
+	memset(extent, 0, sizeof(*extent));
+	extent->region = region;
+	if (amm_modify(&space->map, start, size, flags, &extent->entry) != 0) {
+		pool__put(&space->extents, extent);
+		return error__set(ENOMEM, "no memory for the address map");
+	}
+	return 0;
+}
+
+/* A colour that neither neighbour of [start, end) has, so that free space never spans two regions. */
+static unsigned pick_colour_locked(struct space *space, uintptr_t start, uintptr_t end)
+	LOCK_HELD(space->lock)
+{
+	struct space_extent *below = space__extent_of(amm_find_addr(&space->map, start - 1));
+	struct space_extent *above = space__extent_of(amm_find_addr(&space->map, end));
+	unsigned colour = 0;
+
+	while ((below->region != NULL && below->region->colour == colour) ||
+		(above->region != NULL && above->region->colour == colour))
+		colour += COLOUR_UNIT;
+	return colour;
+}
+
+static int fresh_flags(const struct space *space, const struct space_region *region)
+{
+	return SPACE_FREE | (int)region->colour | (space->flags & AML_AREA_ZEROED ? SPACE_CLEAN : 0);
+}
+
+static void link_region_locked(struct space *space, struct space_region *region)
+	LOCK_HELD(space->lock)
+{
+	region->next = space->regions;
+	if (region->next != NULL)
+		region->next->link_to_this = &region->next;
+	region->link_to_this = &space->regions;
+	space->regions = region;
+}
+
+static void unlink_region_locked(struct space_region *region)
+{
+	*region->link_to_this = region->next;
+	if (region->next != NULL)
+		region->next->link_to_this = region->link_to_this;
+}
+
+static int map_charged(struct space *space, struct space_region *region, size_t size)
+{
+	int err = charge(space, size);
+
+	if (err != 0)
+		return err;
+	err = region__map_exact(region, space->area, size);
+	if (err != 0)
+		discharge(space, size);
+	return err;
+}
+
+/* Draws a region with room for `size` bytes, larger where that is cheaper in the long run. */
+static int map_region(struct space *space, struct space_region *region, size_t size)
+{
+	size_t page_mask = space->page_size - 1;
+	int err = -ENOMEM;
+
+	size = (size + page_mask) & ~page_mask;
+	if (space->flags & AML_AREA_LAZY)
+		return region__map_lazy(region, space->area, space->page_size, size, LAZY_REGION);
+	if (size < PAID_REGION)
+		err = map_charged(space, region, PAID_REGION & ~page_mask ? PAID_REGION : size);
+	return err == 0 ? 0 : map_charged(space, region, size);
+}
+
+static void unmap_region(struct space *space, const struct space_region *region)
+{
+	region__unmap(region, space->area);
+	if (!(space->flags & AML_AREA_LAZY))
+		discharge(space, region->end - region->start);
+}
+
+static int add_region_locked(struct space *space, size_t size) LOCK_HELD(space->lock)
+{
+	struct space_region *region = pool__get(&space->regions_pool);
+	int err = -ENOMEM;
+
+	if (region == NULL)
+		return error__set(ENOMEM, "no memory for the address map");
+	err = map_region(space, region, size);
+	if (err != 0)
+		goto put;
+	err = pagemap__prepare((void *)region->start, region->end - region->start);
+	if (err != 0) {
+		error__set(-err, "the area's address %p is beyond what can be managed",
+			(void *)region->start);
+		goto unmap;
+	}
+	region->colour = pick_colour_locked(space, region->start, region->end);
+	/* In the list before it is in the map: what a fork's child finds in the map it can give back. */
+	link_region_locked(space, region);
+	err = space__tag_locked(space, region->start, region->end - region->start,
+		fresh_flags(space, region), region);
+	if (err != 0)
+		goto unlink;
+	if (!(space->flags & AML_AREA_ZEROED))
+		space->dirty_free += region->end - region->start;
+	region->event = -1;
+	if (space->account->events != NULL && space->account->events->region_added != NULL)
+		region->event = space->account->events->region_added(space->account,
+			(void *)region->start, region->end - region->start);
+	if (region->chain_link > 0)
+		atomic_fetch_add_explicit(&space->account->n_fallbacks, 1, memory_order_relaxed);
+	return 0;
+unlink:
+	unlink_region_locked(region);
+unmap:
+	unmap_region(space, region);
+put:
+	pool__put(&space->regions_pool, region);
+	return err;
+}
+
+/* Making and unmaking */
+
+int space__init(struct space *space, const struct aml_area *area, uint32_t word,
+	struct space_account *account)
+{
+	struct aml_area_info info = {.struct_size = sizeof(info)};
+	int err = aml_area_info(area, &info);
+
+	if (err != AML_SUCCESS)
+		return -EINVAL;
+	memset(space, 0, sizeof(*space));
+	space->area = area;
+	space->account = account;
+	space->page_size = info.page_size < PAGE ? PAGE : info.page_size;
+	space->flags = info.flags;
+	space->word = word;
+	lock__init(&space->lock);
+	pool__init(&space->extents, sizeof(struct space_extent));
+	pool__init(&space->regions_pool, sizeof(struct space_region));
+	/* Readers' maps survive fork at any instant: see space__after_fork. */
+	err = amm_init_with(&space->map, AMM_READERS, SPACE_OUTSIDE, NULL, alloc_entry, free_entry,
+		split_entry, join_entries);
+	if (err != 0) {
+		pool__destroy(&space->extents);
+		return -err;
+	}
+	return 0;
+}
+
+static void announce_removal(struct space *space, const struct space_region *region)
+{
+	if (space->account->events != NULL && space->account->events->region_removed != NULL)
+		space->account->events->region_removed(space->account, region->event);
+}
+
+static int disown(amm_t *map, amm_entry_t *entry, void *arg)
+{
+	(void)map, (void)arg;
+	pagemap__fill((void *)amm_entry_start(entry), amm_entry_size(entry), 0);
+	return 0;
+}
+
+void space__destroy(struct space *space)
+{
+	if (space->flags & AML_AREA_LAZY)
+		discharge(space, space->size_out);
+	/* Extents still out are nobody's from now on; that comes before others can get their addresses. */
+	(void)amm_iterate_gen(&space->map, disown, NULL, AMM_MINADDR, AMM_MAXADDR, SPACE_EXTENT,
+		SPACE_EXTENT);
+	for (struct space_region *region = space->regions; region != NULL; region = region->next) {
+		announce_removal(space, region);
+		unmap_region(space, region);
+	}
+	amm_destroy(&space->map);
+	pool__destroy(&space->extents);
+	pool__destroy(&space->regions_pool);
+}
+
+/* Placing */
+
+static amm_entry_t *find_locked(struct space *space, amm_addr_t *at, size_t size,
+	unsigned align_bits, int find_flags) LOCK_HELD(space->lock)
+{
+	const int clean = space->flags & AML_AREA_ZEROED ? SPACE_CLEAN : 0;
+	amm_entry_t *entry = NULL;
+
+	for (int i = 0; i < N_COLOURS && entry == NULL; i++)
+		entry = amm_find_gen(&space->map, at, size, SPACE_FREE | clean | i * COLOUR_UNIT, -1,
+			(int)align_bits, 0, find_flags);
+	/* Space of which nobody knows what it holds, alone or beside clean space. */
+	for (int i = 0; i < N_COLOURS && entry == NULL && space->dirty_free != 0; i++)
+		entry = amm_find_gen(&space->map, at, size, SPACE_FREE | i * COLOUR_UNIT, ~SPACE_CLEAN,
+			(int)align_bits, 0, find_flags);
+	return entry;
+}
+
+static amm_entry_t *place_locked(struct space *space, void *want, size_t size, size_t alignment,
+	amm_addr_t *at) LOCK_HELD(space->lock)
+{
+	unsigned align_bits = (unsigned)__builtin_ctzl(alignment);
+	amm_entry_t *entry;
+
+	if (want != NULL) {
+		*at = (amm_addr_t)want;
+		return find_locked(space, at, size, 0, AMM_EXACT_ADDR);
+	}
+	*at = AMM_MINADDR;
+	entry = find_locked(space, at, size, align_bits, AMM_FORWARD | AMM_BESTFIT);
+	if (entry != NULL)
+		return entry;
+
+	/* A region may start anywhere on a page, so a larger alignment costs room. */
+	size_t slack = alignment > space->page_size ? alignment - space->page_size : 0;
+
+	if (size > SIZE_MAX / 4 || slack > SIZE_MAX / 4)
+		error__set(ENOMEM, "%zu bytes aligned to %zu: too large", size, alignment);
+	else if (add_region_locked(space, size + slack) == 0)
+		entry = find_locked(space, at, size, align_bits, AMM_FORWARD | AMM_BESTFIT);
+	return entry;
+}
+
+/* Bytes of free space in a range that are not known to be zero. */
+static size_t dirty_bytes_locked(struct space *space, uintptr_t start, size_t size)
+	LOCK_HELD(space->lock)
+{
+	uintptr_t end = start + size;
+	size_t dirty = 0;
+
+	while (start < end) {
+		amm_entry_t *entry = amm_find_addr(&space->map, start);
+		uintptr_t stop = amm_entry_end(entry) < end ? amm_entry_end(entry) : end;
+
+		if ((amm_entry_flags(entry) & (SPACE_FREE | SPACE_CLEAN)) == SPACE_FREE)
+			dirty += stop - start;
+		start = stop;
+	}
+	return dirty;
+}
+
+/* Does any extent lie in the range? */
+static bool in_use_locked(struct space *space, uintptr_t start, uintptr_t end)
+	LOCK_HELD(space->lock)
+{
+	while (start < end) {
+		amm_entry_t *entry = amm_find_addr(&space->map, start);
+
+		if (amm_entry_flags(entry) & SPACE_EXTENT)
+			return true;
+		start = amm_entry_end(entry);
+	}
+	return false;
+}
+
+/* Free space inside one granule whose pages are gone reads as zeros when it comes back. */
+static void mark_clean_locked(struct space *space, struct space_region *region, uintptr_t start,
+	uintptr_t end) LOCK_HELD(space->lock)
+{
+	while (start < end) {
+		amm_entry_t *entry = amm_find_addr(&space->map, start);
+		uintptr_t stop = amm_entry_end(entry) < end ? amm_entry_end(entry) : end;
+
+		if ((amm_entry_flags(entry) & (SPACE_FREE | SPACE_CLEAN)) == SPACE_FREE &&
+			space__tag_locked(space, start, stop - start, fresh_flags(space, region), region) == 0)
+			space->dirty_free -= stop - start;
+		start = stop;
+	}
+}
+
+void space__depopulate_locked(struct space *space, struct space_region *region, uintptr_t start,
+	uintptr_t end)
+{
+	uintptr_t at = region__granule_start(region, start);
+
+	for (; at < end; at = region__granule_end(region, at)) {
+		uintptr_t stop = region__granule_end(region, at);
+
+		if (region__is_present(region, at) && !in_use_locked(space, at, stop))
+			if (region__depopulate(region, space->area, at) != 0)
+				continue;
+		if (!region__is_present(region, at))
+			mark_clean_locked(space, region, at, stop);
+	}
+}
+
+static void *alloc_locked(struct space *space, void *want, size_t size, size_t alignment, bool *zero)
+	LOCK_HELD(space->lock)
+{
+	const bool strict = space->flags & AML_AREA_COMMIT;
+	amm_addr_t at;
+	amm_entry_t *entry;
+
+	entry = place_locked(space, want, size, alignment, &at);
+	if (entry == NULL)
+		return NULL;
+
+	struct space_region *region = space__extent_of(entry)->region;
+	size_t dirty = space->dirty_free == 0 ? 0 : dirty_bytes_locked(space, at, size);
+
+	/* Where a strict area can still say no. */
+	if (strict && region__populate(region, space->area, at, at + size) != 0)
+		goto depopulate;
+	if (space__tag_locked(space, at, size, SPACE_EXTENT, region) != 0)
+		goto depopulate;
+	region->out += size;
+	if (space->empty == region)
+		space->empty = NULL;
+	space->dirty_free -= dirty;
+	space->size_out += size;
+	pagemap__fill((void *)at, size, space->word);
+	*zero = dirty == 0;
+	return (void *)at;
+depopulate:
+	if (strict)
+		space__depopulate_locked(space, region, at, at + size);
+	return NULL;
+}
+
+void *space__alloc(struct space *space, void *want, size_t size, size_t alignment, bool *zero)
+{
+	const bool lazy = space->flags & AML_AREA_LAZY;
+	bool is_zero = false;
+	void *start;
+
+	if (size == 0 || size % PAGE != 0 || alignment == 0 || (alignment & (alignment - 1)) != 0) {
+		error__set(EINVAL, "extent of %zu bytes aligned to %zu: not a multiple of a page", size,
+			alignment);
+		return NULL;
+	}
+	if (lazy && charge(space, size) != 0)
+		return NULL;
+	lock__acquire(&space->lock);
+	start = alloc_locked(space, want, size, alignment, &is_zero);
+	lock__release(&space->lock);
+	if (start == NULL) {
+		if (lazy)
+			discharge(space, size);
+		errno = ENOMEM;
+		return NULL;
+	}
+	/* Nobody else knows the extent yet, so the lock need not wait for this. */
+	if (*zero && !is_zero) {
+		memset(start, 0, size);
+		is_zero = true;
+	}
+	*zero = is_zero;
+	return start;
+}
+
+/* Giving back */
+
+/* What is left of an emptied region is one free entry, whatever its parts were. */
+static struct space_region *retire_locked(struct space *space, struct space_region *region)
+	LOCK_HELD(space->lock)
+{
+	size_t size = region->end - region->start;
+	size_t dirty = space->dirty_free == 0 ? 0 : dirty_bytes_locked(space, region->start, size);
+
+	if ((space->flags & AML_AREA_LAZY) && dirty == 0 && space->empty == NULL) {
+		space->empty = region;
+		return NULL;
+	}
+	if (space__tag_locked(space, region->start, size, SPACE_OUTSIDE, NULL) != 0)
+		return NULL;
+	space->dirty_free -= dirty;
+	unlink_region_locked(region);
+	return region;
+}
+
+static int free_locked(struct space *space, uintptr_t start, size_t size, bool clean,
+	struct space_region **retired) LOCK_HELD(space->lock)
+{
+	struct space_region *region = space__extent_of(amm_find_addr(&space->map, start))->region;
+	int err;
+
+	/* Off the page map first: once tagged, the range may be anybody's. */
+	pagemap__fill((void *)start, size, 0);
+	err = space__tag_locked(space, start, size,
+		SPACE_FREE | (int)region->colour | (clean ? SPACE_CLEAN : 0), region);
+
+	if (err != 0) {
+		pagemap__fill((void *)start, size, space->word);
+		return err;
+	}
+	region->out -= size;
+	space->size_out -= size;
+	if (!clean)
+		space->dirty_free += size;
+	if (space->flags & AML_AREA_COMMIT)
+		space__depopulate_locked(space, region, start, start + size);
+	if (region->out == 0)
+		*retired = retire_locked(space, region);
+	return 0;
+}
+
+int space__free(struct space *space, void *start, size_t size)
+{
+	const bool lazy = space->flags & AML_AREA_LAZY;
+	struct space_region *retired = NULL;
+	bool clean = false;
+	int err;
+
+	if (!(space->flags & AML_AREA_COMMIT) && aml_area_purge(space->area, start, size) == AML_SUCCESS)
+		clean = space->flags & AML_AREA_ZEROED;
+	lock__acquire(&space->lock);
+	err = free_locked(space, (uintptr_t)start, size, clean, &retired);
+	lock__release(&space->lock);
+	if (err != 0)
+		return err;
+	if (lazy)
+		discharge(space, size);
+	if (retired != NULL) {
+		announce_removal(space, retired);
+		unmap_region(space, retired);
+		lock__acquire(&space->lock);
+		pool__put(&space->regions_pool, retired);
+		lock__release(&space->lock);
+	}
+	return 0;
+}

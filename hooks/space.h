@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * space.h - the address space of one arena: regions drawn from an area, tiled by an address map.
+ *
+ * A region is one mapping of the area. The map says of every address whether it is outside, free
+ * space of a region, or an extent that jemalloc holds; extents are placed in free space by best fit,
+ * so that address space never passes from one arena to another. Areas whose mappings cost address
+ * space only (AML_AREA_LAZY) are asked for large regions that end in a guard page; the others for
+ * just what is needed, and a region goes back as soon as nothing in it is out.
+ *
+ * Invariants (space__check): the free and extent entries between a region's start and end tile it;
+ * region->out is the sum of its extents; account->drawn is the sum over the account's spaces of
+ * extents (lazy areas) or of regions (others); the page map names the owner on every granule of an
+ * extent and nothing on free space.
+ *
+ * Locking: one lock a space, a leaf: nothing else is acquired under it but the area's own. Nothing
+ * here calls malloc or jemalloc: extent hooks run on this.
+ */
+#ifndef HOOKS_SPACE_H
+#define HOOKS_SPACE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "aml.h"
+#include "amm.h"
+#include "base/lock.h"
+#include "base/pool.h"
+
+struct space_account;
+
+/* What the floor above wants to hear of; called inside extent hooks: no malloc, no lock of its own
+   that could be held while calling down. Any may be NULL. */
+struct space_events {
+	int (*region_added)(struct space_account *account, const void *start, size_t size);
+	void (*region_removed)(struct space_account *account, int region); /* what region_added returned */
+	void (*drawn_changed)(struct space_account *account, size_t drawn);
+};
+
+/* What several spaces of one heap share. */
+struct space_account {
+	/* Set once */
+	const struct space_events *events; /* or NULL */
+	size_t limit;                      /* bytes; 0: none */
+	_Atomic(size_t) drawn;          /* bytes drawn from the area now */
+	_Atomic(size_t) peak;           /* largest drawn ever */
+	_Atomic(uint64_t) n_fallbacks;  /* regions served by a later link of a chain */
+};
+
+struct space_region;
+
+/* A map entry: free space or an extent, and the region it lies in (NULL: outside). */
+struct space_extent {
+	amm_entry_t entry;
+	struct space_region *region;
+};
+
+struct space {
+	/* Set once */
+	const struct aml_area *area;
+	struct space_account *account;
+	size_t page_size; /* the area's granule */
+	unsigned flags;   /* AML_AREA_... */
+	uint32_t word;    /* what the page map says of extents */
+
+	struct lock lock;
+	/* Under the lock */
+	amm_t map;
+	struct pool extents;          /* of struct space_extent */
+	struct pool regions_pool;     /* of struct space_region */
+	struct space_region *regions; /* list */
+	struct space_region *empty;   /* a lazy region kept though nothing is out, or NULL */
+	size_t size_out;              /* bytes of extents */
+	size_t dirty_free;            /* bytes of free space not known to be zero */
+};
+
+/* States of an extent, and what tells free space apart: the map's flag word. */
+enum {
+	SPACE_OUTSIDE = 0,
+	SPACE_FREE = 0x01,
+	SPACE_EXTENT = 0x02, /* always committed: ready for use */
+	SPACE_CLEAN = 0x04,  /* free space: reads as zeros when handed out */
+	SPACE_COLOUR = 0x30, /* free space: differs between regions that touch */
+};
+
+/* `word` is the page map's word for extents. 0 or a negative errno. */
+int space__init(struct space *space, const struct aml_area *area, uint32_t word,
+	struct space_account *account);
+
+/* Gives every region back to the area, whatever is still out. */
+void space__destroy(struct space *space);
+
+/*
+ * An extent of exactly `size` bytes (a multiple of 4 KiB), at `at` where that is not NULL, ready for
+ * use. *zero says whether zeros are needed on entry, and whether it holds them on return. NULL with
+ * errno ENOMEM (EINVAL: a size or alignment that makes no sense).
+ */
+void *space__alloc(struct space *space, void *at, size_t size, size_t alignment, bool *zero);
+
+/* Takes a range of extents back. Only a lack of memory for the books refuses (-ENOMEM). */
+int space__free(struct space *space, void *start, size_t size);
+
+/*
+ * As the extent hooks of these names; 0 or a negative errno. Strict areas refuse purge: their space
+ * goes back by space__free and comes again populated and verified, never through a demand fault.
+ * Split does not fail: where memory for the books runs out, the map goes on with one entry for both
+ * halves, and every byte of it is as true as before.
+ */
+int space__purge(struct space *space, void *start, size_t size);
+void space__split(struct space *space, void *start, size_t head_size, size_t tail_size);
+int space__merge(struct space *space, void *head, size_t head_size, size_t tail_size);
+
+/* Bytes of the extent that starts at `start`; 0: none does. */
+size_t space__extent_size(struct space *space, const void *start);
+
+/* Usable bytes of the regions now drawn. */
+size_t space__size_mapped(struct space *space);
+
+/* What the space has charged to its account. */
+size_t space__drawn(struct space *space);
+
+/* Bytes of extents now out. */
+size_t space__size_out(struct space *space);
+
+/* Is the whole range extents of this space? */
+bool space__holds(struct space *space, const void *start, size_t size);
+
+/* Calls back for every extent in address order; the lock is not held during a call. A non-zero
+   return stops and is returned. */
+struct space_extent_info {
+	const void *start;
+	size_t size;
+	int state;     /* SPACE_... */
+	unsigned link; /* of a chain; else 0 */
+};
+int space__iterate(struct space *space,
+	int (*callback)(const struct space_extent_info *, void *arg), void *arg);
+
+/* 0, or -EINVAL where an invariant is broken. For tests. */
+int space__check(struct space *space);
+
+/*
+ * In the child of a fork, at whatever instant another thread was inside a call here: the map is as
+ * before or after that call's change, and the sums are made anew from it.
+ */
+void space__after_fork(struct space *space);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* space_internal.h - what space.c and extents.c share. */
+#ifndef HOOKS_SPACE_INTERNAL_H
+#define HOOKS_SPACE_INTERNAL_H
+
+#include "hooks/region.h"
+#include "hooks/space.h"
+
+static inline struct space_extent *space__extent_of(const amm_entry_t *entry)
+{
+	/* The entry is the extent's first member. */
+	return (struct space_extent *)(uintptr_t)entry;
+}
+
+/*
+ * Tags [start, start + size) in the map: one entry of `flags` that belongs to `region`. 0, or -ENOMEM
+ * and nothing changed.
+ */
+int space__tag_locked(struct space *space, uintptr_t start, size_t size, int flags,
+	struct space_region *region) LOCK_HELD(space->lock);
+
+/* Strict areas: the pages of granules that hold nothing committed any more go back to the node. */
+void space__depopulate_locked(struct space *space, struct space_region *region, uintptr_t start,
+	uintptr_t end) LOCK_HELD(space->lock);
+
+#endif

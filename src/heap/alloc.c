@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * alloc.c - malloc and its family on heaps: the fast paths.
+ *
+ * malloc: owner number -> this thread's cache -> size class -> top of a stack. free: page map word ->
+ * owner number and size class -> the same. No lock, no shared write; everything else is out of line.
+ * errno is left as it was by whatever succeeds.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/pagemap.h"
+#include "heap/cache.h"
+#include "heap/heap.h"
+#include "heap/thread.h"
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define SLOW __attribute__((noinline, cold))
+
+enum {
+	/* jemalloc offsets its large blocks inside their first page by cache lines, so their natural
+	   alignment is a line; slabs begin on a page. */
+	CACHE_LINE = 64,
+	SLAB_CLASS_LIMIT = 16384,
+	PAGE = 4096,
+};
+
+static struct situs_heap *heap_or_bound(struct situs_heap *heap)
+{
+	return heap != NULL ? heap : thread__self->bound;
+}
+
+static SLOW void *refuse_size(size_t size)
+{
+	error__set(ENOMEM, "%zu bytes asked: more than an address space holds", size);
+	return NULL;
+}
+
+/* Without a cache, or for what caches do not hold. */
+static SLOW void *malloc_slow(struct situs_heap *heap, size_t size)
+{
+	struct heap_arena *arena;
+	struct cache *cache;
+
+	if (size > PTRDIFF_MAX)
+		return refuse_size(size);
+	heap = heap_or_bound(heap);
+	if (heap == NULL)
+		return malloc(size);
+	if (size <= SIZE_CLASS_MAX) {
+		cache = thread__cache(heap->owner.number);
+		if (cache == NULL)
+			cache = thread__make_cache(heap);
+		if (cache != NULL)
+			return cache__get(cache, size_class__of(size));
+	}
+	arena = heap__arena(heap);
+	if (arena == NULL)
+		return NULL;
+	return size <= SIZE_CLASS_MAX ? heap__block_of_class(heap, arena, size_class__of(size)) :
+					heap__block(heap, arena, size, 0, false);
+}
+
+void *situs_malloc(situs_heap_t *heap, size_t size)
+{
+	if (likely(heap != NULL && size <= SIZE_CLASS_MAX)) {
+		struct cache *cache = thread__cache(heap->owner.number);
+
+		if (likely(cache != NULL))
+			return cache__get(cache, size_class__of(size));
+	}
+	return malloc_slow(heap, size);
+}
+
+void *situs_calloc(situs_heap_t *heap, size_t n, size_t size)
+{
+	struct heap_arena *arena;
+	size_t total;
+	void *block;
+
+	if (__builtin_mul_overflow(n, size, &total)) {
+		error__set(ENOMEM, "calloc of %zu times %zu bytes overflows", n, size);
+		return NULL;
+	}
+	heap = heap_or_bound(heap);
+	if (heap == NULL)
+		return calloc(n, size);
+	if (total <= SIZE_CLASS_MAX) {
+		block = situs_malloc(heap, total);
+		return block == NULL ? NULL : memset(block, 0, total);
+	}
+	if (total > PTRDIFF_MAX)
+		return refuse_size(total);
+	arena = heap__arena(heap);
+	return arena == NULL ? NULL : heap__block(heap, arena, total, 0, true);
+}
+
+void *situs_aligned_alloc(situs_heap_t *heap, size_t alignment, size_t size)
+{
+	struct heap_arena *arena;
+	size_t padded;
+
+	if (alignment == 0 || (alignment & (alignment - 1)) != 0) {
+		error__set(EINVAL, "alignment %zu is not a power of two", alignment);
+		return NULL;
+	}
+	if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX)
+		return refuse_size(size);
+	heap = heap_or_bound(heap);
+	if (heap == NULL) {
+		void *block = NULL;
+		int err = posix_memalign(&block,
+			alignment < sizeof(void *) ? sizeof(void *) : alignment, size);
+
+		if (err != 0)
+			error__set(err, "the program's malloc has no %zu bytes", size);
+		return err == 0 ? block : NULL;
+	}
+	/* A slab class that is a multiple of the alignment has it at every block. */
+	padded = (size + (size == 0) + alignment - 1) & ~(alignment - 1);
+	if (alignment <= PAGE && padded < SLAB_CLASS_LIMIT) {
+		size_t bytes = size_class__bytes[size_class__of(padded)];
+
+		if (bytes % alignment == 0 && bytes < SLAB_CLASS_LIMIT)
+			return situs_malloc(heap, padded);
+	}
+	if (alignment <= CACHE_LINE)
+		return situs_malloc(heap, size);
+	arena = heap__arena(heap);
+	return arena == NULL ? NULL : heap__block(heap, arena, size, alignment, false);
+}
+
+/* What stands behind the page map's word cannot be freed here. */
+static void refuse_free(const void *ptr)
+{
+	error__set(EINVAL, "free of %p: it belongs to hooks of another jemalloc", ptr);
+}
+
+static SLOW void free_slow(void *ptr, uint32_t word)
+{
+	struct owner *owner = owner__of_word(word);
+	unsigned class = word & OWNER_PAGES;
+	int err = errno;
+
+	if (ptr == NULL)
+		return;
+	if (owner == NULL) {
+		free(ptr);
+	} else if (owner->heap == NULL) {
+		if (owner->is_arena)
+			arena__free(ptr);
+		else
+			refuse_free(ptr);
+	} else {
+		struct cache *cache = class < SIZE_CLASSES ? thread__make_cache(owner->heap) : NULL;
+
+		if (cache != NULL)
+			cache__put(cache, class, ptr);
+		else
+			heap__free_block(owner->heap, ptr);
+	}
+	errno = err;
+}
+
+void situs_free(void *ptr)
+{
+	uint32_t word = pagemap__get(ptr);
+	struct cache *cache = thread__cache(word >> OWNER_CLASS_BITS);
+	unsigned class = word & OWNER_PAGES;
+
+	if (likely(cache != NULL && class < SIZE_CLASSES))
+		cache__put(cache, class, ptr);
+	else
+		free_slow(ptr, word);
+}
+
+void situs_free_sized(void *ptr, size_t size)
+{
+	/* The page map knows better than the caller, and as fast. */
+	(void)size;
+	situs_free(ptr);
+}
+
+size_t situs_usable_size(const void *ptr)
+{
+	uint32_t word = pagemap__get(ptr);
+	unsigned class = word & OWNER_PAGES;
+	struct owner *owner;
+
+	if (likely(word != 0 && class < SIZE_CLASSES))
+		return size_class__bytes[class];
+	if (ptr == NULL)
+		return 0;
+	owner = owner__of_word(word);
+	if (owner == NULL)
+		return malloc_usable_size((void *)(uintptr_t)ptr);
+	if (owner->heap == NULL)
+		return owner->is_arena ? arena__usable_size(ptr) : 0;
+	return heap__block_size(owner->heap, ptr);
+}
+
+static void *move_block(struct situs_heap *heap, void *ptr, size_t old_size, size_t size)
+{
+	void *moved = situs_malloc(heap, size);
+
+	if (moved != NULL) {
+		memcpy(moved, ptr, old_size < size ? old_size : size);
+		situs_free(ptr);
+	}
+	return moved;
+}
+
+/* A block stays where it is while its size fits and at least half of it is used. */
+static bool fits(size_t old_size, size_t size)
+{
+	return size <= old_size && (size > old_size / 2 || old_size <= 16);
+}
+
+static void *resize(struct situs_heap *heap, void *ptr, unsigned class, size_t size)
+{
+	size_t old_size = situs_usable_size(ptr);
+
+	if (class < SIZE_CLASSES)
+		return fits(old_size, size) ? ptr : move_block(heap, ptr, old_size, size);
+	return heap__resize_block(heap, ptr, old_size, size);
+}
+
+void *situs_realloc(situs_heap_t *heap, void *ptr, size_t size)
+{
+	uint32_t word = pagemap__get(ptr);
+	struct owner *owner = owner__of_word(word);
+	struct situs_heap *home = owner == NULL ? NULL : owner->heap;
+
+	if (ptr == NULL)
+		return situs_malloc(heap, size);
+	if (size == 0) {
+		situs_free(ptr);
+		return NULL;
+	}
+	if (size > PTRDIFF_MAX)
+		return refuse_size(size);
+	if (owner == NULL && heap == NULL)
+		return realloc(ptr, size);
+	if (owner != NULL && home == NULL && !owner->is_arena) {
+		refuse_free(ptr);
+		return NULL;
+	}
+	if (heap == NULL)
+		heap = home;
+	if (home != heap)
+		return move_block(heap, ptr, situs_usable_size(ptr), size);
+	if (home == NULL) /* an arena's: it moves to the thread's heap or malloc */
+		return move_block(NULL, ptr, situs_usable_size(ptr), size);
+	return resize(home, ptr, word & OWNER_PAGES, size);
+}

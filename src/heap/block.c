@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * block.c - blocks as they come from jemalloc: checked, entered in the page map, refused in words.
+ *
+ * jemalloc serves arena 0 instead of the arena asked for on threads whose jemalloc state is gone
+ * (destructors that run late at thread exit). The page map shows it, and such a thread gets an extent
+ * of the heap's space for each block: page by page, slow and in the right place.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/pagemap.h"
+#include "heap/cache.h"
+#include "heap/heap.h"
+#include "heap/publish.h"
+#include "heap/thread.h"
+
+enum { PAGE = 4096 };
+
+static bool is_ours(const struct situs_heap *heap, const void *block)
+{
+	return pagemap__get(block) >> OWNER_CLASS_BITS == heap->owner.number;
+}
+
+static void enter(const struct situs_heap *heap, const void *block, unsigned class)
+{
+	uint32_t word = owner__word(&heap->owner, class);
+
+	/* Most refills find the slab's pages entered already: a read costs less than a write. */
+	if (pagemap__get(block) != word)
+		pagemap__put(block, word);
+}
+
+static void *direct_block(struct situs_heap *heap, struct heap_arena *arena, size_t size,
+	size_t alignment, bool zero)
+{
+	void *block;
+
+	if (size > SIZE_MAX - PAGE)
+		return NULL;
+	size = size == 0 ? PAGE : (size + PAGE - 1) & ~(size_t)(PAGE - 1);
+	block = space__alloc(hooks__space(arena->hooks), NULL, size, alignment < PAGE ? PAGE : alignment,
+		&zero);
+	if (block != NULL)
+		enter(heap, block, HEAP_CLASS_DIRECT);
+	return block;
+}
+
+static void *block_once(struct situs_heap *heap, struct heap_arena *arena, size_t size,
+	size_t alignment, bool zero)
+{
+	void *block = arena__malloc(arena->index, size == 0 ? 1 : size, alignment, zero);
+
+	if (block != NULL && !is_ours(heap, block)) {
+		arena__free(block);
+		return direct_block(heap, arena, size, alignment, zero);
+	}
+	return block;
+}
+
+/* Gives back what the heap holds without need: this thread's cache and jemalloc's unused pages. */
+static void give_back_unused(struct situs_heap *heap)
+{
+	struct cache *cache = thread__cache(heap->owner.number);
+
+	if (cache != NULL)
+		cache__flush(cache);
+	for (unsigned i = 0; i < heap->n_arenas; i++) {
+		struct heap_arena *arena = atomic_load_explicit(&heap->arenas[i], memory_order_acquire);
+
+		if (arena != NULL)
+			arena__purge(arena->index);
+	}
+}
+
+static void refuse(struct situs_heap *heap, size_t size)
+{
+	uint64_t n = atomic_fetch_add_explicit(&heap->n_failures, 1, memory_order_relaxed) + 1;
+	const char *cause = error__text();
+
+	publish__heap_set(heap->published, PUBLISH_FAILURES, n);
+	error__set(ENOMEM, "heap \"%s\": %zu bytes refused%s%s", heap->name, size,
+		cause[0] == '\0' ? "" : ": ", cause);
+}
+
+/* Tries, gives back what can be given back, tries once more. */
+static void *block_or_words(struct situs_heap *heap, struct heap_arena *arena, size_t size,
+	size_t alignment, bool zero)
+{
+	void *block;
+
+	error__clear();
+	block = block_once(heap, arena, size, alignment, zero);
+	if (block == NULL && size <= PTRDIFF_MAX) {
+		give_back_unused(heap);
+		error__clear();
+		block = block_once(heap, arena, size, alignment, zero);
+	}
+	if (block == NULL)
+		refuse(heap, size);
+	return block;
+}
+
+void *heap__block(struct situs_heap *heap, struct heap_arena *arena, size_t size, size_t alignment,
+	bool zero)
+{
+	void *block = block_or_words(heap, arena, size, alignment, zero);
+
+	if (block != NULL && (pagemap__get(block) & OWNER_PAGES) != HEAP_CLASS_DIRECT)
+		enter(heap, block, OWNER_PAGES);
+	return block;
+}
+
+static void *enter_class(struct situs_heap *heap, void *block, unsigned class)
+{
+	if (block != NULL && (pagemap__get(block) & OWNER_PAGES) != HEAP_CLASS_DIRECT)
+		enter(heap, block, class);
+	return block;
+}
+
+void *heap__block_of_class(struct situs_heap *heap, struct heap_arena *arena, unsigned class)
+{
+	return enter_class(heap,
+		block_or_words(heap, arena, size_class__bytes[class], 0, false), class);
+}
+
+void *heap__block_of_class_once(struct situs_heap *heap, struct heap_arena *arena, unsigned class)
+{
+	return enter_class(heap, block_once(heap, arena, size_class__bytes[class], 0, false), class);
+}
+
+/* The space that holds an address of the heap. */
+static struct space *space_of(struct situs_heap *heap, const void *address)
+{
+	for (unsigned i = 0; i < heap->n_arenas; i++) {
+		struct heap_arena *arena = atomic_load_explicit(&heap->arenas[i], memory_order_acquire);
+
+		if (arena != NULL && space__holds(hooks__space(arena->hooks), address, 1))
+			return hooks__space(arena->hooks);
+	}
+	return NULL;
+}
+
+static bool is_direct(const void *block)
+{
+	return (pagemap__get(block) & OWNER_PAGES) == HEAP_CLASS_DIRECT;
+}
+
+size_t heap__block_size(struct situs_heap *heap, const void *block)
+{
+	struct space *space;
+
+	if (!is_direct(block))
+		return arena__usable_size(block);
+	space = space_of(heap, block);
+	return space == NULL ? 0 : space__extent_size(space, block);
+}
+
+void heap__free_block(struct situs_heap *heap, void *block)
+{
+	struct space *space;
+
+	if (!is_direct(block)) {
+		arena__free(block);
+		return;
+	}
+	space = space_of(heap, block);
+	if (space != NULL)
+		(void)space__free(space, block, space__extent_size(space, block));
+}
+
+void *heap__resize_block(struct situs_heap *heap, void *block, size_t old_size, size_t size)
+{
+	struct heap_arena *arena = heap__arena(heap);
+	void *resized;
+
+	if (!is_direct(block) && size > SIZE_CLASS_MAX) {
+		resized = arena__realloc(arena->index, block, size);
+		if (resized != NULL && is_ours(heap, resized)) {
+			enter(heap, resized, OWNER_PAGES);
+			return resized;
+		}
+		/* Where jemalloc went astray the contents are in the new block, and the old one is gone. */
+		if (resized != NULL) {
+			void *home = direct_block(heap, arena, size, 0, false);
+
+			if (home != NULL) {
+				memcpy(home, resized, old_size < size ? old_size : size);
+				arena__free(resized);
+				return home;
+			}
+			return resized;
+		}
+	}
+	resized = situs_malloc(heap, size);
+	if (resized != NULL) {
+		memcpy(resized, block, old_size < size ? old_size : size);
+		heap__free_block(heap, block);
+	}
+	return resized;
+}

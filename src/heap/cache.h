@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cache.h - one thread's free blocks of one heap: a stack per size class.
+ *
+ * Whatever lies in a cache was allocated by its heap, so whatever comes out of it lies in the heap's
+ * area. A cache is touched by its thread alone (see thread.h for the two exceptions, which hold the
+ * threads' lock).
+ *
+ * Invariant: for every bin n <= capacity <= max, and the sum over all bins of max * block size is at
+ * most the bytes the heap allows a thread to cache, so the bound needs no counting.
+ */
+#ifndef HEAP_CACHE_H
+#define HEAP_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "heap/size_class.h"
+
+struct situs_heap;
+
+struct cache_bin {
+	void **slots;
+	uint16_t n;        /* blocks in slots[0, n), the hottest last */
+	uint16_t capacity; /* how many it may hold now: starts low and doubles as the bin is used */
+	uint16_t max;
+	uint16_t unused;
+};
+
+struct heap_arena;
+
+struct cache {
+	struct cache_bin bins[SIZE_CLASSES];
+	struct situs_heap *heap;
+	struct heap_arena *arena; /* where refills come from */
+	size_t mapped;            /* bytes of this struct and its slots */
+	void *slots[];
+};
+
+/* Bytes a thread may cache of a heap whose configuration does not say. */
+#define CACHE_DEFAULT ((size_t)2 * 1024 * 1024)
+
+/* A cache bounded to `bytes`; NULL where the kernel has no memory. */
+struct cache *cache__create(struct situs_heap *heap, struct heap_arena *arena, size_t bytes);
+
+/* Frees the cache itself; its blocks go back to jemalloc first where `flush`. */
+void cache__destroy(struct cache *cache, bool flush);
+
+/* Takes a block out, refilling an empty bin; NULL with errno. */
+void *cache__refill_and_get(struct cache *cache, unsigned class);
+
+/* Makes room in a full bin and puts the block there. */
+void cache__put_full(struct cache *cache, unsigned class, void *block);
+
+/* Gives every cached block back. */
+void cache__flush(struct cache *cache);
+
+static inline void *cache__get(struct cache *cache, unsigned class)
+{
+	struct cache_bin *bin = &cache->bins[class];
+	uint16_t n = bin->n;
+
+	if (__builtin_expect(n == 0, 0))
+		return cache__refill_and_get(cache, class);
+	bin->n = (uint16_t)(n - 1);
+	return bin->slots[n - 1];
+}
+
+static inline void cache__put(struct cache *cache, unsigned class, void *block)
+{
+	struct cache_bin *bin = &cache->bins[class];
+	uint16_t n = bin->n;
+
+	if (__builtin_expect(n == bin->capacity, 0)) {
+		cache__put_full(cache, class, block);
+		return;
+	}
+	bin->slots[n] = block;
+	bin->n = (uint16_t)(n + 1);
+}
+
+#endif

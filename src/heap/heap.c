@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* heap.c - heaps come and go, and so do their arenas. */
+#include "heap/heap.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "heap/cache.h"
+#include "heap/named.h"
+#include "heap/publish.h"
+#include "heap/registry.h"
+#include "heap/thread.h"
+#include "hooks/config.h"
+
+/* What other processes are shown of a region's coming and going. */
+
+static struct situs_heap *heap_of_account(struct space_account *account)
+{
+	return (struct situs_heap *)(void *)((char *)account - offsetof(struct situs_heap, account));
+}
+
+static int region_added(struct space_account *account, const void *start, size_t size)
+{
+	struct situs_heap *heap = heap_of_account(account);
+
+	publish__heap_set(heap->published, PUBLISH_FALLBACKS, atomic_load(&account->n_fallbacks));
+	return publish__region_add(heap->published, start, size);
+}
+
+static void region_removed(struct space_account *account, int region)
+{
+	(void)account;
+	publish__region_remove(region);
+}
+
+static void drawn_changed(struct space_account *account, size_t drawn)
+{
+	publish__heap_set(heap_of_account(account)->published, PUBLISH_MAPPED, drawn);
+}
+
+static const struct space_events events = {
+	.region_added = region_added,
+	.region_removed = region_removed,
+	.drawn_changed = drawn_changed,
+};
+
+/* Arenas */
+
+/* The first arena there is, for CPUs that cannot have their own any more. */
+static struct heap_arena *any_arena(struct situs_heap *heap)
+{
+	for (unsigned i = 0; i < heap->n_arenas; i++) {
+		struct heap_arena *arena = atomic_load_explicit(&heap->arenas[i], memory_order_acquire);
+
+		if (arena != NULL)
+			return arena;
+	}
+	return NULL;
+}
+
+static struct heap_arena *make_arena_locked(struct situs_heap *heap) LOCK_HELD(heap->lock)
+{
+	struct heap_arena *arena = malloc(sizeof(*arena));
+
+	if (arena == NULL) {
+		error__set(ENOMEM, "no memory for an arena");
+		return NULL;
+	}
+	if (hooks__create(&arena->hooks, heap->owner.area, owner__word(&heap->owner, OWNER_PAGES),
+		&heap->account) != 0)
+		goto free_arena;
+	if (arena__create(&arena->index, arena->hooks, heap->decay_ms) != 0)
+		goto destroy_hooks;
+	return arena;
+destroy_hooks:
+	hooks__destroy(arena->hooks);
+free_arena:
+	free(arena);
+	return NULL;
+}
+
+static struct heap_arena *arena_for_slot(struct situs_heap *heap, unsigned slot)
+{
+	struct heap_arena *arena;
+
+	lock__acquire(&heap->lock);
+	arena = atomic_load_explicit(&heap->arenas[slot], memory_order_relaxed);
+	if (arena == NULL) {
+		arena = make_arena_locked(heap);
+		if (arena != NULL)
+			atomic_store_explicit(&heap->arenas[slot], arena, memory_order_release);
+	}
+	lock__release(&heap->lock);
+	return arena != NULL ? arena : any_arena(heap);
+}
+
+struct heap_arena *heap__arena(struct situs_heap *heap)
+{
+	int cpu = sched_getcpu();
+	unsigned slot = cpu < 0 ? 0 : (unsigned)cpu % heap->n_arenas;
+	struct heap_arena *arena = atomic_load_explicit(&heap->arenas[slot], memory_order_acquire);
+
+	return arena != NULL ? arena : arena_for_slot(heap, slot);
+}
+
+/* Making and unmaking */
+
+static unsigned default_arenas(void)
+{
+	long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n_cpus < 1 ? 1 : n_cpus > HEAP_ARENAS_MAX ? HEAP_ARENAS_MAX : (unsigned)n_cpus;
+}
+
+static void describe_place(const struct aml_area *area, char place[HEAP_PLACE_SIZE])
+{
+	FILE *stream = fmemopen(place, HEAP_PLACE_SIZE, "w");
+
+	place[0] = '\0';
+	if (stream == NULL)
+		return;
+	aml_area_fprintf(stream, NULL, area);
+	fclose(stream);
+	place[HEAP_PLACE_SIZE - 1] = '\0';
+	place[strcspn(place, "\n")] = '\0';
+}
+
+/* Names are for people: one too long is cut. */
+static void copy_text(char *to, size_t size, const char *from)
+{
+	size_t length = strnlen(from, size - 1);
+
+	memcpy(to, from, length);
+	to[length] = '\0';
+}
+
+static int create(struct situs_heap **heap, const struct aml_area *area,
+	const struct situs_config *settings)
+{
+	struct situs_heap *made = calloc(1, sizeof(*made));
+	int err;
+
+	if (made == NULL)
+		return error__set(ENOMEM, "no memory for a heap");
+	made->owner.area = area;
+	made->owner.heap = made;
+	made->account.limit = settings->limit;
+	made->account.events = &events;
+	made->decay_ms = settings->decay_ms;
+	made->n_arenas = settings->n_arenas == 0 ? default_arenas() : settings->n_arenas;
+	made->thread_cache = settings->thread_cache == 0 ? CACHE_DEFAULT :
+		settings->thread_cache == SIZE_MAX ? 0 : settings->thread_cache;
+	lock__init(&made->lock);
+	describe_place(area, made->place);
+	copy_text(made->name, sizeof(made->name),
+		settings->name == NULL ? made->place : settings->name);
+	made->published = publish__heap_add(made->name, made->place);
+	publish__heap_set(made->published, PUBLISH_LIMIT, settings->limit);
+	err = owner__register(&made->owner);
+	if (err != 0)
+		goto unpublish;
+	/* One arena now, so that a heap that cannot work says so here. */
+	if (heap__arena(made) == NULL) {
+		err = -errno;
+		goto unregister;
+	}
+	registry__add(made);
+	*heap = made;
+	return 0;
+unregister:
+	owner__unregister(&made->owner);
+unpublish:
+	publish__heap_remove(made->published);
+	free(made);
+	return err;
+}
+
+int situs_heap_create(situs_heap_t **heap, const struct aml_area *area,
+	const struct situs_config *config)
+{
+	struct situs_config settings;
+	int err;
+
+	if (heap == NULL || area == NULL)
+		return error__set(EINVAL, "situs_heap_create: %s is NULL", heap == NULL ? "heap" : "area");
+	err = config__read(config, &settings);
+	if (err != 0)
+		return err;
+	if (settings.n_arenas > HEAP_ARENAS_MAX)
+		return error__set(EINVAL, "situs_config: n_arenas %u is above %d", settings.n_arenas,
+			HEAP_ARENAS_MAX);
+	return create(heap, area, &settings);
+}
+
+situs_heap_t *situs_heap_open(const char *place)
+{
+	struct situs_heap *heap;
+	struct aml_area *area;
+
+	if (place == NULL) {
+		error__set(EINVAL, "situs_heap_open: place is NULL");
+		return NULL;
+	}
+	if (aml_area_open(&area, place) != AML_SUCCESS)
+		return NULL;
+	if (situs_heap_create(&heap, area, NULL) != 0) {
+		int err = errno;
+
+		aml_area_close(&area);
+		errno = err;
+		return NULL;
+	}
+	heap->owned_area = area;
+	return heap;
+}
+
+static int destroy_arena(struct heap_arena *arena)
+{
+	int err = arena__destroy(arena->index);
+
+	if (err != 0)
+		return err;
+	hooks__destroy(arena->hooks);
+	free(arena);
+	return 0;
+}
+
+int situs_heap_destroy(situs_heap_t *heap)
+{
+	if (heap == NULL)
+		return 0;
+	/* Off every list first: nobody may look at half a heap. */
+	registry__remove(heap);
+	named__forget(heap);
+	thread__forget_heap(heap);
+	for (unsigned i = 0; i < heap->n_arenas; i++) {
+		struct heap_arena *arena = atomic_load_explicit(&heap->arenas[i], memory_order_acquire);
+		int err = arena == NULL ? 0 : destroy_arena(arena);
+
+		if (err != 0) {
+			registry__add(heap);
+			return err;
+		}
+		atomic_store_explicit(&heap->arenas[i], NULL, memory_order_relaxed);
+	}
+	owner__unregister(&heap->owner);
+	publish__heap_remove(heap->published);
+	if (heap->owned_area != NULL)
+		aml_area_close(&heap->owned_area);
+	free(heap);
+	return 0;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * heap.h - a heap: an area, the arenas that draw from it, and the bounds they share.
+ *
+ * Locking: heap->lock covers making arenas; readers of heap->arenas take none (an arena, once
+ * published, stays until the heap is destroyed). Lock order: threads, heap, jemalloc's, spaces.
+ */
+#ifndef HEAP_HEAP_H
+#define HEAP_HEAP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/lock.h"
+#include "heap/size_class.h"
+#include "hooks/arena.h"
+#include "hooks/owner.h"
+#include "situs.h"
+
+enum {
+	HEAP_NAME_SIZE = 64,
+	HEAP_PLACE_SIZE = 128,
+	HEAP_ARENAS_MAX = 256,
+	HEAP_CLASS_DIRECT = 0xfe, /* page map class of a block that lies in an extent of its own */
+};
+
+struct heap_arena {
+	unsigned index; /* jemalloc's */
+	struct hooks *hooks;
+};
+
+struct situs_heap {
+	/* Set once */
+	struct owner owner;
+	struct aml_area *owned_area; /* closed with the heap; NULL: the caller's */
+	size_t thread_cache;         /* bytes; 0: none */
+	long decay_ms;
+	unsigned n_arenas;           /* entries of `arenas` that may be used */
+	char name[HEAP_NAME_SIZE];
+	char place[HEAP_PLACE_SIZE]; /* what the area calls itself */
+	int published;               /* slot in the published table, or -1 */
+
+	/* Atomic */
+	struct space_account account;
+	_Atomic(uint64_t) n_failures;
+
+	struct situs_heap *next_named; /* under named.c's lock */
+	struct situs_heap *next, **link_to_this; /* under the registry's lock */
+
+	struct lock lock;
+	_Atomic(struct heap_arena *) arenas[HEAP_ARENAS_MAX]; /* written under the lock */
+};
+
+/* The arena for the calling thread's CPU, made on first use; NULL with a sentence. */
+struct heap_arena *heap__arena(struct situs_heap *heap);
+
+/*
+ * A block from the arena that surely lies in the heap's area and is known to the page map; alignment
+ * 0: natural. The first form gives unused memory back and tries again before it says no, and counts
+ * and words the refusal; the second just tries. NULL with errno.
+ */
+void *heap__block(struct situs_heap *heap, struct heap_arena *arena, size_t size, size_t alignment,
+	bool zero);
+void *heap__block_of_class(struct situs_heap *heap, struct heap_arena *arena, unsigned class);
+void *heap__block_of_class_once(struct situs_heap *heap, struct heap_arena *arena, unsigned class);
+
+/* Gives a block of the heap back, past the caches. */
+void heap__free_block(struct situs_heap *heap, void *block);
+
+/* Bytes usable in a block whose class is OWNER_PAGES or HEAP_CLASS_DIRECT. */
+size_t heap__block_size(struct situs_heap *heap, const void *block);
+
+/* Resizes such a block within the heap; NULL with errno and the block as it was. */
+void *heap__resize_block(struct situs_heap *heap, void *block, size_t old_size, size_t size);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "heap/registry.h"
+
+#include <pthread.h>
+
+#include "base/lock.h"
+#include "heap/heap.h"
+
+static struct lock lock = LOCK_INITIALIZER;
+static struct situs_heap *heaps LOCK_GUARDED_BY(lock);
+
+void registry__add(struct situs_heap *heap)
+{
+	lock__acquire(&lock);
+	heap->next = heaps;
+	if (heaps != NULL)
+		heaps->link_to_this = &heap->next;
+	heap->link_to_this = &heaps;
+	heaps = heap;
+	lock__release(&lock);
+}
+
+void registry__remove(struct situs_heap *heap)
+{
+	lock__acquire(&lock);
+	*heap->link_to_this = heap->next;
+	if (heap->next != NULL)
+		heap->next->link_to_this = heap->link_to_this;
+	lock__release(&lock);
+}
+
+int registry__for_each(int (*callback)(struct situs_heap *heap, void *arg), void *arg)
+{
+	int stop = 0;
+
+	lock__acquire(&lock);
+	for (struct situs_heap *heap = heaps; heap != NULL && stop == 0; heap = heap->next)
+		stop = callback(heap, arg);
+	lock__release(&lock);
+	return stop;
+}
+
+/* Whoever was making an arena is gone; the arena is lost or was published whole. */
+static void child_after_fork(void) LOCK_UNCHECKED
+{
+	struct situs_heap **link = &heaps;
+
+	lock__reset(&lock);
+	for (; *link != NULL; link = &(*link)->next) {
+		(*link)->link_to_this = link;
+		lock__reset(&(*link)->lock);
+	}
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+	pthread_atfork(NULL, NULL, child_after_fork);
+}

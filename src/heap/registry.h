@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * registry.h - every heap there is, for who asks about all of them and for the child of a fork.
+ *
+ * Locking: the registry's lock is taken before any heap's.
+ */
+#ifndef HEAP_REGISTRY_H
+#define HEAP_REGISTRY_H
+
+struct situs_heap;
+
+void registry__add(struct situs_heap *heap);
+void registry__remove(struct situs_heap *heap);
+
+/* Calls back for every heap, none of which can go meanwhile; a non-zero return stops and is returned. */
+int registry__for_each(int (*callback)(struct situs_heap *heap, void *arg), void *arg);
+
+#endif

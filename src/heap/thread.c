@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "heap/thread.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/error.h"
+#include "base/lock.h"
+#include "base/pool.h"
+#include "heap/heap.h"
+
+static struct thread thread_none, thread_ended;
+
+_Thread_local struct thread *thread__self = &thread_none;
+
+static struct lock lock = LOCK_INITIALIZER;
+static struct pool states LOCK_GUARDED_BY(lock) = {.object_size = sizeof(struct thread)};
+static struct thread *threads LOCK_GUARDED_BY(lock);
+
+static pthread_key_t ending;
+static bool have_key;
+
+static size_t table_size(uint32_t n)
+{
+	return n * sizeof(struct cache *);
+}
+
+static void drop_caches_locked(struct thread *thread, bool flush) LOCK_HELD(lock)
+{
+	for (uint32_t i = 0; i < thread->n_caches; i++)
+		if (thread->caches[i] != NULL)
+			cache__destroy(thread->caches[i], flush);
+	if (thread->n_caches != 0)
+		munmap(thread->caches, table_size(thread->n_caches));
+	thread->n_caches = 0;
+}
+
+static void unlink_locked(struct thread *thread) LOCK_HELD(lock)
+{
+	*thread->link_to_this = thread->next;
+	if (thread->next != NULL)
+		thread->next->link_to_this = thread->link_to_this;
+	pool__put(&states, thread);
+}
+
+/* The thread's end. Destructors that run later still may use heaps: they go without caches. */
+static void end(void *thread)
+{
+	thread__self = &thread_ended;
+	lock__acquire(&lock);
+	drop_caches_locked(thread, true);
+	unlink_locked(thread);
+	lock__release(&lock);
+}
+
+/* In the child, the other threads are gone: what they had cached goes back. jemalloc's handler has
+   run already, since it was registered first. */
+static void child_after_fork(void) LOCK_UNCHECKED
+{
+	lock__reset(&lock);
+	for (struct thread *thread = threads, *next; thread != NULL; thread = next) {
+		next = thread->next;
+		if (thread != thread__self) {
+			drop_caches_locked(thread, false);
+			unlink_locked(thread);
+		}
+	}
+}
+
+/* Early, so that the key is among the first, which pthread_setspecific serves without malloc. */
+__attribute__((constructor(102))) static void watch_threads(void)
+{
+	have_key = pthread_key_create(&ending, end) == 0;
+	pthread_atfork(NULL, NULL, child_after_fork);
+}
+
+static struct thread *own_state(void)
+{
+	struct thread *thread;
+
+	if (thread__self != &thread_none)
+		return thread__self;
+	if (!have_key)
+		return NULL;
+	lock__acquire(&lock);
+	thread = pool__get(&states);
+	if (thread != NULL) {
+		memset(thread, 0, sizeof(*thread));
+		thread->next = threads;
+		thread->link_to_this = &threads;
+		if (threads != NULL)
+			threads->link_to_this = &thread->next;
+		threads = thread;
+	}
+	lock__release(&lock);
+	if (thread == NULL)
+		return NULL;
+	thread__self = thread;
+	pthread_setspecific(ending, thread);
+	return thread;
+}
+
+/* Makes room for the owner's number in the table. */
+static int grow_table(struct thread *thread, uint32_t owner)
+{
+	uint32_t n = thread->n_caches == 0 ? 4096 / sizeof(struct cache *) : thread->n_caches;
+	struct cache **table;
+
+	while (n <= owner)
+		n *= 2;
+	if (n == thread->n_caches)
+		return 0;
+	table = mmap(NULL, table_size(n), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (table == MAP_FAILED)
+		return -ENOMEM;
+	lock__acquire(&lock);
+	if (thread->n_caches != 0) {
+		memcpy(table, thread->caches, table_size(thread->n_caches));
+		munmap(thread->caches, table_size(thread->n_caches));
+	}
+	thread->caches = table;
+	thread->n_caches = n;
+	lock__release(&lock);
+	return 0;
+}
+
+struct cache *thread__make_cache(struct situs_heap *heap)
+{
+	struct thread *thread = own_state();
+	struct heap_arena *arena;
+	struct cache *cache;
+
+	if (thread == NULL || thread == &thread_ended || heap->thread_cache == 0 ||
+		grow_table(thread, heap->owner.number) != 0)
+		return NULL;
+	arena = heap__arena(heap);
+	if (arena == NULL)
+		return NULL;
+	cache = cache__create(heap, arena, heap->thread_cache);
+	lock__acquire(&lock);
+	thread->caches[heap->owner.number] = cache;
+	lock__release(&lock);
+	return cache;
+}
+
+int thread__bind(struct situs_heap *heap)
+{
+	struct thread *thread = heap == NULL ? thread__self : own_state();
+
+	if (thread == NULL)
+		return error__set(ENOMEM, "no memory for this thread's state");
+	if (thread == &thread_ended)
+		return heap == NULL ? 0 : error__set(EINVAL, "this thread is ending: it cannot be bound");
+	if (thread != &thread_none) {
+		lock__acquire(&lock);
+		thread->bound = heap;
+		lock__release(&lock);
+	}
+	return 0;
+}
+
+void thread__forget_heap(struct situs_heap *heap)
+{
+	uint32_t owner = heap->owner.number;
+
+	lock__acquire(&lock);
+	for (struct thread *thread = threads; thread != NULL; thread = thread->next) {
+		if (thread->bound == heap)
+			thread->bound = NULL;
+		if (owner < thread->n_caches && thread->caches[owner] != NULL) {
+			cache__destroy(thread->caches[owner], false);
+			thread->caches[owner] = NULL;
+		}
+	}
+	lock__release(&lock);
+}
+
+size_t thread__count(struct situs_heap *heap)
+{
+	uint32_t owner = heap->owner.number;
+	size_t n = 0;
+
+	lock__acquire(&lock);
+	for (struct thread *thread = threads; thread != NULL; thread = thread->next)
+		n += owner < thread->n_caches && thread->caches[owner] != NULL;
+	lock__release(&lock);
+	return n;
+}

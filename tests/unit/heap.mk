@@ -1,0 +1,23 @@
+# Tests of hooks and heaps.
+if HAVE_CMOCKA
+heap_tests = tests/unit/test_exact tests/unit/test_fork tests/unit/test_heap tests/unit/test_hooks
+check_PROGRAMS += $(heap_tests)
+TESTS += $(heap_tests)
+EXTRA_DIST += tests/unit/book_area.h
+
+tests_unit_test_exact_SOURCES = tests/unit/test_exact.c
+tests_unit_test_exact_CFLAGS = $(test_cflags)
+tests_unit_test_exact_LDADD = $(test_libs)
+
+tests_unit_test_fork_SOURCES = tests/unit/test_fork.c
+tests_unit_test_fork_CFLAGS = $(test_cflags)
+tests_unit_test_fork_LDADD = $(test_libs)
+
+tests_unit_test_heap_SOURCES = tests/unit/test_heap.c
+tests_unit_test_heap_CFLAGS = $(test_cflags)
+tests_unit_test_heap_LDADD = $(test_libs)
+
+tests_unit_test_hooks_SOURCES = tests/unit/test_hooks.c
+tests_unit_test_hooks_CFLAGS = $(test_cflags)
+tests_unit_test_hooks_LDADD = $(test_libs)
+endif
