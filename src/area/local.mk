@@ -13,6 +13,7 @@ libsitus_core_la_SOURCES += \
 
 # Places by name.
 libsitus_core_la_SOURCES += \
+	src/area/hwloc.c \
 	src/area/nodes.c src/area/nodes.h \
 	src/area/place.c src/area/place.h \
 	src/area/place_open.c \
@@ -20,5 +21,6 @@ libsitus_core_la_SOURCES += \
 	src/area/topology.c src/area/topology.h \
 	src/area/topology_kind.c \
 	src/area/topology_nearest.c \
+	src/area/topology_rank.c \
 	src/area/topology_sysfs.c \
 	src/area/topology_tiers.c

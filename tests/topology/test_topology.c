@@ -12,6 +12,7 @@
 #include "area/topology.h"
 #include "base/error.h"
 
+#include <hwloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -329,6 +330,68 @@ static void synthetic_descriptions_resolve_too(void **state)
 		{"tier:largest", "0,2"}));
 }
 
+/* The groups of an attribute as seen from a set of processors, as "8 > 9-15"; static. */
+static const char *rank(const struct topology *topology, unsigned attribute, const char *cpus)
+{
+	static char text[256];
+	struct os_nodes groups[AREA_MAX_LINKS];
+	hwloc_bitmap_t initiator = hwloc_bitmap_alloc();
+	size_t at = 0;
+	int n;
+
+	assert_int_equal(hwloc_bitmap_list_sscanf(initiator, cpus), 0);
+	n = topology__rank(topology, attribute, *cpus ? initiator : NULL, groups, AREA_MAX_LINKS);
+	hwloc_bitmap_free(initiator);
+	text[0] = '\0';
+	for (int i = 0; i < n; i++) {
+		char list[64];
+
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", i ? " > " : "",
+			os__nodes_text(&groups[i], list, sizeof(list)));
+	}
+	return n < 0 ? aml_strerror(n) : text;
+}
+
+static void attributes_rank_nodes_best_first_from_an_initiator(void **state)
+{
+	struct topology *topology = load("snc4-hbm", NULL, NULL);
+
+	(void)state;
+	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_BANDWIDTH, "0"), "8 > 0");
+	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_LATENCY, "0-1"), "0 > 8");
+	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_BANDWIDTH, ""), "8 > 0");
+	/* A whole package overlaps four clusters. */
+	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_BANDWIDTH, "0-7"), "8-11 > 0-3");
+	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_CAPACITY, ""), "0-7 > 8-15");
+	topology__free(topology);
+	topology = load("dram-cxl", NULL, NULL);
+	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_BANDWIDTH, "3"), "1 > 2");
+	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_CAPACITY, "3"), "2 > 0-1");
+	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_LOCALITY, "3"), "0-1 > 2");
+	topology__free(topology);
+}
+
+static void attributes_rank_allowed_nodes_only(void **state)
+{
+	struct topology *topology = load("container", NULL, NULL);
+
+	(void)state;
+	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_CAPACITY, ""), "1");
+	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_BANDWIDTH, "2"), "1");
+	topology__free(topology);
+}
+
+static void attributes_that_no_node_has_are_not_guessed(void **state)
+{
+	struct topology *topology = load("no-hmat", NULL, NULL);
+
+	(void)state;
+	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_BANDWIDTH, "0"), aml_strerror(AML_ENOTSUP));
+	assert_non_null(strstr(error__text(), "no node has a value of Bandwidth"));
+	assert_string_equal(rank(topology, 4711, "0"), aml_strerror(AML_EINVAL));
+	topology__free(topology);
+}
+
 static void what_would_fit_lists_the_machines_own_words(void **state)
 {
 	struct topology *topology = load("snc4-hbm", NULL, NULL);
@@ -417,6 +480,9 @@ int main(void)
 		cmocka_unit_test(a_bad_override_names_its_bad_part),
 		cmocka_unit_test(figures_and_their_sources_are_kept),
 		cmocka_unit_test(synthetic_descriptions_resolve_too),
+		cmocka_unit_test(attributes_rank_nodes_best_first_from_an_initiator),
+		cmocka_unit_test(attributes_rank_allowed_nodes_only),
+		cmocka_unit_test(attributes_that_no_node_has_are_not_guessed),
 		cmocka_unit_test(what_would_fit_lists_the_machines_own_words),
 		cmocka_unit_test(devices_are_refused_in_clear_words),
 		cmocka_unit_test(a_topology_that_cannot_be_read_is_an_error),

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_place_open.c - areas opened by place and in hwloc's terms, on whatever machine this is. */
+#include "tests/unit/test.h"
+
+#include "aml_hwloc.h"
+#include "area/place.h"
+#include "area/topology.h"
+#include "base/error.h"
+#include "os/os.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* "node:N" of the first node this process may use; static. */
+static const char *first_node(const char *options)
+{
+	static char text[64];
+	struct os_nodes allowed;
+
+	assert_int_equal(os__nodes_allowed(&allowed), 0);
+	snprintf(text, sizeof(text), "node:%d%s", os__nodes_next(&allowed, 0), options);
+	return text;
+}
+
+static struct aml_area *open_area(const char *place)
+{
+	struct aml_area *area = NULL;
+
+	if (aml_area_open(&area, place) < 0)
+		fail_msg("\"%s\" does not open: %s", place, error__text());
+	assert_non_null(area);
+	return area;
+}
+
+/* What aml_area_fprintf prints, without the end of the line; the caller frees. */
+static char *printed(const struct aml_area *area)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	assert_non_null(stream);
+	assert_int_equal(aml_area_fprintf(stream, "", area), 0);
+	fclose(stream);
+	text[strcspn(text, "\n")] = '\0';
+	return text;
+}
+
+static void assert_usable(const struct aml_area *area)
+{
+	size_t size = 1 << 20;
+	char *ptr = aml_area_mmap(area, NULL, size);
+
+	assert_non_null(ptr);
+	memset(ptr, 1, size);
+	assert_int_equal(aml_area_munmap(area, ptr, size), 0);
+}
+
+static void assert_refused(const char *place, int code, const char *part)
+{
+	struct aml_area *untouched = (struct aml_area *)&untouched, *area = untouched;
+
+	assert_int_equal(aml_area_open(&area, place), -code);
+	assert_ptr_equal(area, untouched);
+	assert_int_equal(aml_errno, code);
+	if (!strstr(error__text(), part))
+		fail_msg("\"%s\" does not say \"%s\"", error__text(), part);
+}
+
+/* Processes whose kernel or container forbids binding cannot run what binds. */
+static void skip_without_binding(void)
+{
+	struct aml_area *area = NULL;
+
+	if (aml_area_open(&area, first_node(",bind")) == -AML_EPERM) {
+		print_message("skipped: this process may not bind memory\n");
+		skip();
+	}
+	aml_area_close(&area);
+}
+
+static void opened_places_give_memory(void **state)
+{
+	static const char *const places[] = {"any", "local", "any,interleave", "any,preferred",
+		"any,populate", "local,firsttouch", "tier:nearest", "any,strict"};
+
+	(void)state;
+	skip_without_binding();
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct aml_area *area = open_area(places[i]);
+
+		assert_usable(area);
+		aml_area_close(&area);
+		assert_null(area);
+	}
+}
+
+static void memory_of_a_node_place_lies_on_the_node(void **state)
+{
+	static const char *const options[] = {"", ",bind", ",strict", ",interleave", ",preferred", ",firsttouch"};
+
+	(void)state;
+	skip_without_binding();
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		struct aml_area *area = open_area(first_node(options[i]));
+		char *ptr = aml_area_mmap(area, NULL, 1 << 16);
+
+		assert_non_null(ptr);
+		memset(ptr, 1, 1 << 16);
+		assert_int_equal(aml_area_linux_check_binding(area, ptr, 1 << 16), 1);
+		assert_int_equal(aml_area_munmap(area, ptr, 1 << 16), 0);
+		aml_area_close(&area);
+	}
+}
+
+static void what_an_area_prints_opens_the_same_area_again(void **state)
+{
+	static const char *const options[] = {"", ",bind", ",strict", ",interleave", ",preferred",
+		",firsttouch", ",populate", ",strict,nothp"};
+
+	(void)state;
+	skip_without_binding();
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		struct aml_area *area = open_area(first_node(options[i])), *again;
+		char *text = printed(area), *text_again;
+
+		assert_string_equal(text, first_node(options[i]));
+		again = open_area(text);
+		text_again = printed(again);
+		assert_string_equal(text, text_again);
+		free(text);
+		free(text_again);
+		aml_area_close(&area);
+		aml_area_close(&again);
+	}
+}
+
+static void a_place_by_merit_prints_its_nodes(void **state)
+{
+	struct aml_area *area;
+	char *text;
+
+	(void)state;
+	skip_without_binding();
+	area = open_area("tier:nearest,strict");
+	text = printed(area);
+	assert_int_equal(strncmp(text, "node:", 5), 0);
+	assert_non_null(strstr(text, ",strict"));
+	free(text);
+	aml_area_close(&area);
+}
+
+static void bad_places_are_refused_with_what_would_fit(void **state)
+{
+	char here[64];
+
+	(void)state;
+	snprintf(here, sizeof(here), "here would fit: %.5s", first_node(""));
+	assert_refused("nod:0", AML_EINVAL, "\"nod:0\" is not a place");
+	assert_refused("nod:0", AML_EINVAL, here);
+	assert_refused("node:1023", AML_EDOM, "node 1023 is not on this machine");
+	assert_refused("node:1023", AML_EDOM, here);
+	assert_refused("any,strct", AML_EINVAL, "unknown option \"strct\"");
+	assert_refused(NULL, AML_EINVAL, "no place given");
+	assert_refused("cuda:0", AML_ENOTSUP, "not built into this version");
+	assert_refused("any > node:1023", AML_EDOM, "1023");
+	assert_int_equal(aml_area_open(NULL, "any"), -AML_EINVAL);
+}
+
+static void closing_takes_nothing(void **state)
+{
+	struct aml_area *area = NULL;
+
+	(void)state;
+	aml_area_close(NULL);
+	aml_area_close(&area);
+	assert_null(area);
+}
+
+/* Runs check in a child, whose topology is not loaded yet. Its exit status is the outcome. */
+static void assert_in_child(int (*check)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(check());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static int open_with_absent_nodes(void)
+{
+	struct aml_area *area = NULL;
+
+	/* Nodes that this kernel cannot have at hand: a machine with 8 of them, HBM last. */
+	setenv("HWLOC_SYNTHETIC", "numa:1000 pu:1", 1);
+	setenv("SITUS_TIERS", "hbm=999", 1);
+	if (aml_area_open(&area, "hbm") != -AML_EDOM || area || aml_errno != AML_EDOM)
+		return 1;
+	return strstr(error__text(), "node 999 is not on this machine") ? 0 : 2;
+}
+
+static void nodes_of_an_imported_topology_that_are_not_here_are_refused(void **state)
+{
+	(void)state;
+	assert_in_child(open_with_absent_nodes);
+}
+
+static int open_with_bad_tiers(void)
+{
+	struct aml_area *area = NULL;
+
+	setenv("SITUS_TIERS", "hmb=0", 1);
+	if (aml_area_open(&area, "any") < 0)
+		return 1; /* "any" asks nobody */
+	aml_area_close(&area);
+	if (aml_area_open(&area, "hbm") != -AML_EINVAL || !strstr(error__text(), "\"hmb=0\""))
+		return 2;
+	setenv("SITUS_TIERS", "hbm=999", 1);
+	if (aml_area_open(&area, "hbm") != -AML_EDOM)
+		return 3;
+	/* A failure is not kept. */
+	unsetenv("SITUS_TIERS");
+	return aml_area_open(&area, "tier:nearest") == 0 || aml_errno == AML_EPERM ? 0 : 4;
+}
+
+static void a_bad_override_fails_the_words_that_need_it(void **state)
+{
+	(void)state;
+	assert_in_child(open_with_bad_tiers);
+}
+
+static void *open_on_thread(void *arg)
+{
+	const struct topology *topology;
+
+	(void)arg;
+	return topology__get(&topology) == 0 ? (void *)(uintptr_t)topology : NULL;
+}
+
+static int load_on_threads(void)
+{
+	pthread_t threads[8];
+	void *first = NULL, *found;
+
+	for (int i = 0; i < 8; i++)
+		if (pthread_create(&threads[i], NULL, open_on_thread, NULL) != 0)
+			return 1;
+	for (int i = 0; i < 8; i++) {
+		pthread_join(threads[i], &found);
+		if (!found || (first && first != found))
+			return 2;
+		first = found;
+	}
+	return 0;
+}
+
+static void threads_share_one_topology(void **state)
+{
+	(void)state;
+	assert_in_child(load_on_threads);
+}
+
+/* hwloc areas */
+
+static void the_ready_made_hwloc_areas_give_memory(void **state)
+{
+	(void)state;
+	assert_usable(&aml_area_hwloc_default);
+	skip_without_binding();
+	assert_usable(&aml_area_hwloc_interleave);
+	assert_usable(&aml_area_hwloc_firsttouch);
+}
+
+static void the_ready_made_hwloc_areas_print_places_that_open(void **state)
+{
+	const struct aml_area *areas[] = {
+		&aml_area_hwloc_default, &aml_area_hwloc_interleave, &aml_area_hwloc_firsttouch};
+
+	(void)state;
+	skip_without_binding();
+	for (int i = 0; i < 3; i++) {
+		char *text = printed(areas[i]);
+		struct aml_area *area = open_area(text);
+
+		aml_area_close(&area);
+		free(text);
+	}
+}
+
+static void the_ready_made_interleave_is_what_the_kernel_sees(void **state)
+{
+	void *ptr;
+
+	(void)state;
+	skip_without_binding();
+	ptr = aml_area_mmap(&aml_area_hwloc_interleave, NULL, 1 << 16);
+	assert_non_null(ptr);
+	memset(ptr, 1, 1 << 16);
+	assert_int_equal(aml_area_linux_check_binding(&aml_area_hwloc_interleave, ptr, 1 << 16), 1);
+	assert_int_equal(aml_area_munmap(&aml_area_hwloc_interleave, ptr, 1 << 16), 0);
+}
+
+static void an_hwloc_area_binds_with_the_kernels_own_call(void **state)
+{
+	struct aml_area *area = NULL;
+	hwloc_bitmap_t nodeset = hwloc_bitmap_alloc();
+	struct os_nodes allowed;
+	void *ptr;
+
+	(void)state;
+	skip_without_binding();
+	assert_int_equal(os__nodes_allowed(&allowed), 0);
+	hwloc_bitmap_only(nodeset, (unsigned)os__nodes_next(&allowed, 0));
+	assert_int_equal(aml_area_hwloc_create(&area, nodeset, HWLOC_MEMBIND_BIND), 0);
+	ptr = aml_area_mmap(area, NULL, 1 << 16);
+	assert_non_null(ptr);
+	memset(ptr, 1, 1 << 16);
+	assert_int_equal(aml_area_linux_check_binding(area, ptr, 1 << 16), 1);
+	assert_int_equal(aml_area_munmap(area, ptr, 1 << 16), 0);
+	aml_area_hwloc_destroy(&area);
+	assert_null(area);
+	hwloc_bitmap_free(nodeset);
+}
+
+static void hwloc_sets_that_are_infinite_empty_or_absent_are_told_apart(void **state)
+{
+	struct aml_area *area = NULL;
+	hwloc_bitmap_t set = hwloc_bitmap_alloc_full();
+
+	(void)state;
+	skip_without_binding();
+	assert_int_equal(aml_area_hwloc_create(&area, set, HWLOC_MEMBIND_INTERLEAVE), 0);
+	aml_area_hwloc_destroy(&area);
+	hwloc_bitmap_zero(set);
+	assert_int_equal(aml_area_hwloc_create(&area, set, HWLOC_MEMBIND_BIND), -AML_EINVAL);
+	hwloc_bitmap_only(set, 1023);
+	assert_int_equal(aml_area_hwloc_create(&area, set, HWLOC_MEMBIND_BIND), -AML_EDOM);
+	hwloc_bitmap_only(set, 5000);
+	assert_int_equal(aml_area_hwloc_create(&area, set, HWLOC_MEMBIND_BIND), -AML_EDOM);
+	assert_null(area);
+	hwloc_bitmap_free(set);
+}
+
+static void policies_that_are_none_are_refused(void **state)
+{
+	struct aml_area *area = NULL;
+
+	(void)state;
+	assert_int_equal(aml_area_hwloc_create(&area, NULL, HWLOC_MEMBIND_NEXTTOUCH), -AML_ENOTSUP);
+	assert_int_equal(aml_area_hwloc_create(&area, NULL, HWLOC_MEMBIND_MIXED), -AML_EINVAL);
+	assert_int_equal(aml_area_hwloc_create(&area, NULL, (hwloc_membind_policy_t)99), -AML_EINVAL);
+	assert_int_equal(aml_area_hwloc_create(NULL, NULL, HWLOC_MEMBIND_BIND), -AML_EINVAL);
+	assert_null(area);
+}
+
+static void the_best_area_by_capacity_gives_memory(void **state)
+{
+	struct aml_area *area = NULL;
+
+	(void)state;
+	skip_without_binding();
+	assert_int_equal(aml_area_hwloc_best_create(&area, HWLOC_MEMATTR_ID_CAPACITY, NULL), 0);
+	assert_usable(area);
+	aml_area_hwloc_destroy(&area);
+}
+
+static void a_best_area_by_no_attribute_or_from_nowhere_is_refused(void **state)
+{
+	struct aml_area *area = NULL;
+	hwloc_bitmap_t empty = hwloc_bitmap_alloc();
+
+	(void)state;
+	assert_int_equal(aml_area_hwloc_best_create(&area, (enum hwloc_memattr_id_e)4711, NULL), -AML_EINVAL);
+	assert_int_equal(aml_area_hwloc_best_create(&area, HWLOC_MEMATTR_ID_LATENCY, empty), -AML_EINVAL);
+	assert_int_equal(aml_area_hwloc_best_create(NULL, HWLOC_MEMATTR_ID_CAPACITY, NULL), -AML_EINVAL);
+	assert_null(area);
+	hwloc_bitmap_free(empty);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		/* The children load the topology anew, so these come first. */
+		cmocka_unit_test(nodes_of_an_imported_topology_that_are_not_here_are_refused),
+		cmocka_unit_test(a_bad_override_fails_the_words_that_need_it),
+		cmocka_unit_test(threads_share_one_topology),
+		cmocka_unit_test(opened_places_give_memory),
+		cmocka_unit_test(memory_of_a_node_place_lies_on_the_node),
+		cmocka_unit_test(what_an_area_prints_opens_the_same_area_again),
+		cmocka_unit_test(a_place_by_merit_prints_its_nodes),
+		cmocka_unit_test(bad_places_are_refused_with_what_would_fit),
+		cmocka_unit_test(closing_takes_nothing),
+		cmocka_unit_test(the_ready_made_hwloc_areas_give_memory),
+		cmocka_unit_test(the_ready_made_hwloc_areas_print_places_that_open),
+		cmocka_unit_test(the_ready_made_interleave_is_what_the_kernel_sees),
+		cmocka_unit_test(an_hwloc_area_binds_with_the_kernels_own_call),
+		cmocka_unit_test(hwloc_sets_that_are_infinite_empty_or_absent_are_told_apart),
+		cmocka_unit_test(policies_that_are_none_are_refused),
+		cmocka_unit_test(the_best_area_by_capacity_gives_memory),
+		cmocka_unit_test(a_best_area_by_no_attribute_or_from_nowhere_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
