@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/shared_pool.h"
 #include "hooks/config.h"
 #include "hooks/fork.h"
 
@@ -119,10 +120,13 @@ static const extent_hooks_t hook_table = {
 	.merge = hook_merge,
 };
 
+/* Hooks are made inside malloc, when a thread meets a CPU that has no arena yet. */
+static struct shared_pool pool = SHARED_POOL(struct hooks);
+
 int hooks__create(struct hooks **hooks, const struct aml_area *area, uint32_t word,
 	struct space_account *account)
 {
-	struct hooks *made = calloc(1, sizeof(*made));
+	struct hooks *made = shared_pool__get(&pool);
 	int err;
 
 	if (made == NULL)
@@ -130,7 +134,7 @@ int hooks__create(struct hooks **hooks, const struct aml_area *area, uint32_t wo
 	made->table = hook_table;
 	err = space__init(&made->space, area, word, account);
 	if (err != 0) {
-		free(made);
+		shared_pool__put(&pool, made);
 		return err;
 	}
 	fork__watch(&made->watch, &made->space);
@@ -142,7 +146,7 @@ void hooks__destroy(struct hooks *hooks)
 {
 	fork__unwatch(&hooks->watch);
 	space__destroy(&hooks->space);
-	free(hooks);
+	shared_pool__put(&pool, hooks);
 }
 
 struct space *hooks__space(struct hooks *hooks)

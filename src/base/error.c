@@ -13,8 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/lock.h"
-#include "base/pool.h"
+#include "base/shared_pool.h"
 
 struct text {
 	char words[ERROR_TEXT_SIZE];
@@ -22,17 +21,14 @@ struct text {
 
 static _Thread_local struct text *own __attribute__((tls_model("initial-exec")));
 
-static struct lock lock = LOCK_INITIALIZER;
-static struct pool texts LOCK_GUARDED_BY(lock) = {.object_size = sizeof(struct text)};
+static struct shared_pool texts = SHARED_POOL(struct text);
 static pthread_key_t ending;
 static int have_key;
 
 static void give_back(void *text)
 {
 	own = NULL;
-	lock__acquire(&lock);
-	pool__put(&texts, text);
-	lock__release(&lock);
+	shared_pool__put(&texts, text);
 }
 
 /* Early, so that the key is among the first, which pthread_setspecific serves without malloc. */
@@ -41,22 +37,10 @@ __attribute__((constructor)) static void make_key(void)
 	have_key = pthread_key_create(&ending, give_back) == 0;
 }
 
-static void child_after_fork(void)
-{
-	lock__reset(&lock);
-}
-
-__attribute__((constructor)) static void watch_forks(void)
-{
-	pthread_atfork(NULL, NULL, child_after_fork);
-}
-
 static struct text *own_text(void)
 {
 	if (own == NULL) {
-		lock__acquire(&lock);
-		own = pool__get(&texts);
-		lock__release(&lock);
+		own = shared_pool__get(&texts);
 		if (own != NULL && have_key)
 			pthread_setspecific(ending, own);
 	}

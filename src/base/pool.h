@@ -21,6 +21,9 @@ struct pool {
 	size_t mapped;             /* bytes from the kernel */
 };
 
+/* For static pools; sizes are rounded as pool__init does. */
+#define POOL_INITIALIZER(size) { .object_size = ((size) + 15) / 16 * 16 }
+
 void pool__init(struct pool *pool, size_t object_size);
 
 /* Gives every chunk back; objects still out are gone. */

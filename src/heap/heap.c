@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/shared_pool.h"
 #include "heap/cache.h"
 #include "heap/named.h"
 #include "heap/publish.h"
@@ -49,7 +50,9 @@ static const struct space_events events = {
 	.drawn_changed = drawn_changed,
 };
 
-/* Arenas */
+/* Arenas are made inside malloc, so nothing about them may call it. */
+
+static struct shared_pool arenas = SHARED_POOL(struct heap_arena);
 
 /* The first arena there is, for CPUs that cannot have their own any more. */
 static struct heap_arena *any_arena(struct situs_heap *heap)
@@ -65,7 +68,7 @@ static struct heap_arena *any_arena(struct situs_heap *heap)
 
 static struct heap_arena *make_arena_locked(struct situs_heap *heap) LOCK_HELD(heap->lock)
 {
-	struct heap_arena *arena = malloc(sizeof(*arena));
+	struct heap_arena *arena = shared_pool__get(&arenas);
 
 	if (arena == NULL) {
 		error__set(ENOMEM, "no memory for an arena");
@@ -73,14 +76,14 @@ static struct heap_arena *make_arena_locked(struct situs_heap *heap) LOCK_HELD(h
 	}
 	if (hooks__create(&arena->hooks, heap->owner.area, owner__word(&heap->owner, OWNER_PAGES),
 		&heap->account) != 0)
-		goto free_arena;
+		goto put_arena;
 	if (arena__create(&arena->index, arena->hooks, heap->decay_ms) != 0)
 		goto destroy_hooks;
 	return arena;
 destroy_hooks:
 	hooks__destroy(arena->hooks);
-free_arena:
-	free(arena);
+put_arena:
+	shared_pool__put(&arenas, arena);
 	return NULL;
 }
 
@@ -226,7 +229,7 @@ static int destroy_arena(struct heap_arena *arena)
 	if (err != 0)
 		return err;
 	hooks__destroy(arena->hooks);
-	free(arena);
+	shared_pool__put(&arenas, arena);
 	return 0;
 }
 

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/lock.h"
-#include "base/pool.h"
+#include "base/shared_pool.h"
 #include "heap/heap.h"
 
 static struct thread thread_none, thread_ended;
@@ -16,7 +16,7 @@ static struct thread thread_none, thread_ended;
 _Thread_local struct thread *thread__self = &thread_none;
 
 static struct lock lock = LOCK_INITIALIZER;
-static struct pool states LOCK_GUARDED_BY(lock) = {.object_size = sizeof(struct thread)};
+static struct shared_pool states = SHARED_POOL(struct thread);
 static struct thread *threads LOCK_GUARDED_BY(lock);
 
 static pthread_key_t ending;
@@ -42,7 +42,7 @@ static void unlink_locked(struct thread *thread) LOCK_HELD(lock)
 	*thread->link_to_this = thread->next;
 	if (thread->next != NULL)
 		thread->next->link_to_this = thread->link_to_this;
-	pool__put(&states, thread);
+	shared_pool__put(&states, thread);
 }
 
 /* The thread's end. Destructors that run later still may use heaps: they go without caches. */
@@ -84,19 +84,16 @@ static struct thread *own_state(void)
 		return thread__self;
 	if (!have_key)
 		return NULL;
-	lock__acquire(&lock);
-	thread = pool__get(&states);
-	if (thread != NULL) {
-		memset(thread, 0, sizeof(*thread));
-		thread->next = threads;
-		thread->link_to_this = &threads;
-		if (threads != NULL)
-			threads->link_to_this = &thread->next;
-		threads = thread;
-	}
-	lock__release(&lock);
+	thread = shared_pool__get(&states);
 	if (thread == NULL)
 		return NULL;
+	lock__acquire(&lock);
+	thread->next = threads;
+	thread->link_to_this = &threads;
+	if (threads != NULL)
+		threads->link_to_this = &thread->next;
+	threads = thread;
+	lock__release(&lock);
 	thread__self = thread;
 	pthread_setspecific(ending, thread);
 	return thread;

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/shared_pool.h"
+
+#include <pthread.h>
+#include <string.h>
+
+static struct lock lock = LOCK_INITIALIZER;
+static struct shared_pool *pools LOCK_GUARDED_BY(lock);
+
+static void child_after_fork(void) LOCK_UNCHECKED
+{
+	lock__reset(&lock);
+	for (struct shared_pool *pool = pools; pool != NULL; pool = pool->next) {
+		lock__reset(&pool->lock);
+		pool__after_fork(&pool->pool);
+	}
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+	pthread_atfork(NULL, NULL, child_after_fork);
+}
+
+/* A pool in use stays known for good: they are few and static. */
+static void watch(struct shared_pool *pool)
+{
+	lock__acquire(&lock);
+	if (!pool->watched) {
+		pool->watched = true;
+		pool->next = pools;
+		pools = pool;
+	}
+	lock__release(&lock);
+}
+
+void *shared_pool__get(struct shared_pool *pool)
+{
+	bool first;
+	void *object;
+
+	lock__acquire(&pool->lock);
+	first = pool->pool.mapped == 0;
+	object = pool__get(&pool->pool);
+	if (object != NULL)
+		memset(object, 0, pool->pool.object_size);
+	lock__release(&pool->lock);
+	if (first)
+		watch(pool);
+	return object;
+}
+
+void shared_pool__put(struct shared_pool *pool, void *object)
+{
+	lock__acquire(&pool->lock);
+	pool__put(&pool->pool, object);
+	lock__release(&pool->lock);
+}
