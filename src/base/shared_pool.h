@@ -15,7 +15,7 @@
 
 struct shared_pool {
 	struct lock lock;
-	struct pool pool LOCK_GUARDED_BY(lock);
+	struct pool pool;         /* under the lock */
 	bool watched;             /* known to the fork handler; under the list's lock */
 	struct shared_pool *next; /* likewise */
 };
