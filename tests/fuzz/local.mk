@@ -1,1 +1,3 @@
 # Tests of this kind.
+
+include tests/fuzz/place.mk
