@@ -1,1 +1,2 @@
 # Pages.
+dist_man_MANS += doc/man/situs.7
