@@ -2,8 +2,8 @@
 /*
  * hwloc.c - areas in hwloc's terms, made of Linux areas and chains of them.
  *
- * Locking: `preparing` is held while the ready-made interleaving area learns its nodes, at its first
- * mapping and without malloc; after that no data change.
+ * The ready-made interleaving area learns its nodes at its first mapping, without malloc and without a
+ * lock that a fork could leave held; after that no data change.
  */
 #include "aml_hwloc.h"
 
@@ -11,10 +11,9 @@
 #include "area/linux.h"
 #include "area/nodes.h"
 #include "area/topology.h"
-#include "base/lock.h"
 
-#include <errno.h>
 #include <numa.h>
+#include <stdatomic.h>
 
 /* Ready-made */
 
@@ -33,30 +32,44 @@ __attribute__((constructor)) static void set_page_size(void)
 	firsttouch_data.page_size = os__page_size();
 }
 
-static struct lock preparing = LOCK_INITIALIZER;
-static _Atomic bool prepared;
+enum { UNPREPARED, PREPARING, PREPARED };
+static _Atomic int state = UNPREPARED;
 
-/* Fills in the nodes to interleave over, which costs a look at sysfs, on first use. */
-static int prepare(const struct aml_area_data *data)
+/*
+ * An area's data with the nodes to interleave over, which cost a look at sysfs on first use. Whoever
+ * comes while another thread writes them (or in the child of a fork that came then, for ever) works
+ * on a copy. NULL: failed.
+ */
+static const struct aml_area_data *prepare(const struct aml_area_data *data, struct aml_area_data *copy)
 {
 	struct os_nodes allowed;
+	int expected = UNPREPARED;
 
-	if (data != &interleave_data || prepared)
-		return AML_SUCCESS;
-	if (os__nodes_allowed(&allowed) < 0)
-		return aml__fail(AML_FAILURE, "the kernel does not say which nodes this process may use");
-	lock__acquire(&preparing);
-	if (!prepared) {
-		interleave_data.nodes = interleave_data.mode_nodes = allowed;
-		prepared = true;
+	if (data != &interleave_data || state == PREPARED)
+		return data;
+	if (os__nodes_allowed(&allowed) < 0) {
+		aml__fail(AML_FAILURE, "the kernel does not say which nodes this process may use");
+		return NULL;
 	}
-	lock__release(&preparing);
-	return AML_SUCCESS;
+	if (atomic_compare_exchange_strong(&state, &expected, PREPARING)) {
+		interleave_data.nodes = interleave_data.mode_nodes = allowed;
+		state = PREPARED;
+		return data;
+	}
+	copy->head = data->head;
+	copy->policy = data->policy;
+	copy->mode = data->mode;
+	copy->page_size = data->page_size;
+	copy->nodes = copy->mode_nodes = allowed;
+	return copy;
 }
 
 static void *ready_mmap(const struct aml_area_data *data, void **ptr, size_t size)
 {
-	return prepare(data) < 0 ? NULL : aml_area_linux.ops->mmap(data, ptr, size);
+	struct aml_area_data copy = {.huge_size = 0};
+
+	data = prepare(data, &copy);
+	return data ? aml_area_linux.ops->mmap(data, ptr, size) : NULL;
 }
 
 static int ready_purge(const struct aml_area_data *data, void *ptr, size_t size)
@@ -66,9 +79,10 @@ static int ready_purge(const struct aml_area_data *data, void *ptr, size_t size)
 
 static int ready_move(const struct aml_area_data *data, void *ptr, size_t size)
 {
-	int err = prepare(data);
+	struct aml_area_data copy = {.huge_size = 0};
 
-	return err < 0 ? err : linux__move(data, ptr, size);
+	data = prepare(data, &copy);
+	return data ? linux__move(data, ptr, size) : -AML_FAILURE;
 }
 
 static const struct aml_area_ops ready_ops = {

@@ -301,6 +301,20 @@ void topology__free(struct topology *topology)
 	free(topology);
 }
 
+/* Of the child of a fork that came while another thread held the lock: what it made is not there. */
+static void reset_lock(void)
+{
+	lock__reset(&once);
+}
+
+static void watch_forks_locked(void)
+{
+	static bool watched;
+
+	if (!watched)
+		watched = pthread_atfork(NULL, NULL, reset_lock) == 0;
+}
+
 int topology__get(const struct topology **topology) LOCK_UNCHECKED
 {
 	struct topology *found = shared, *made;
@@ -310,6 +324,7 @@ int topology__get(const struct topology **topology) LOCK_UNCHECKED
 		topology__lock();
 		found = shared;
 		if (!found) {
+			watch_forks_locked();
 			err = topology__load(&made, NULL);
 			if (err == 0)
 				shared = found = made;
