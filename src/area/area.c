@@ -21,11 +21,12 @@
  */
 struct call {
 	int old_code, old_errno;
+	bool old_told;
 };
 
 static struct call begin(void)
 {
-	struct call call = {aml_errno, errno};
+	struct call call = {aml_errno, errno, aml__told};
 
 	aml_errno = AML_SUCCESS;
 	errno = 0;
@@ -37,6 +38,7 @@ static void succeed(struct call call)
 {
 	aml_errno = call.old_code;
 	errno = call.old_errno;
+	aml__told = call.old_told;
 }
 
 /* What failed with `code` (positive; 0: the operation did not say). aml__fail has said it all. */

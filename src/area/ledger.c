@@ -270,12 +270,32 @@ static int cut_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, siz
 	return 0;
 }
 
-int ledger__add(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t value)
+/* The nodes that a cut and an add may need, so that neither fails half way. */
+static int reserve_locked(struct ledger *ledger) LOCK_HELD(ledger->lock)
 {
+	struct ledger_node *first = get_node_locked(ledger), *second = NULL;
+
+	if (first != NULL)
+		second = get_node_locked(ledger);
+	if (first != NULL)
+		put_node_locked(ledger, first);
+	if (second == NULL)
+		return -ENOMEM;
+	put_node_locked(ledger, second);
+	return 0;
+}
+
+int ledger__set(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t value)
+{
+	size_t bytes;
 	int result;
 
 	lock__acquire(&ledger->lock);
-	result = add_locked(ledger, start, end, value);
+	result = reserve_locked(ledger);
+	if (result == 0) {
+		cut_locked(ledger, start, end, &bytes);
+		result = add_locked(ledger, start, end, value);
+	}
 	lock__release(&ledger->lock);
 	return result;
 }
@@ -357,6 +377,23 @@ int ledger__allocate(struct ledger *ledger, uintptr_t wanted, size_t size, uintp
 	result = allocate_locked(ledger, wanted, size, start);
 	lock__release(&ledger->lock);
 	return result;
+}
+
+size_t ledger__bytes_within(struct ledger *ledger, uintptr_t start, uintptr_t end)
+{
+	struct place place;
+	size_t bytes = 0;
+
+	lock__acquire(&ledger->lock);
+	for (struct ledger_node *node = search_locked(ledger, start, &place);
+		node != NULL && node->range.start < end; node = node->next[0]) {
+		uintptr_t from = node->range.start > start ? node->range.start : start;
+		uintptr_t to = node->range.end < end ? node->range.end : end;
+
+		bytes += to - from;
+	}
+	lock__release(&ledger->lock);
+	return bytes;
 }
 
 size_t ledger__bytes(struct ledger *ledger)

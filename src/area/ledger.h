@@ -57,8 +57,8 @@ void ledger__watch(struct ledger *ledger);
 /* Forgets all ranges and frees the memory. */
 void ledger__destroy(struct ledger *ledger);
 
-/* Adds a range, of which no byte may be in the ledger: 0 or -ENOMEM. */
-int ledger__add(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t value);
+/* Notes a range with a value; what was noted of it before is forgotten. 0 or -ENOMEM. */
+int ledger__set(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t value);
 
 /* Removes a range that is in the ledger in full. -EINVAL: it is not; -ENOMEM: no room to split. Both
    change nothing. */
@@ -77,7 +77,8 @@ bool ledger__next(struct ledger *ledger, uintptr_t addr, struct ledger_range *ra
    (where not 0 and there is room), else anywhere. -ENOMEM: no range is large enough. */
 int ledger__allocate(struct ledger *ledger, uintptr_t wanted, size_t size, uintptr_t *start);
 
-/* Bytes in all ranges. */
+/* Bytes in all ranges, and of the ranges within [start, end). */
 size_t ledger__bytes(struct ledger *ledger);
+size_t ledger__bytes_within(struct ledger *ledger, uintptr_t start, uintptr_t end);
 
 #endif

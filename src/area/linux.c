@@ -8,6 +8,7 @@
  * A failed call has unmapped what it mapped. An area is immutable: no locks here.
  */
 #include "area/linux.h"
+#include "area/limit.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -110,7 +111,7 @@ void *linux__reserve(const struct aml_area_data *data, void *hint, size_t size, 
 	}
 	if (prepare(data, p, size) != AML_SUCCESS)
 		goto unmap;
-	if (ledger__add(&linux__ledger, (uintptr_t)p, (uintptr_t)p + size, value) != 0) {
+	if (ledger__set(&linux__ledger, (uintptr_t)p, (uintptr_t)p + size, value) != 0) {
 		aml__fail(AML_ENOMEM, "%s: no memory to note a mapping", data->head.place);
 		goto unmap;
 	}
@@ -177,8 +178,8 @@ int linux__munmap(const struct aml_area_data *data, void *ptr, size_t size)
 		return aml__fail(AML_ENOMEM, "%s: no memory to note a split", data->head.place);
 	if (failed == 0)
 		return AML_SUCCESS;
-	/* Too many mappings. Both neighbours may still be there, so this needs no memory. */
-	ledger__add(&linux__ledger, start, end, LINUX_SEALED);
+	/* Too many mappings. The removal has left the memory that this takes. */
+	ledger__set(&linux__ledger, start, end, LINUX_SEALED);
 	return aml__fail(aml__code(failed), "%s: unmapping %zu bytes at %p: %s", data->head.place, size,
 		ptr, os__strerror(failed));
 }
@@ -306,6 +307,11 @@ static const struct aml_area_ops linux_ops = {
 	.collapse = linux__collapse,
 };
 
+bool linux__is_plain(const struct aml_area *area)
+{
+	return area->ops == &linux_ops || area->ops == &strict__ops;
+}
+
 static struct aml_area_data linux_data = {.head = {.place = "anon"}};
 
 const struct aml_area aml_area_linux = {&linux_ops, &linux_data};
@@ -327,33 +333,48 @@ static int set_thp(struct aml_area_data *data, int thp)
 	return AML_SUCCESS;
 }
 
-int area__linux_create(struct aml_area **area, const struct area_options *options)
+static int create(struct aml_area **area, const struct area_options *options, const char *name)
 {
-	static const struct area_options none;
 	struct aml_area_data data = {.page_size = os__page_size()};
 	char text[LINUX_DESCRIPTION_SIZE];
 	struct aml_area *a;
-	int failed;
+	int failed = linux__choose(&data, options);
 
-	if (area == NULL)
-		return aml__fail(AML_EINVAL, "there is nowhere to put the area");
-	if (options == NULL)
-		options = &none;
-	failed = linux__choose(&data, options);
 	if (failed == AML_SUCCESS)
 		failed = set_thp(&data, options->thp);
 	if (failed != AML_SUCCESS)
 		return failed;
 	data.populate = options->populate;
-	linux__describe(&data, "", text, sizeof(text));
-	a = area__new(data.policy == AML_AREA_LINUX_POLICY_STRICT ? &strict__ops : &linux_ops, sizeof(data), options->place != NULL ? options->place : text,
-		area__free);
+	linux__describe(&data, name, text, sizeof(text));
+	a = area__new(data.policy == AML_AREA_LINUX_POLICY_STRICT ? &strict__ops : &linux_ops,
+		sizeof(data), options->place != NULL ? options->place : text, area__free);
 	if (a == NULL)
 		return aml__fail(AML_ENOMEM, "no memory for an area");
 	data.head = a->data->head;
 	*a->data = data;
-	*area = a;
-	return AML_SUCCESS;
+	return limit__wrap(area, a, options->limit);
+}
+
+int area__linux_create(struct aml_area **area, const struct area_options *options)
+{
+	static const struct area_options none;
+
+	if (area == NULL)
+		return aml__fail(AML_EINVAL, "there is nowhere to put the area");
+	return create(area, options == NULL ? &none : options, NULL);
+}
+
+int area__anon_create(struct aml_area **area, const struct area_options *options)
+{
+	static const struct area_options none;
+
+	if (area == NULL)
+		return aml__fail(AML_EINVAL, "there is nowhere to put the area");
+	if (options == NULL)
+		options = &none;
+	if (options->nodes != NULL || options->policy != AML_AREA_LINUX_POLICY_DEFAULT)
+		return aml__fail(AML_EINVAL, "anon is memory without nodes or a policy");
+	return create(area, options, "anon");
 }
 
 int aml_area_linux_create(struct aml_area **area, const struct bitmask *nodes,

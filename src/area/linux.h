@@ -24,9 +24,10 @@ struct aml_area_data {
 /* Sets nodes, policy, mode and mode_nodes from options, or fails as aml_area_linux_create does. */
 int linux__choose(struct aml_area_data *data, const struct area_options *options);
 
-/* A place string for memory under data's policy; `where` precedes ("" or "hugetlb:2M,"). */
+/* A place string for memory under data's policy. name: "hugetlb:2M" and the like, which needs no
+   nodes where there is no policy; NULL: the place is its nodes. */
 #define LINUX_DESCRIPTION_SIZE 640
-void linux__describe(const struct aml_area_data *data, const char *where, char *text, size_t size);
+void linux__describe(const struct aml_area_data *data, const char *name, char *text, size_t size);
 
 /* Faults a range in, as long as the machine has room for it. */
 int linux__populate(const struct aml_area_data *data, void *ptr, size_t size);
@@ -48,6 +49,10 @@ void *linux__reserve(const struct aml_area_data *data, void *hint, size_t size, 
 /* Gives back a range that linux__reserve gave and nobody else has seen. Cannot fail. */
 void linux__unreserve(void *ptr, size_t size);
 
+/* Is this anonymous memory in base pages, so that a range of it can be handed from area to area by
+   setting its policy? */
+bool linux__is_plain(const struct aml_area *area);
+
 /* The operations of every kind of anonymous memory. */
 int linux__munmap(const struct aml_area_data *data, void *ptr, size_t size);
 int linux__locate(const struct aml_area_data *data, const void *ptr, size_t size,
@@ -56,8 +61,15 @@ int linux__move(const struct aml_area_data *data, void *ptr, size_t size);
 int linux__collapse(const struct aml_area_data *data, void *ptr, size_t size);
 int linux__info(const struct aml_area_data *data, struct aml_area_info *info);
 
-/* The constructor of strict areas' last step, and their table (strict.c). */
+/* The table of strict areas (strict.c). */
 extern const struct aml_area_ops strict__ops;
+
+/* Makes a range that is under data's mode present on data's nodes, or says why not; what is present
+   then is the caller's to give back. */
+int strict__fill(const struct aml_area_data *data, void *ptr, size_t size);
+
+/* Is there room for size more bytes on this machine? Or says that there is not. */
+int strict__check_room(const struct aml_area_data *data, size_t size);
 
 /* Where pages are, for the whole range: calls `found` once a page with its node, or -ENOENT (not
    present), -EFAULT (not mapped, or the page of zeros). Stops where found returns non-zero. */

@@ -3,6 +3,7 @@
  * linux_check.c - does memory lie where its area says? Asked of the kernel, page by page: the truth
  * matters here, not the speed.
  */
+#include "area/limit.h"
 #include "area/linux.h"
 
 #include <errno.h>
@@ -60,6 +61,8 @@ int aml_area_linux_check_binding(const struct aml_area *area, const void *ptr, s
 	struct binding binding = {.holds = true};
 	int failed;
 
+	if (area != NULL)
+		area = limit__inner(area);
 	if (area == NULL || area->ops == NULL || area->ops->munmap != linux__munmap)
 		return aml__fail(AML_EINVAL, "the area is not a Linux area");
 	if (ptr == NULL || size == 0 || __builtin_add_overflow(start, size, &end))

@@ -176,15 +176,17 @@ static const char *word_of(enum aml_area_linux_policy policy)
 	return ",firsttouch";
 }
 
-void linux__describe(const struct aml_area_data *data, const char *where, char *text, size_t size)
+void linux__describe(const struct aml_area_data *data, const char *name, char *text, size_t size)
 {
 	/* Of a preferred area the first node is all that counts. */
 	const struct os_nodes *nodes = data->policy == AML_AREA_LINUX_POLICY_PREFERRED ?
 		&data->mode_nodes : &data->nodes;
+	bool bound = name == NULL || data->policy != AML_AREA_LINUX_POLICY_DEFAULT;
 	char list[512];
 
 	os__nodes_text(nodes, list, sizeof(list));
-	snprintf(text, size, "%snode:%s%s%s%s%s", where, list, word_of(data->policy),
-		data->huge_size != 0 ? ",thp" : "", data->nothp ? ",nothp" : "",
-		data->populate ? ",populate" : "");
+	snprintf(text, size, "%s%s%s%s%s%s%s%s", name == NULL ? "" : name,
+		name != NULL && bound ? "," : "", bound ? "node:" : "", bound ? list : "",
+		bound ? word_of(data->policy) : "", data->huge_size != 0 ? ",thp" : "",
+		data->nothp ? ",nothp" : "", data->populate ? ",populate" : "");
 }

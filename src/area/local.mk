@@ -3,13 +3,19 @@
 # Kinds of areas.
 libsitus_core_la_SOURCES += \
 	src/area/area.c src/area/area.h \
+	src/area/backing.c src/area/backing.h \
+	src/area/buffer.c \
+	src/area/chain.c \
 	src/area/error.c \
+	src/area/file.c \
+	src/area/hugetlb.c \
 	src/area/ledger.c src/area/ledger.h \
+	src/area/limit.c src/area/limit.h \
 	src/area/linux.c src/area/linux.h \
 	src/area/linux_check.c \
 	src/area/linux_choose.c \
-	src/area/strict.c \
-	src/area/unbuilt.c
+	src/area/shm.c \
+	src/area/strict.c
 
 # Places by name.
 libsitus_core_la_SOURCES += \

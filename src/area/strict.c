@@ -56,7 +56,7 @@ static bool spend_credit(size_t size)
 	return false;
 }
 
-static int check_room(const struct aml_area_data *data, size_t size)
+int strict__check_room(const struct aml_area_data *data, size_t size)
 {
 	size_t room;
 
@@ -168,15 +168,16 @@ static int bring_home(const struct aml_area_data *data, char *ptr, size_t size, 
 	return AML_SUCCESS;
 }
 
-/* Makes the range present at home. Failure leaves some of it present: the caller discards it. */
-static int fill(const struct aml_area_data *data, char *ptr, size_t size)
+int strict__fill(const struct aml_area_data *data, void *start, size_t size)
 {
+	char *ptr = start;
+
 	/* What cannot end well is not begun: filling takes long, and takes from others meanwhile. */
-	if (size > STEP && check_room(data, size) != AML_SUCCESS)
+	if (size > STEP && strict__check_room(data, size) != AML_SUCCESS)
 		return -AML_ENOMEM;
 	for (size_t done = 0; done < size;) {
 		size_t step = size - done < STEP ? size - done : STEP;
-		int failed = check_room(data, step);
+		int failed = strict__check_room(data, step);
 
 		if (failed != AML_SUCCESS)
 			return failed;
@@ -229,7 +230,7 @@ static void *strict_mmap(const struct aml_area_data *data, void **ptr, size_t si
 	p = linux__reserve(data, area__hint(ptr), size, LINUX_SEALED);
 	if (p == NULL)
 		return NULL;
-	if (fill(data, p, size) != AML_SUCCESS || seal(data, p, size) != AML_SUCCESS) {
+	if (strict__fill(data, p, size) != AML_SUCCESS || seal(data, p, size) != AML_SUCCESS) {
 		linux__unreserve(p, size);
 		return NULL;
 	}
@@ -260,7 +261,7 @@ static int strict_commit(const struct aml_area_data *data, void *ptr, size_t siz
 
 	if (failed != AML_SUCCESS)
 		return failed;
-	failed = fill(data, ptr, size);
+	failed = strict__fill(data, ptr, size);
 	if (failed != AML_SUCCESS)
 		os__discard(ptr, size);
 	if (sealed)

@@ -141,17 +141,34 @@ int os__huge_pool(int node, size_t page_size, size_t *total, size_t *free);
 /* Files */
 
 /*
- * Makes sure that the file has [offset, offset + size) with room behind every byte, so that a mapping
- * of it cannot meet SIGBUS. The file grows where it was shorter. -ENOSPC, -EFBIG (also the process's
- * file size limit, without its signal), -EDQUOT, -EIO. A failure may leave holes allocated, never
- * bytes changed.
+ * Puts room behind every byte of [offset, offset + size), so that a mapping of it cannot meet SIGBUS.
+ * The file grows where it was shorter; bytes that have room keep their contents, the others are 0.
+ * -ENOSPC, -EFBIG (also the process's file size limit, without its signal), -EDQUOT, -EIO. Where the
+ * file system cannot allocate (-EOPNOTSUPP inside), zeros are written: then only for ranges that
+ * hold nothing.
  */
-int os__file_extend(int fd, off_t offset, size_t size);
+int os__file_allocate(int fd, off_t offset, size_t size);
 
 /* Gives the room behind a range back; it reads as zeros. -EOPNOTSUPP. */
 int os__file_punch(int fd, off_t offset, size_t size);
 
-/* Bytes the file system under fd has in all, and free for this user. */
+/* Sets the file's length; what is new has no room behind it. -EFBIG as above. */
+int os__file_resize(int fd, off_t size);
+
+/* Whole bytes in the file now. */
+int os__file_size(int fd, off_t *size);
+
+/* Bytes the file system under fd has in all, and free for this user; SIZE_MAX where it does not say. */
 int os__file_room(int fd, size_t *total, size_t *free);
+
+/* What mappings of the file are multiples of: the page size, larger on hugetlbfs. */
+size_t os__file_page_size(int fd);
+
+/* Does the file live in main memory (tmpfs, memfd), where os__room limits it as well? */
+bool os__file_in_memory(int fd);
+
+/* Excludes other processes, children of forks included, but not other threads. */
+int os__file_lock(int fd);
+void os__file_unlock(int fd);
 
 #endif

@@ -1,12 +1,24 @@
 # Tests of the areas.
 if HAVE_CMOCKA
-area_tests = tests/unit/test_area tests/unit/test_area_strict
+area_tests = \
+	tests/unit/test_area \
+	tests/unit/test_area_file \
+	tests/unit/test_area_kinds \
+	tests/unit/test_area_strict
 check_PROGRAMS += $(area_tests)
 TESTS += $(area_tests)
 
 tests_unit_test_area_SOURCES = tests/unit/test_area.c
 tests_unit_test_area_CFLAGS = $(test_cflags)
-tests_unit_test_area_LDADD = $(test_libs)
+tests_unit_test_area_LDADD = $(test_libs) $(NUMA_LIBS)
+
+tests_unit_test_area_file_SOURCES = tests/unit/test_area_file.c
+tests_unit_test_area_file_CFLAGS = $(test_cflags) -D_GNU_SOURCE
+tests_unit_test_area_file_LDADD = $(test_libs)
+
+tests_unit_test_area_kinds_SOURCES = tests/unit/test_area_kinds.c
+tests_unit_test_area_kinds_CFLAGS = $(test_cflags)
+tests_unit_test_area_kinds_LDADD = $(test_libs) $(NUMA_LIBS)
 
 tests_unit_test_area_strict_SOURCES = tests/unit/test_area_strict.c
 tests_unit_test_area_strict_CFLAGS = $(test_cflags)

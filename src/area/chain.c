@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * chain.c - several places in order: the first that can serve does, mapping by mapping.
+ *
+ * A ledger notes which link each range came from. Where all links are anonymous memory and one of
+ * them wants commits (strict), the chain does too: reserve takes address space, and commit offers the
+ * range to each link in turn, by setting its policy (move) and committing it there. So an allocator
+ * that grows in large regions falls back extent by extent. Other chains are paid at mmap.
+ *
+ * A link that had no room is not asked again for as much within RETRY_MS, unless it got memory back:
+ * filling a node only to find it full takes long.
+ *
+ * Failure of all links is the last one's failure. No locks but the ledger's.
+ */
+#include "area/area.h"
+#include "area/ledger.h"
+#include "area/linux.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { RETRY_MS = 20 };
+
+struct link {
+	/* set once */
+	struct aml_area *area;
+	/* atomic */
+	_Atomic size_t refused;       /* bytes that it had no room for; 0: none */
+	_Atomic uint64_t refused_at;  /* milliseconds */
+};
+
+struct chain_data {
+	struct area_head head;
+	/* set once */
+	struct aml_area_info info; /* what the links have in common */
+	int n_links;
+	/* has its own lock: value is the link */
+	struct ledger ranges;
+	struct link links[AREA_MAX_LINKS];
+};
+
+static struct chain_data *self(const struct aml_area_data *data)
+{
+	return (struct chain_data *)(uintptr_t)data;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static bool is_worth_asking(struct chain_data *chain, int i, size_t size)
+{
+	struct link *link = &chain->links[i];
+	size_t refused = atomic_load(&link->refused);
+
+	return i == chain->n_links - 1 || refused == 0 || size < refused ||
+		now_ms() - atomic_load(&link->refused_at) > RETRY_MS;
+}
+
+static void note_refusal(struct link *link, size_t size)
+{
+	atomic_store(&link->refused_at, now_ms());
+	atomic_store(&link->refused, size);
+}
+
+static void note_return(struct link *link)
+{
+	if (atomic_load(&link->refused) != 0)
+		atomic_store(&link->refused, 0);
+}
+
+typedef void *map_func(const struct aml_area *area, void **ptr, size_t size);
+
+static void *map(struct chain_data *chain, map_func *map_link, void **ptr, size_t size)
+{
+	void *p = NULL;
+	int i;
+
+	if (!area__round(size, chain->info.page_size, &size)) {
+		aml__fail(AML_ENOMEM, "%s: the size overflows when rounded to pages", chain->head.place);
+		return NULL;
+	}
+	for (i = 0; i < chain->n_links; i++) {
+		if (!is_worth_asking(chain, i, size))
+			continue;
+		p = map_link(chain->links[i].area, ptr, size);
+		if (p != NULL)
+			break;
+		note_refusal(&chain->links[i], size);
+	}
+	if (p == NULL)
+		return NULL;
+	if (ledger__set(&chain->ranges, (uintptr_t)p, (uintptr_t)p + size, i) != 0) {
+		aml_area_munmap(chain->links[i].area, p, size);
+		aml__fail(AML_ENOMEM, "%s: no memory to note a mapping", chain->head.place);
+		return NULL;
+	}
+	return p;
+}
+
+static void *chain_mmap(const struct aml_area_data *data, void **ptr, size_t size)
+{
+	return map(self(data), aml_area_mmap, ptr, size);
+}
+
+static void *chain_reserve(const struct aml_area_data *data, void **ptr, size_t size)
+{
+	return map(self(data), aml_area_reserve, ptr, size);
+}
+
+/* Calls `each` on every part of a range that is of one link; stops at the first failure. */
+typedef int each_func(struct chain_data *chain, const struct ledger_range *part, void *arg);
+
+static int for_each_link(struct chain_data *chain, const void *ptr, size_t size, each_func *each,
+	void *arg)
+{
+	uintptr_t at = (uintptr_t)ptr, end;
+	struct ledger_range part;
+	int failed = AML_SUCCESS;
+
+	if (__builtin_add_overflow(at, size, &end) || !ledger__covers(&chain->ranges, at, end))
+		return aml__fail(AML_EINVAL, "%s: %zu bytes at %p are not what it mapped",
+			chain->head.place, size, ptr);
+	for (; failed == AML_SUCCESS && at < end; at = part.end) {
+		if (!ledger__next(&chain->ranges, at, &part))
+			break;
+		part.start = at;
+		if (part.end > end)
+			part.end = end;
+		failed = each(chain, &part, arg);
+	}
+	return failed;
+}
+
+static struct link *link_of(struct chain_data *chain, const struct ledger_range *part)
+{
+	return &chain->links[part->value];
+}
+
+static int unmap_part(struct chain_data *chain, const struct ledger_range *part, void *arg)
+{
+	struct link *link = link_of(chain, part);
+	int failed = ledger__remove(&chain->ranges, part->start, part->end);
+
+	(void)arg;
+	if (failed != 0)
+		return aml__fail(aml__code(failed), "%s: no memory to note a split", chain->head.place);
+	failed = aml_area_munmap(link->area, (void *)part->start, part->end - part->start);
+	if (failed != AML_SUCCESS)
+		ledger__set(&chain->ranges, part->start, part->end, part->value);
+	else
+		note_return(link);
+	return failed;
+}
+
+static int chain_munmap(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	struct chain_data *chain = self(data);
+
+	if (!area__round(size, chain->info.page_size, &size))
+		return aml__fail(AML_EINVAL, "%s: unmapping a size that overflows", chain->head.place);
+	return for_each_link(chain, ptr, size, unmap_part, NULL);
+}
+
+/* Offers a range without pages to one link. */
+static int commit_on(struct chain_data *chain, int i, const struct ledger_range *part)
+{
+	const struct aml_area *area = chain->links[i].area;
+	void *ptr = (void *)part->start;
+	size_t size = part->end - part->start;
+	int failed = AML_SUCCESS;
+
+	if (i != part->value)
+		failed = aml_area_move(area, ptr, size);
+	if (failed == AML_SUCCESS)
+		failed = aml_area_commit(area, ptr, size);
+	if (failed != AML_SUCCESS)
+		note_refusal(&chain->links[i], size);
+	else if (i != part->value && ledger__set(&chain->ranges, part->start, part->end, i) != 0)
+		failed = aml__fail(AML_ENOMEM, "%s: no memory to note a link", chain->head.place);
+	return failed;
+}
+
+static int commit_part(struct chain_data *chain, const struct ledger_range *part, void *arg)
+{
+	int failed = AML_SUCCESS;
+
+	(void)arg;
+	for (int i = 0; i < chain->n_links; i++) {
+		if (!is_worth_asking(chain, i, part->end - part->start))
+			continue;
+		failed = commit_on(chain, i, part);
+		if (failed == AML_SUCCESS)
+			return failed;
+	}
+	/* As it was, for whoever looks at the range's policy. */
+	if (part->value != chain->n_links - 1) {
+		int code = aml_errno;
+
+		aml_area_move(chain->links[part->value].area, (void *)part->start,
+			part->end - part->start);
+		aml_errno = code;
+	}
+	return failed;
+}
+
+static int chain_commit(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	return for_each_link(self(data), ptr, size, commit_part, NULL);
+}
+
+static int decommit_part(struct chain_data *chain, const struct ledger_range *part, void *arg)
+{
+	struct link *link = link_of(chain, part);
+	const struct aml_area *area = link->area;
+	void *ptr = (void *)part->start;
+	size_t size = part->end - part->start;
+
+	(void)arg;
+	note_return(link);
+	/* Links without commit give pages back by purging. */
+	return area->ops->decommit != NULL ? aml_area_decommit(area, ptr, size) :
+		aml_area_purge(area, ptr, size);
+}
+
+static int chain_decommit(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	return for_each_link(self(data), ptr, size, decommit_part, NULL);
+}
+
+static int purge_part(struct chain_data *chain, const struct ledger_range *part, void *arg)
+{
+	(void)arg;
+	return aml_area_purge(link_of(chain, part)->area, (void *)part->start, part->end - part->start);
+}
+
+static int chain_purge(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	return for_each_link(self(data), ptr, size, purge_part, NULL);
+}
+
+static int chain_move(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	struct chain_data *chain = self(data);
+	uintptr_t start = (uintptr_t)ptr;
+	int failed = AML_SUCCESS;
+
+	for (int i = 0; i < chain->n_links; i++) {
+		failed = aml_area_move(chain->links[i].area, ptr, size);
+		if (failed != AML_SUCCESS)
+			continue;
+		if (ledger__set(&chain->ranges, start, start + size, i) == 0)
+			return AML_SUCCESS;
+		return aml__fail(AML_ENOMEM, "%s: no memory to note a move", chain->head.place);
+	}
+	return failed;
+}
+
+struct located {
+	size_t *bytes_on_node;
+	int n_nodes;
+};
+
+static int locate_part(struct chain_data *chain, const struct ledger_range *part, void *arg)
+{
+	struct located *located = arg;
+	const struct aml_area *area = link_of(chain, part)->area;
+
+	if (area->ops->locate == NULL)
+		return aml__fail(AML_ENOTSUP, "this area has no locate");
+	/* The operation adds; the call would clear first. */
+	return area->ops->locate(area->data, (void *)part->start, part->end - part->start,
+		located->bytes_on_node, located->n_nodes);
+}
+
+static int chain_locate(const struct aml_area_data *data, const void *ptr, size_t size,
+	size_t *bytes_on_node, int n_nodes)
+{
+	struct located located = {bytes_on_node, n_nodes};
+
+	return for_each_link(self(data), ptr, size, locate_part, &located);
+}
+
+static int chain_link(const struct aml_area_data *data, const void *ptr)
+{
+	struct chain_data *chain = self(data);
+	struct ledger_range range;
+	uintptr_t addr = (uintptr_t)ptr;
+
+	if (!ledger__next(&chain->ranges, addr, &range) || range.start > addr)
+		return aml__fail(AML_EDOM, "%s: %p is not in what it mapped", chain->head.place, ptr);
+	return (int)range.value;
+}
+
+/* SIZE_MAX stays. */
+static size_t add(size_t a, size_t b)
+{
+	size_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? SIZE_MAX : sum;
+}
+
+static int chain_info(const struct aml_area_data *data, struct aml_area_info *info)
+{
+	struct chain_data *chain = self(data);
+	bool is_bounded = true;
+
+	*info = chain->info;
+	for (int i = 0; i < chain->n_links; i++) {
+		struct aml_area_info link = {.struct_size = sizeof(link)};
+		int failed = aml_area_info(chain->links[i].area, &link);
+
+		if (failed != AML_SUCCESS)
+			return failed;
+		is_bounded = is_bounded && link.capacity != 0;
+		info->capacity = add(info->capacity, link.capacity);
+		info->available = add(info->available, link.available);
+		if (i == 0) {
+			info->bandwidth = link.bandwidth;
+			info->latency = link.latency;
+		}
+	}
+	if (!is_bounded)
+		info->capacity = 0;
+	return AML_SUCCESS;
+}
+
+#define COMMON_OPS \
+	.mmap = chain_mmap, \
+	.munmap = chain_munmap, \
+	.fprintf = area__fprintf, \
+	.move = chain_move, \
+	.locate = chain_locate, \
+	.info = chain_info, \
+	.link = chain_link
+
+static const struct aml_area_ops committing_ops = {
+	COMMON_OPS,
+	.commit = chain_commit,
+	.decommit = chain_decommit,
+	.reserve = chain_reserve,
+};
+
+static const struct aml_area_ops paid_ops = {
+	COMMON_OPS,
+	.purge = chain_purge,
+};
+
+static void destroy(struct aml_area *area)
+{
+	struct chain_data *chain = self(area->data);
+
+	for (int i = 0; i < chain->n_links; i++)
+		area__destroy(&chain->links[i].area);
+	ledger__destroy(&chain->ranges);
+	area__free(area);
+}
+
+/* What the links have in common: false, and said so, where a link does not tell. */
+static int find_common(struct aml_area **links, int n_links, struct aml_area_info *common,
+	bool *is_uniform)
+{
+	unsigned all = ~0u, any = 0;
+	size_t page_size = os__page_size();
+
+	*is_uniform = true;
+	for (int i = 0; i < n_links; i++) {
+		struct aml_area_info info = {.struct_size = sizeof(info)};
+		int failed = aml_area_info(links[i], &info);
+
+		if (failed != AML_SUCCESS)
+			return failed;
+		all &= info.flags;
+		any |= info.flags;
+		if (info.page_size > page_size)
+			page_size = info.page_size;
+		*is_uniform = *is_uniform && linux__is_plain(links[i]);
+	}
+	*is_uniform = *is_uniform && (any & AML_AREA_COMMIT) != 0;
+	*common = (struct aml_area_info){.struct_size = sizeof(*common), .page_size = page_size};
+	common->flags = all & (AML_AREA_ZEROED | AML_AREA_PARTIAL | AML_AREA_HOST);
+	common->flags |= any & AML_AREA_SHARED;
+	if (*is_uniform)
+		common->flags |= AML_AREA_COMMIT | AML_AREA_LAZY;
+	else if ((any & AML_AREA_COMMIT) == 0)
+		common->flags |= all & AML_AREA_LAZY;
+	return AML_SUCCESS;
+}
+
+/* "a > b > c", cut where it does not fit. */
+static void describe(struct aml_area **links, int n_links, char *text, size_t size)
+{
+	size_t used = 0;
+
+	for (int i = 0; i < n_links && used < size; i++) {
+		int n = snprintf(text + used, size - used, "%s%s", i == 0 ? "" : " > ",
+			((struct area_head *)links[i]->data)->place);
+
+		used += n < 0 ? 0 : (size_t)n;
+	}
+}
+
+int area__chain_create(struct aml_area **area, struct aml_area **links, int n_links,
+	const struct area_options *options)
+{
+	struct aml_area_info common;
+	struct chain_data *chain;
+	struct aml_area *a;
+	bool is_uniform;
+	char text[AREA_MAX_LINKS * 256];
+	int failed;
+
+	if (area == NULL || links == NULL || n_links < 1 || n_links > AREA_MAX_LINKS)
+		return aml__fail(AML_EINVAL, "a chain has 1 to %d links", AREA_MAX_LINKS);
+	failed = find_common(links, n_links, &common, &is_uniform);
+	if (failed != AML_SUCCESS)
+		return failed;
+	describe(links, n_links, text, sizeof(text));
+	a = area__new(is_uniform ? &committing_ops : &paid_ops, sizeof(*chain),
+		options != NULL && options->place != NULL ? options->place : text, destroy);
+	if (a == NULL)
+		return aml__fail(AML_ENOMEM, "no memory for an area");
+	chain = self(a->data);
+	chain->info = common;
+	chain->n_links = n_links;
+	for (int i = 0; i < n_links; i++)
+		chain->links[i].area = links[i];
+	ledger__init(&chain->ranges);
+	*area = a;
+	return AML_SUCCESS;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * file.c - opens the file behind a file area. backing.c does the rest.
+ *
+ * Nobody's data is at risk: a file that holds anything, or that another area has open, is refused.
+ * Failure removes a file that was created here.
+ */
+#include "config.h"
+
+#include "area/backing.h"
+#include "area/limit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int fail_open(int err, const char *path)
+{
+	return aml__fail(aml__code(err), "file:%s: %s", path, os__strerror(err));
+}
+
+/* A file without a name, which the kernel frees with its last user. */
+static int open_unnamed(const char *folder, int *fd)
+{
+	char path[PATH_MAX];
+
+	*fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (*fd >= 0)
+		return AML_SUCCESS;
+	/* File systems and kernels without O_TMPFILE take it for O_DIRECTORY. */
+	if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
+		return fail_open(errno, folder);
+	if ((size_t)snprintf(path, sizeof(path), "%s/situs.XXXXXX", folder) >= sizeof(path))
+		return fail_open(ENAMETOOLONG, folder);
+	*fd = mkostemp(path, O_CLOEXEC);
+	if (*fd < 0)
+		return fail_open(errno, folder);
+	unlink(path);
+	return AML_SUCCESS;
+}
+
+static int check_file(int fd, const char *path)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) != 0)
+		return fail_open(errno, path);
+	if (!S_ISREG(status.st_mode))
+		return aml__fail(AML_EINVAL, "file:%s: neither a file nor a folder", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+		return errno == EWOULDBLOCK ?
+			aml__fail(AML_EBUSY, "file:%s: another area has it open", path) :
+			fail_open(errno, path);
+	if (status.st_size != 0)
+		return aml__fail(AML_EBUSY, "file:%s: is not empty, and its contents would be lost", path);
+	return AML_SUCCESS;
+}
+
+static int open_named(const char *path, int *fd, bool *is_new)
+{
+	struct stat status;
+	int failed;
+
+	/* Opening a device or a pipe can have effects: look first. */
+	if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
+		return aml__fail(AML_EINVAL, "file:%s: neither a file nor a folder", path);
+	*is_new = true;
+	*fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (*fd < 0 && errno == EEXIST) {
+		*is_new = false;
+		*fd = open(path, O_RDWR | O_CLOEXEC);
+	}
+	if (*fd < 0)
+		return fail_open(errno, path);
+	failed = check_file(*fd, path);
+	if (failed == AML_SUCCESS)
+		return AML_SUCCESS;
+	close(*fd);
+	if (*is_new)
+		unlink(path);
+	return failed;
+}
+
+static int check(struct aml_area **area, const char *path)
+{
+	if (area == NULL)
+		return aml__fail(AML_EINVAL, "there is nowhere to put the area");
+	if (path == NULL || path[0] == '\0')
+		return aml__fail(AML_EINVAL, "file: without a path");
+	return AML_SUCCESS;
+}
+
+int area__file_create(struct aml_area **area, const char *path, const struct area_options *options)
+{
+	static const struct area_options none;
+	struct backing_file file = {.fd = -1};
+	char kind[PATH_MAX + 16];
+	struct aml_area *unlimited;
+	struct stat status;
+	bool is_new = false, is_folder;
+	int failed = check(area, path);
+
+	if (failed != AML_SUCCESS)
+		return failed;
+	if (options == NULL)
+		options = &none;
+	is_folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+	if (is_folder && options->keep_file)
+		return aml__fail(AML_EINVAL, "file:%s: is a folder: to keep a file, name it", path);
+	failed = is_folder ? open_unnamed(path, &file.fd) : open_named(path, &file.fd, &is_new);
+	if (failed != AML_SUCCESS)
+		return failed;
+	snprintf(kind, sizeof(kind), "file:%s%s", path, options->keep_file ? ",keep" : "");
+	failed = backing__create(&unlimited, &file, kind, options);
+	if (failed != AML_SUCCESS)
+		close(file.fd);
+	else
+		failed = limit__wrap(area, unlimited, options->limit);
+	/* A file that was there before is unlinked as the last step, since that cannot be taken back. */
+	if (!is_folder && (failed == AML_SUCCESS ? !options->keep_file : is_new))
+		unlink(path);
+	return failed;
+}

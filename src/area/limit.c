@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * limit.c - a limit around an area of any kind.
+ *
+ * Bytes are charged when they can first be touched: at mmap, and at commit for what reserve gave. A
+ * ledger holds the charged ranges, so that munmap and decommit give back what was charged and no
+ * more. Where the inner area would let reserved memory be touched at once, the limit asks for
+ * commits all the same (AML_AREA_COMMIT); where it has to be paid in full at mmap, there is no
+ * reserve.
+ *
+ * Invariant: used is at least the sum of the ledger's ranges, and equals it when no call is running.
+ * A failed call has given its charge back.
+ */
+#include "area/limit.h"
+
+#include <stdatomic.h>
+
+#include "area/ledger.h"
+#include "area/linux.h"
+
+struct limit_data {
+	struct area_head head;
+	/* set once */
+	struct aml_area *inner;
+	size_t limit, page_size;
+	bool lazy; /* reserve is offered */
+	/* atomic */
+	_Atomic size_t used;
+	/* has its own lock */
+	struct ledger charged;
+};
+
+static struct limit_data *self(const struct aml_area_data *data)
+{
+	return (struct limit_data *)(uintptr_t)data;
+}
+
+static int charge(struct limit_data *limit, size_t size)
+{
+	size_t used = atomic_load(&limit->used);
+
+	do {
+		if (size > limit->limit - used)
+			return aml__fail(AML_ENOMEM, "%s: %s asked, %s left of the limit of %s",
+				limit->head.place, linux__size(size).text,
+				linux__size(limit->limit - used).text, linux__size(limit->limit).text);
+	} while (!atomic_compare_exchange_weak(&limit->used, &used, used + size));
+	return AML_SUCCESS;
+}
+
+static void uncharge(struct limit_data *limit, size_t size)
+{
+	atomic_fetch_sub(&limit->used, size);
+}
+
+static void *limit_mmap(const struct aml_area_data *data, void **ptr, size_t size)
+{
+	struct limit_data *limit = self(data);
+	void *p;
+
+	if (!area__round(size, limit->page_size, &size)) {
+		aml__fail(AML_ENOMEM, "%s: the size overflows when rounded to pages", limit->head.place);
+		return NULL;
+	}
+	if (charge(limit, size) != AML_SUCCESS)
+		return NULL;
+	p = aml_area_mmap(limit->inner, ptr, size);
+	if (p == NULL)
+		goto uncharge;
+	if (ledger__set(&limit->charged, (uintptr_t)p, (uintptr_t)p + size, 0) != 0) {
+		aml_area_munmap(limit->inner, p, size);
+		aml__fail(AML_ENOMEM, "%s: no memory to note a mapping", limit->head.place);
+		goto uncharge;
+	}
+	return p;
+uncharge:
+	uncharge(limit, size);
+	return NULL;
+}
+
+static void *limit_reserve(const struct aml_area_data *data, void **ptr, size_t size)
+{
+	return aml_area_reserve(self(data)->inner, ptr, size);
+}
+
+static int limit_munmap(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	struct limit_data *limit = self(data);
+	uintptr_t start = (uintptr_t)ptr, end;
+	size_t charged;
+	int failed;
+
+	if (!area__round(size, limit->page_size, &size) || __builtin_add_overflow(start, size, &end))
+		return aml__fail(AML_EINVAL, "%s: unmapping a size that overflows", limit->head.place);
+	/* Before the addresses can come back on another thread. */
+	if (ledger__cut(&limit->charged, start, end, &charged) != 0)
+		return aml__fail(AML_ENOMEM, "%s: no memory to note a split", limit->head.place);
+	failed = aml_area_munmap(limit->inner, ptr, size);
+	if (failed == AML_SUCCESS)
+		uncharge(limit, charged);
+	else if (charged == size)
+		ledger__set(&limit->charged, start, end, 0);
+	else
+		uncharge(limit, charged); /* partly committed: which part is no longer known */
+	return failed;
+}
+
+/* Charges and commits the first part of [start, end) that is not charged yet; *next is where to go on. */
+static int commit_gap(struct limit_data *limit, uintptr_t start, uintptr_t end, uintptr_t *next)
+{
+	struct ledger_range range;
+	int failed;
+
+	*next = end;
+	if (ledger__next(&limit->charged, start, &range) && range.start < end) {
+		if (range.start <= start) {
+			*next = range.end;
+			return AML_SUCCESS;
+		}
+		*next = end = range.start;
+	}
+	failed = charge(limit, end - start);
+	if (failed != AML_SUCCESS)
+		return failed;
+	failed = aml_area_commit(limit->inner, (void *)start, end - start);
+	if (failed == AML_SUCCESS && ledger__set(&limit->charged, start, end, 0) != 0)
+		failed = aml__fail(AML_ENOMEM, "%s: no memory to note a commit", limit->head.place);
+	if (failed != AML_SUCCESS)
+		uncharge(limit, end - start);
+	return failed;
+}
+
+/* Committing what is committed is allowed and costs nothing more. */
+static int limit_commit(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	uintptr_t at = (uintptr_t)ptr, end = at + size;
+	int failed = AML_SUCCESS;
+
+	while (at < end && failed == AML_SUCCESS)
+		failed = commit_gap(self(data), at, end, &at);
+	return failed;
+}
+
+/* Areas without commit have no decommit either; there purging gives the pages back. */
+static int limit_decommit(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	struct limit_data *limit = self(data);
+	uintptr_t start = (uintptr_t)ptr;
+	size_t charged;
+	int failed;
+
+	failed = limit->inner->ops->decommit != NULL ? aml_area_decommit(limit->inner, ptr, size) :
+		aml_area_purge(limit->inner, ptr, size);
+	if (failed != AML_SUCCESS)
+		return failed;
+	if (ledger__cut(&limit->charged, start, start + size, &charged) != 0)
+		return aml__fail(AML_ENOMEM, "%s: no memory to note a split", limit->head.place);
+	uncharge(limit, charged);
+	return AML_SUCCESS;
+}
+
+static int limit_purge(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	return aml_area_purge(self(data)->inner, ptr, size);
+}
+
+static int limit_split(const struct aml_area_data *data, void *ptr, size_t size, size_t at)
+{
+	return aml_area_split(self(data)->inner, ptr, size, at);
+}
+
+static int limit_merge(const struct aml_area_data *data, void *ptr, size_t size, size_t next_size)
+{
+	return aml_area_merge(self(data)->inner, ptr, size, next_size);
+}
+
+/* What comes from elsewhere is out of this area from now on. */
+static int limit_move(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	struct limit_data *limit = self(data);
+	uintptr_t start = (uintptr_t)ptr, end = start + size;
+	size_t fresh = size - ledger__bytes_within(&limit->charged, start, end);
+	int failed = charge(limit, fresh);
+
+	if (failed != AML_SUCCESS)
+		return failed;
+	failed = aml_area_move(limit->inner, ptr, size);
+	if (failed == AML_SUCCESS && ledger__set(&limit->charged, start, end, 0) != 0)
+		failed = aml__fail(AML_ENOMEM, "%s: no memory to note a move", limit->head.place);
+	if (failed != AML_SUCCESS)
+		uncharge(limit, fresh);
+	return failed;
+}
+
+static int limit_locate(const struct aml_area_data *data, const void *ptr, size_t size,
+	size_t *bytes_on_node, int n_nodes)
+{
+	return aml_area_locate(self(data)->inner, ptr, size, bytes_on_node, n_nodes);
+}
+
+static int limit_info(const struct aml_area_data *data, struct aml_area_info *info)
+{
+	const struct limit_data *limit = self(data);
+	size_t left = limit->limit - atomic_load(&limit->used);
+	int failed = aml_area_info(limit->inner, info);
+
+	if (failed != AML_SUCCESS)
+		return failed;
+	if (limit->lazy)
+		info->flags |= AML_AREA_COMMIT | AML_AREA_LAZY;
+	if (info->capacity == 0 || info->capacity > limit->limit)
+		info->capacity = limit->limit;
+	if (info->available > left)
+		info->available = left;
+	return AML_SUCCESS;
+}
+
+static int limit_link(const struct aml_area_data *data, const void *ptr)
+{
+	return aml_area_link(self(data)->inner, ptr);
+}
+
+static int limit_collapse(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	return aml_area_collapse(self(data)->inner, ptr, size);
+}
+
+#define COMMON_OPS \
+	.mmap = limit_mmap, \
+	.munmap = limit_munmap, \
+	.fprintf = area__fprintf, \
+	.decommit = limit_decommit, \
+	.split = limit_split, \
+	.merge = limit_merge, \
+	.move = limit_move, \
+	.locate = limit_locate, \
+	.info = limit_info, \
+	.link = limit_link, \
+	.collapse = limit_collapse
+
+static const struct aml_area_ops lazy_ops = {
+	COMMON_OPS,
+	.commit = limit_commit,
+	.purge = limit_purge,
+	.reserve = limit_reserve,
+};
+
+/* Everything is paid at mmap. */
+static const struct aml_area_ops paid_ops = {
+	COMMON_OPS,
+	.commit = limit_commit,
+	.purge = limit_purge,
+};
+
+static void destroy(struct aml_area *area)
+{
+	struct limit_data *limit = self(area->data);
+
+	area__destroy(&limit->inner);
+	ledger__destroy(&limit->charged);
+	area__free(area);
+}
+
+int limit__wrap(struct aml_area **area, struct aml_area *inner, size_t limit)
+{
+	struct aml_area_info info = {.struct_size = sizeof(info)};
+	const char *place = ((struct area_head *)inner->data)->place;
+	struct aml_area *a;
+	struct limit_data *data;
+	bool lazy;
+	int failed;
+
+	if (limit == 0) {
+		*area = inner;
+		return AML_SUCCESS;
+	}
+	failed = aml_area_info(inner, &info);
+	if (failed != AML_SUCCESS)
+		goto destroy;
+	lazy = (info.flags & (AML_AREA_LAZY | AML_AREA_COMMIT)) != 0;
+	a = area__new(lazy ? &lazy_ops : &paid_ops, sizeof(*data), place, destroy);
+	if (a == NULL) {
+		failed = aml__fail(AML_ENOMEM, "no memory for an area");
+		goto destroy;
+	}
+	data = self(a->data);
+	data->inner = inner;
+	data->limit = limit;
+	data->page_size = info.page_size;
+	data->lazy = lazy;
+	ledger__init(&data->charged);
+	*area = a;
+	return AML_SUCCESS;
+destroy:
+	area__destroy(&inner);
+	return failed;
+}
+
+const struct aml_area *limit__inner(const struct aml_area *area)
+{
+	if (area->ops == &lazy_ops || area->ops == &paid_ops)
+		return self(area->data)->inner;
+	return area;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * limit.h - an area around another that refuses to have more than so many bytes out.
+ */
+#ifndef AREA_LIMIT_H
+#define AREA_LIMIT_H
+
+#include "area/area.h"
+
+/*
+ * Puts into *area: inner itself where limit is 0, else a new area around it, printed as inner's
+ * place (which names the limit where it was said in words). Takes inner over, in failure too: then
+ * it is destroyed.
+ */
+int limit__wrap(struct aml_area **area, struct aml_area *inner, size_t limit);
+
+/* What a limit was put around; the area itself where it is none. */
+const struct aml_area *limit__inner(const struct aml_area *area);
+
+#endif
