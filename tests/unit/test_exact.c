@@ -202,8 +202,6 @@ static void *use_and_end(void *arg)
 
 static void threads_by_the_thousand_leave_nothing(void **state)
 {
-	size_t drawn = 0;
-
 	(void)state;
 	assert_int_equal(situs_heap_create(&shared_heap, &aml_area_linux, NULL), 0);
 	for (int i = 0; i < 2000; i++) {
@@ -211,12 +209,21 @@ static void threads_by_the_thousand_leave_nothing(void **state)
 
 		pthread_create(&thread, NULL, use_and_end, NULL);
 		pthread_join(thread, NULL);
-		if (i == 100)
-			drawn = shared_heap->account.drawn;
 	}
-	assert_int_equal(shared_heap->account.drawn, drawn);
+	/* Each used 49 KB; together that is 98 MB. */
+	assert_true(shared_heap->account.drawn < 4 << 20);
 	assert_int_equal(situs_heap_destroy(shared_heap), 0);
 }
+
+/* glibc makes four rounds over the destructors; ThreadSanitizer is gone in the last ones. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define LATE_ROUNDS 2
+#endif
+#endif
+#ifndef LATE_ROUNDS
+#define LATE_ROUNDS 4
+#endif
 
 static void late_destructors_stay_in_the_heap(void **state)
 {
@@ -227,12 +234,12 @@ static void late_destructors_stay_in_the_heap(void **state)
 	for (int i = 0; i < 20; i++) {
 		pthread_t thread;
 
-		pthread_create(&thread, NULL, use_and_end, (void *)4);
+		pthread_create(&thread, NULL, use_and_end, (void *)LATE_ROUNDS);
 		pthread_join(thread, NULL);
 	}
 	pthread_key_delete(late_keys[0]);
 	assert_int_equal(n_wrong, 0);
-	assert_true(n_late >= 60);
+	assert_true(n_late >= 20 * LATE_ROUNDS - 20);
 	assert_int_equal(situs_heap_destroy(shared_heap), 0);
 }
 
