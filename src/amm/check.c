@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "amm/runs.h"
+
 static bool check_leaf(const struct node *node, amm_addr_t end, size_t *n_entries)
 {
 	for (unsigned i = 0; i < node->n; i++) {
@@ -65,14 +67,14 @@ int amm_check(const amm_t *amm)
 		return EINVAL;
 	if (tree__has_readers(amm) && amm->published != amm->root)
 		return EINVAL;
-	return 0;
+	return runs__check(amm);
 }
 
 size_t amm_index_size(const amm_t *amm)
 {
 	if (amm == NULL || amm->memory == NULL)
 		return 0;
-	return amm->memory->nodes.mapped;
+	return amm->memory->nodes.mapped + amm->memory->pairs.mapped + amm->memory->run_heads.mapped;
 }
 
 static int dump_entry(amm_t *amm, amm_entry_t *entry, void *arg)

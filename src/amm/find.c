@@ -18,7 +18,7 @@
 
 enum {
 	/* Runs that a first fit looks at before it asks for an index. */
-	PATIENCE = 64,
+	PATIENCE = 16,
 };
 
 /* The run that holds the cursor's slot or is next behind it; the cursor moves behind the run. */

@@ -5,7 +5,8 @@ libsitus_core_la_SOURCES += \
 	src/amm/map.c src/amm/map.h \
 	src/amm/modify.c \
 	src/amm/read.c \
-	src/amm/runs.h \
+	src/amm/pairs.c src/amm/pairs.h \
+	src/amm/runs.c src/amm/runs.h \
 	src/amm/simple.c \
 	src/amm/tree.c src/amm/tree.h \
 	src/amm/tree_edit.c src/amm/tree_node.h

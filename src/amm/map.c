@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "amm/runs.h"
 #include "base/error.h"
 
 int map__invalid(const char *function, const char *what)
@@ -195,6 +196,7 @@ int amm_init_with(amm_t *amm, unsigned options, int flags, amm_entry_t *entry,
 
 	if (err != 0)
 		goto fail;
+	runs__init(&map);
 	if (options & AMM_NO_MALLOC)
 		pool__init(&map.memory->entries, sizeof(amm_entry_t));
 	/* The callback is given the map in its final place. */
@@ -238,6 +240,7 @@ void amm_destroy(amm_t *amm)
 	}
 	if (amm->options & AMM_NO_MALLOC)
 		pool__destroy(&amm->memory->entries);
+	runs__destroy(amm);
 	tree__destroy(amm);
 	*amm = (amm_t){0};
 }

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "amm/runs.h"
 #include "base/error.h"
 
 /* A map with readers copies what it edits and so must know beforehand how much. */
@@ -102,6 +103,7 @@ static void replace(amm_t *amm, struct cursor *c, amm_addr_t end, int flags, amm
 		map__doom(amm, covered);
 	map__fill(entry, start, end, flags);
 	tree__set(amm, c, entry, flags);
+	runs__note(amm, start, end, flags);
 	map__join_around(amm, c);
 }
 

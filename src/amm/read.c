@@ -14,6 +14,7 @@
  */
 #include "amm/map.h"
 
+#include "amm/runs.h"
 #include "base/error.h"
 
 #define GET(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
@@ -179,6 +180,7 @@ int amm_after_fork(amm_t *amm)
 	if (amm == NULL || !tree__has_readers(amm))
 		return map__invalid("amm_after_fork", "a map made without AMM_READERS");
 	tree__after_fork(amm);
+	runs__destroy(amm);
 	repair_entries(amm);
 	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "amm/runs.h"
 #include "base/error.h"
 
 int amm_init(amm_t *amm, amm_addr_t lo, amm_addr_t hi)
@@ -110,6 +111,7 @@ static int change_allocated(amm_t *amm, amm_addr_t addr, amm_size_t size, int fl
 
 			entry->flags = flags;
 			tree__set(amm, &c, entry, flags);
+			runs__note(amm, entry->start, entry->end, flags);
 			map__join_around(amm, &c);
 		}
 		if (!cursor__next(amm, &c))

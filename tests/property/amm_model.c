@@ -575,7 +575,7 @@ static void run_with_failures(const struct operation *op)
 		if (!failed)
 			return;
 		w.bytes = bytes;
-		CHECK(k < 16, "fails for ever");
+		CHECK(k < 4 * WIDTH, "fails for ever");
 	}
 }
 

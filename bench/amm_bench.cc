@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * amm_bench - the address map beside std::map, absl::btree_map and boost::icl::interval_map, all doing
+ * the same look-ups and the same range updates, in one run.
+ *
+ * A map of n entries of 4096 addresses each, of which every second is free (flags 0) and the others
+ * have one of three flag words, made in random order. Accesses are random. `modify` is two updates:
+ * the middle of a random entry gets flags of its own, which splits it in three, and gets its old ones
+ * back, which joins it; the time is that of one update. The peers map the start of each range to its
+ * flags, which is all that a library leaves to say; what the address map does besides (entries of the
+ * caller's, summaries) it does here too.
+ */
+#include <benchmark/benchmark.h>
+
+#include <absl/container/btree_map.h>
+#include <boost/icl/interval_map.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <numeric>
+#include <random>
+#include <vector>
+
+#include "amm.h"
+
+namespace {
+
+using Address = std::uintptr_t;
+
+constexpr Address entry_size = 4096;
+constexpr int middle_flags = 9;
+
+int flags_of(std::size_t i)
+{
+	return i % 2 == 0 ? 0 : static_cast<int>(1 + i / 2 % 3);
+}
+
+/* Free entries have sizes of their own, so that best fit has something to choose. */
+class Amm {
+      public:
+	Amm()
+	{
+		if (amm_init_gen(&map_, -1, nullptr, nullptr, nullptr, nullptr, nullptr) != 0)
+			std::abort();
+	}
+	~Amm()
+	{
+		amm_destroy(&map_);
+	}
+	Amm(const Amm &) = delete;
+	Amm &operator=(const Amm &) = delete;
+
+	int find(Address address)
+	{
+		return amm_entry_flags(amm_find_addr(&map_, address));
+	}
+	void modify(Address start, Address size, int flags)
+	{
+		if (amm_modify(&map_, start, size, flags, nullptr) != 0)
+			std::abort();
+	}
+	long iterate()
+	{
+		long sum = 0;
+
+		amm_iterate(&map_, add, &sum);
+		return sum;
+	}
+	amm_t *get()
+	{
+		return &map_;
+	}
+
+      private:
+	static int add(amm_t *, amm_entry_t *entry, void *sum)
+	{
+		*static_cast<long *>(sum) += amm_entry_flags(entry);
+		return 0;
+	}
+	amm_t map_;
+};
+
+/* Start of a range to its flags, as a program would write it over an ordered map. */
+template <class Map> class Starts {
+      public:
+	Starts()
+	{
+		map_.emplace(0, -1);
+	}
+	int find(Address address)
+	{
+		return std::prev(map_.upper_bound(address))->second;
+	}
+	void modify(Address start, Address size, int flags)
+	{
+		Address end = start + size;
+
+		split(end);
+
+		auto at = split(start);
+
+		at->second = flags;
+		for (auto next = std::next(at); next != map_.end() && next->first < end;)
+			next = map_.erase(next);
+		at = map_.find(start);
+		auto next = std::next(at);
+
+		if (next != map_.end() && next->second == flags)
+			at = std::prev(map_.erase(next));
+		if (at != map_.begin() && std::prev(at)->second == flags)
+			map_.erase(at);
+	}
+	long iterate()
+	{
+		long sum = 0;
+
+		for (const auto &range : map_)
+			sum += range.second;
+		return sum;
+	}
+
+      private:
+	typename Map::iterator split(Address at)
+	{
+		auto next = map_.lower_bound(at);
+
+		if (next != map_.end() && next->first == at)
+			return next;
+		return map_.emplace_hint(next, at, std::prev(next)->second);
+	}
+	Map map_;
+};
+
+using StdMap = Starts<std::map<Address, int>>;
+using AbslBtree = Starts<absl::btree_map<Address, int>>;
+
+class BoostIcl {
+      public:
+	BoostIcl()
+	{
+		map_.set({Interval::right_open(0, ~Address(0)), -1});
+	}
+	int find(Address address)
+	{
+		return map_.find(address)->second;
+	}
+	void modify(Address start, Address size, int flags)
+	{
+		map_.set({Interval::right_open(start, start + size), flags});
+	}
+	long iterate()
+	{
+		long sum = 0;
+
+		for (const auto &range : map_)
+			sum += range.second;
+		return sum;
+	}
+
+      private:
+	using Map = boost::icl::interval_map<Address, int, boost::icl::total_enricher>;
+	using Interval = Map::interval_type;
+	Map map_;
+};
+
+std::vector<std::size_t> random_order(std::size_t n)
+{
+	std::vector<std::size_t> order(n);
+	std::mt19937_64 random(n);
+
+	std::iota(order.begin(), order.end(), std::size_t(0));
+	std::shuffle(order.begin(), order.end(), random);
+	return order;
+}
+
+template <class Map> void fill(Map &map, const std::vector<std::size_t> &order)
+{
+	for (std::size_t i : order)
+		map.modify(i * entry_size, entry_size, flags_of(i));
+}
+
+template <class Map> void find(benchmark::State &state)
+{
+	auto order = random_order(static_cast<std::size_t>(state.range(0)));
+	Map map;
+	std::size_t i = 0;
+
+	fill(map, order);
+	for (auto _ : state) {
+		benchmark::DoNotOptimize(map.find(order[i] * entry_size + 100));
+		if (++i == order.size())
+			i = 0;
+	}
+}
+
+template <class Map> void modify(benchmark::State &state)
+{
+	auto order = random_order(static_cast<std::size_t>(state.range(0)));
+	Map map;
+	std::size_t i = 0;
+
+	fill(map, order);
+	while (state.KeepRunningBatch(2)) {
+		std::size_t k = order[i];
+
+		map.modify(k * entry_size + 1024, 1024, middle_flags);
+		map.modify(k * entry_size + 1024, 1024, flags_of(k));
+		if (++i == order.size())
+			i = 0;
+	}
+}
+
+template <class Map> void iterate(benchmark::State &state)
+{
+	auto order = random_order(static_cast<std::size_t>(state.range(0)));
+	Map map;
+
+	fill(map, order);
+	for (auto _ : state)
+		benchmark::DoNotOptimize(map.iterate());
+	state.counters["ns/entry"] = benchmark::Counter(
+		static_cast<double>(state.iterations() * state.range(0)) * 1e-9,
+		benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+
+/* The rest only the address map has. */
+
+void select(benchmark::State &state)
+{
+	auto order = random_order(static_cast<std::size_t>(state.range(0)));
+	Amm map;
+	std::size_t i = 0;
+
+	fill(map, order);
+	while (state.KeepRunningBatch(2)) {
+		std::size_t k = order[i];
+		amm_entry_t *entry = amm_select(map.get(), k * entry_size + 1024, 1024);
+
+		/* An entry in its own place, of its own flags: only the joins are done. */
+		amm_modify(map.get(), k * entry_size + 1024, 1024, flags_of(k), entry);
+		if (++i == order.size())
+			i = 0;
+	}
+}
+
+/* Holes of many sizes: the free entries are cut down to 1..4095 addresses. */
+void cut_holes(Amm &map, std::size_t n)
+{
+	std::mt19937_64 random(n);
+
+	for (std::size_t i = 0; i < n; i += 2)
+		map.modify(i * entry_size, 1 + random() % (entry_size - 1), flags_of(i + 1));
+}
+
+void find_gen(benchmark::State &state, int mask, int align_bits, int find_flags, bool changing)
+{
+	auto n = static_cast<std::size_t>(state.range(0));
+	auto order = random_order(n);
+	Amm map;
+	std::size_t i = 0;
+	std::mt19937_64 random(1);
+
+	fill(map, order);
+	cut_holes(map, n);
+	for (auto _ : state) {
+		Address address = order[i] * entry_size;
+		Address size = find_flags & AMM_BESTFIT ? 1 + random() % 4000 : 4000;
+		amm_entry_t *entry = amm_find_gen(map.get(), &address, size, 0, mask, align_bits, 0,
+			find_flags);
+
+		benchmark::DoNotOptimize(entry);
+		if (changing && entry != nullptr) {
+			amm_modify(map.get(), address, size, middle_flags, nullptr);
+			amm_modify(map.get(), address, size, 0, nullptr);
+		}
+		if (++i == order.size())
+			i = 0;
+	}
+}
+
+void sizes(benchmark::internal::Benchmark *b)
+{
+	b->RangeMultiplier(10)->Range(1000, 1000000);
+}
+
+BENCHMARK_TEMPLATE(find, Amm)->Apply(sizes);
+BENCHMARK_TEMPLATE(find, AbslBtree)->Apply(sizes);
+BENCHMARK_TEMPLATE(find, StdMap)->Apply(sizes);
+BENCHMARK_TEMPLATE(find, BoostIcl)->Apply(sizes);
+BENCHMARK_TEMPLATE(modify, Amm)->Apply(sizes);
+BENCHMARK_TEMPLATE(modify, AbslBtree)->Apply(sizes);
+BENCHMARK_TEMPLATE(modify, StdMap)->Apply(sizes);
+BENCHMARK_TEMPLATE(modify, BoostIcl)->Apply(sizes);
+BENCHMARK_TEMPLATE(iterate, Amm)->Apply(sizes);
+BENCHMARK_TEMPLATE(iterate, AbslBtree)->Apply(sizes);
+BENCHMARK_TEMPLATE(iterate, StdMap)->Apply(sizes);
+BENCHMARK_TEMPLATE(iterate, BoostIcl)->Apply(sizes);
+BENCHMARK(select)->Apply(sizes);
+BENCHMARK_CAPTURE(find_gen, first_forward, -1, 0, AMM_FORWARD, false)->Apply(sizes);
+BENCHMARK_CAPTURE(find_gen, first_backward, -1, 0, AMM_BACKWARD, false)->Apply(sizes);
+BENCHMARK_CAPTURE(find_gen, best_forward, -1, 0, AMM_BESTFIT, false)->Apply(sizes);
+BENCHMARK_CAPTURE(find_gen, best_backward, -1, 0, AMM_BESTFIT | AMM_BACKWARD, false)->Apply(sizes);
+BENCHMARK_CAPTURE(find_gen, best_aligned_64, -1, 6, AMM_BESTFIT, false)->Apply(sizes);
+BENCHMARK_CAPTURE(find_gen, best_masked, 1, 0, AMM_BESTFIT, false)->Apply(sizes);
+BENCHMARK_CAPTURE(find_gen, exact, -1, 0, AMM_EXACT_ADDR, false)->Apply(sizes);
+BENCHMARK_CAPTURE(find_gen, best_then_two_modifies, -1, 0, AMM_BESTFIT, true)->Apply(sizes);
+
+} // namespace
+
+BENCHMARK_MAIN();
