@@ -48,8 +48,7 @@ static void move_pointers(void *to, const void *from, size_t n)
 	move_words(to, from, n);
 }
 
-/* Copies n slots; both nodes of one level, or the same. Counts are the caller's to set. */
-static void move_slots(struct node *to, unsigned ti, struct node *from, unsigned fi, unsigned n)
+static void move_slots_watched(struct node *to, unsigned ti, struct node *from, unsigned fi, unsigned n)
 {
 	move_words(to->key + ti, from->key + fi, n);
 	if (to->level == 0) {
@@ -59,6 +58,28 @@ static void move_slots(struct node *to, unsigned ti, struct node *from, unsigned
 		move_pointers(to->inner.child + ti, from->inner.child + fi, n);
 		move_ints(to->inner.all + ti, from->inner.all + fi, n);
 		move_ints(to->inner.any + ti, from->inner.any + fi, n);
+	}
+}
+
+/*
+ * Copies n slots; both nodes of one level, or the same. Counts are the caller's to set. Where no
+ * reader can be looking, the C library's copy is faster than one word after the other.
+ */
+static inline void move_slots(const amm_t *amm, struct node *to, unsigned ti, struct node *from,
+	unsigned fi, unsigned n)
+{
+	if (tree__has_readers(amm)) {
+		move_slots_watched(to, ti, from, fi, n);
+		return;
+	}
+	memmove(to->key + ti, from->key + fi, n * sizeof(to->key[0]));
+	if (to->level == 0) {
+		memmove(to->leaf.entry + ti, from->leaf.entry + fi, n * sizeof(to->leaf.entry[0]));
+		memmove(to->leaf.flags + ti, from->leaf.flags + fi, n * sizeof(to->leaf.flags[0]));
+	} else {
+		memmove(to->inner.child + ti, from->inner.child + fi, n * sizeof(to->inner.child[0]));
+		memmove(to->inner.all + ti, from->inner.all + fi, n * sizeof(to->inner.all[0]));
+		memmove(to->inner.any + ti, from->inner.any + fi, n * sizeof(to->inner.any[0]));
 	}
 }
 
@@ -79,7 +100,7 @@ static struct node *own(amm_t *amm, struct node *node)
 
 	struct node *copy = new_node(amm, node->level);
 
-	move_slots(copy, 0, node, 0, node->n);
+	move_slots(amm, copy, 0, node, 0, node->n);
 	PUT(copy->n, node->n);
 	node__put(amm, node);
 	return copy;
@@ -107,21 +128,34 @@ static void own_path(amm_t *amm, struct cursor *c)
 		c->node[level] = own_child(amm, c->node[level + 1], c->slot[level + 1]);
 }
 
+/* Two flag words at a time: this is what changing an entry's flags costs most of its time with. */
+static void summarize_leaf(const struct node *leaf, int *all, int *any)
+{
+	const int *flags = leaf->leaf.flags;
+	unsigned n = leaf->n;
+	uint64_t both = ~(uint64_t)0, either = 0, two;
+
+	for (unsigned i = 0; i + 1 < n; i += 2) {
+		memcpy(&two, flags + i, sizeof(two));
+		both &= two;
+		either |= two;
+	}
+	*all = (int)(both & both >> 32) & flags[n - 1];
+	*any = (int)(either | either >> 32) | flags[n - 1];
+}
+
 /* What the parent's slot says of a node. */
 static void summarize(const struct node *node, int *all, int *any)
 {
 	int both = -1, either = 0;
 
 	if (node->level == 0) {
-		for (unsigned i = 0; i < node->n; i++) {
-			both &= node->leaf.flags[i];
-			either |= node->leaf.flags[i];
-		}
-	} else {
-		for (unsigned i = 0; i < node->n; i++) {
-			both &= node->inner.all[i];
-			either |= node->inner.any[i];
-		}
+		summarize_leaf(node, all, any);
+		return;
+	}
+	for (unsigned i = 0; i < node->n; i++) {
+		both &= node->inner.all[i];
+		either |= node->inner.any[i];
 	}
 	*all = both;
 	*any = either;
@@ -152,33 +186,33 @@ static void refresh_above(amm_t *amm, struct cursor *c, int level)
 }
 
 /* Inserts an empty slot before `at`. */
-static void open_slot(struct node *node, unsigned at)
+static void open_slot(const amm_t *amm, struct node *node, unsigned at)
 {
-	move_slots(node, at + 1, node, at, node->n - at);
+	move_slots(amm, node, at + 1, node, at, node->n - at);
 	PUT(node->n, node->n + 1);
 }
 
-static void close_slot(struct node *node, unsigned at)
+static void close_slot(const amm_t *amm, struct node *node, unsigned at)
 {
-	move_slots(node, at, node, at + 1, node->n - at - 1);
+	move_slots(amm, node, at, node, at + 1, node->n - at - 1);
 	PUT(node->n, node->n - 1);
 }
 
 /* Moves slots from one node to its neighbour so that the left one has n_left. */
-static void level_out(struct node *left, struct node *right, unsigned n_left)
+static void level_out(const amm_t *amm, struct node *left, struct node *right, unsigned n_left)
 {
 	if (n_left > left->n) {
 		unsigned n = n_left - left->n;
 
-		move_slots(left, left->n, right, 0, n);
-		move_slots(right, 0, right, n, right->n - n);
+		move_slots(amm, left, left->n, right, 0, n);
+		move_slots(amm, right, 0, right, n, right->n - n);
 		PUT(left->n, n_left);
 		PUT(right->n, right->n - n);
 	} else {
 		unsigned n = left->n - n_left;
 
-		move_slots(right, n, right, 0, right->n);
-		move_slots(right, 0, left, n_left, n);
+		move_slots(amm, right, n, right, 0, right->n);
+		move_slots(amm, right, 0, left, n_left, n);
 		PUT(right->n, right->n + n);
 		PUT(left->n, n_left);
 	}
@@ -202,12 +236,12 @@ static bool share(amm_t *amm, struct cursor *c, int level)
 		if (c->slot[level] + 4 > node->n)
 			n_left = least(node_max(node), left->n + c->slot[level]);
 
-		level_out(left, node, n_left);
+		level_out(amm, left, node, n_left);
 		refresh_slot(parent, slot - 1);
 	} else if (slot + 1 < parent->n && parent->inner.child[slot + 1]->n < roomy) {
 		struct node *right = own_child(amm, parent, slot + 1);
 
-		level_out(node, right, (right->n + node->n) / 2);
+		level_out(amm, node, right, (right->n + node->n) / 2);
 		refresh_slot(parent, slot + 1);
 	} else {
 		return false;
@@ -243,10 +277,10 @@ static void split(amm_t *amm, struct cursor *c, int level)
 	unsigned slot = c->slot[level + 1], n_left = node->n / 2;
 	struct node *right = new_node(amm, node->level);
 
-	move_slots(right, 0, node, n_left, node->n - n_left);
+	move_slots(amm, right, 0, node, n_left, node->n - n_left);
 	PUT(right->n, node->n - n_left);
 	PUT(node->n, n_left);
-	open_slot(parent, slot + 1);
+	open_slot(amm, parent, slot + 1);
 	PUT(parent->inner.child[slot + 1], right);
 	refresh_slot(parent, slot);
 	refresh_slot(parent, slot + 1);
@@ -301,12 +335,14 @@ void tree__insert_after(amm_t *amm, struct cursor *c, amm_addr_t start, amm_entr
 	struct node *leaf = c->node[0];
 	unsigned slot = c->slot[0] + 1;
 
-	open_slot(leaf, slot);
+	open_slot(amm, leaf, slot);
 	PUT(leaf->leaf.key[slot], start);
 	PUT(leaf->leaf.entry[slot], entry);
 	PUT(leaf->leaf.flags[slot], flags);
 	amm->count++;
-	refresh_above(amm, c, 0);
+	/* One more of the same flags is no news to the nodes above. */
+	if (leaf->leaf.flags[slot - 1] != flags)
+		refresh_above(amm, c, 0);
 }
 
 static void shrink_root(amm_t *amm)
@@ -331,7 +367,7 @@ static void merge(amm_t *amm, struct cursor *c, int level, unsigned slot)
 	struct node *parent = c->node[level], *left = own_child(amm, parent, slot);
 	struct node *right = parent->inner.child[slot + 1];
 
-	move_slots(left, left->n, right, 0, right->n);
+	move_slots(amm, left, left->n, right, 0, right->n);
 	PUT(left->n, left->n + right->n);
 	node__put(amm, right);
 	refresh_slot(parent, slot);
@@ -345,7 +381,7 @@ static void erase_slot(amm_t *amm, struct cursor *c, int level)
 	struct node *node = c->node[level];
 	unsigned min = level == 0 ? LEAF_MIN : INNER_MIN;
 
-	close_slot(node, c->slot[level]);
+	close_slot(amm, node, c->slot[level]);
 	if (level + 1 == amm->height)
 		return;
 	if (node->n == 0) {
@@ -376,9 +412,12 @@ void tree__erase_next(amm_t *amm, struct cursor *c)
 	own_path(amm, &next);
 	amm->count--;
 	if (next.slot[0] > 0 && next.node[0]->n > LEAF_MIN) {
-		close_slot(next.node[0], next.slot[0]);
-		refresh_above(amm, &next, 0);
-		next.slot[0]--;
+		const int *flags = next.node[0]->leaf.flags + next.slot[0] - 1;
+		bool same = flags[0] == flags[1];
+
+		close_slot(amm, next.node[0], next.slot[0]--);
+		if (!same)
+			refresh_above(amm, &next, 0);
 		*c = next;
 		return;
 	}
