@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -27,14 +28,40 @@ static size_t table_size(uint32_t n)
 	return n * sizeof(struct cache *);
 }
 
+/*
+ * A fork may come at any instant of this, and its child drops what it finds here once more: nothing
+ * is reachable from `thread` by the time it is unmapped.
+ */
 static void drop_caches_locked(struct thread *thread, bool flush) LOCK_HELD(lock)
 {
-	for (uint32_t i = 0; i < thread->n_caches; i++)
-		if (thread->caches[i] != NULL)
-			cache__destroy(thread->caches[i], flush);
-	if (thread->n_caches != 0)
-		munmap(thread->caches, table_size(thread->n_caches));
+	uint32_t n = thread->n_caches;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct cache *cache = thread->caches[i];
+
+		if (cache == NULL)
+			continue;
+		if (flush)
+			cache__flush(cache);
+		thread->caches[i] = NULL;
+		atomic_signal_fence(memory_order_seq_cst);
+		cache__destroy(cache, false);
+	}
 	thread->n_caches = 0;
+	atomic_signal_fence(memory_order_seq_cst);
+	if (n != 0)
+		munmap(thread->caches, table_size(n));
+}
+
+static void link_locked(struct thread *thread) LOCK_HELD(lock)
+{
+	thread->next = threads;
+	thread->link_to_this = &threads;
+	if (threads != NULL)
+		threads->link_to_this = &thread->next;
+	/* The child of a fork walks the list by `next`, which is whole at every instant. */
+	atomic_signal_fence(memory_order_seq_cst);
+	threads = thread;
 }
 
 static void unlink_locked(struct thread *thread) LOCK_HELD(lock)
@@ -59,12 +86,18 @@ static void end(void *thread)
    run already, since it was registered first. */
 static void child_after_fork(void) LOCK_UNCHECKED
 {
+	struct thread *thread = threads, *next;
+
 	lock__reset(&lock);
-	for (struct thread *thread = threads, *next; thread != NULL; thread = next) {
+	/* The back links may be half changed: the list is made anew, of this thread alone. */
+	threads = NULL;
+	for (; thread != NULL; thread = next) {
 		next = thread->next;
 		if (thread != thread__self) {
 			drop_caches_locked(thread, false);
-			unlink_locked(thread);
+			shared_pool__put(&states, thread);
+		} else {
+			link_locked(thread);
 		}
 	}
 }
@@ -88,11 +121,7 @@ static struct thread *own_state(void)
 	if (thread == NULL)
 		return NULL;
 	lock__acquire(&lock);
-	thread->next = threads;
-	thread->link_to_this = &threads;
-	if (threads != NULL)
-		threads->link_to_this = &thread->next;
-	threads = thread;
+	link_locked(thread);
 	lock__release(&lock);
 	thread__self = thread;
 	pthread_setspecific(ending, thread);
@@ -103,7 +132,8 @@ static struct thread *own_state(void)
 static int grow_table(struct thread *thread, uint32_t owner)
 {
 	uint32_t n = thread->n_caches == 0 ? 4096 / sizeof(struct cache *) : thread->n_caches;
-	struct cache **table;
+	struct cache **table, **old = thread->caches;
+	uint32_t n_old = thread->n_caches;
 
 	while (n <= owner)
 		n *= 2;
@@ -113,12 +143,16 @@ static int grow_table(struct thread *thread, uint32_t owner)
 	if (table == MAP_FAILED)
 		return -ENOMEM;
 	lock__acquire(&lock);
-	if (thread->n_caches != 0) {
-		memcpy(table, thread->caches, table_size(thread->n_caches));
-		munmap(thread->caches, table_size(thread->n_caches));
-	}
+	/* Table first: the new one holds at least as many entries. */
+	if (n_old != 0)
+		memcpy(table, old, table_size(n_old));
+	atomic_signal_fence(memory_order_seq_cst);
 	thread->caches = table;
+	atomic_signal_fence(memory_order_seq_cst);
 	thread->n_caches = n;
+	atomic_signal_fence(memory_order_seq_cst);
+	if (n_old != 0)
+		munmap(old, table_size(n_old));
 	lock__release(&lock);
 	return 0;
 }
@@ -164,12 +198,15 @@ void thread__forget_heap(struct situs_heap *heap)
 
 	lock__acquire(&lock);
 	for (struct thread *thread = threads; thread != NULL; thread = thread->next) {
+		struct cache *cache = owner < thread->n_caches ? thread->caches[owner] : NULL;
+
 		if (thread->bound == heap)
 			thread->bound = NULL;
-		if (owner < thread->n_caches && thread->caches[owner] != NULL) {
-			cache__destroy(thread->caches[owner], false);
-			thread->caches[owner] = NULL;
-		}
+		if (cache == NULL)
+			continue;
+		thread->caches[owner] = NULL;
+		atomic_signal_fence(memory_order_seq_cst);
+		cache__destroy(cache, false);
 	}
 	lock__release(&lock);
 }
