@@ -1,1 +1,19 @@
-# Sources of this floor.
+# The preload library: the whole of Situs and the malloc family on top, as a module of its own.
+pkglib_LTLIBRARIES = libsitus-preload.la
+
+libsitus_preload_la_SOURCES = \
+	src/preload/family.c \
+	src/preload/operators.c \
+	src/preload/start.c src/preload/start.h \
+	src/preload/system.c src/preload/system.h
+# The compiler must not reason about the very functions defined here (malloc + memset is calloc).
+libsitus_preload_la_CFLAGS = $(AM_CFLAGS) -fno-builtin-malloc -fno-builtin-calloc \
+	-fno-builtin-realloc -fno-builtin-free -fexceptions
+libsitus_preload_la_LIBADD = libsitus_core.la
+libsitus_preload_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
+	-Wl,--version-script=$(srcdir)/src/preload/preload.map -Wl,-z,defs
+if SANITIZED
+libsitus_preload_la_LDFLAGS += -Wl,-z,undefs
+endif
+EXTRA_libsitus_preload_la_DEPENDENCIES = src/preload/preload.map
+EXTRA_DIST += src/preload/preload.map

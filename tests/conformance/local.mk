@@ -1,1 +1,30 @@
-# Tests of this kind.
+# Real programs under the preload. A sanitizer's runtime brings a malloc of its own, over which
+# nothing can be preloaded, so these run in plain builds.
+conformance_tests = \
+	tests/conformance/bad_input.sh \
+	tests/conformance/environment.sh \
+	tests/conformance/programs.sh \
+	tests/conformance/stat.sh \
+	tests/conformance/stress.sh
+EXTRA_DIST += tests/conformance/lib.sh
+dist_check_SCRIPTS += $(conformance_tests) tests/conformance/family.sh
+
+if !SANITIZED
+TESTS += $(conformance_tests)
+check_PROGRAMS += \
+	tests/conformance/containers \
+	tests/conformance/fork_threads \
+	tests/conformance/holder
+if HAVE_CMOCKA
+TESTS += tests/conformance/family.sh
+check_PROGRAMS += tests/conformance/family
+endif
+endif
+
+tests_conformance_containers_SOURCES = tests/conformance/containers.cc
+tests_conformance_containers_LDFLAGS = -pthread
+tests_conformance_family_SOURCES = tests/conformance/family.c
+tests_conformance_family_CFLAGS = $(test_cflags) -fno-builtin -Wno-alloc-size-larger-than
+tests_conformance_family_LDADD = $(CMOCKA_LIBS)
+tests_conformance_fork_threads_SOURCES = tests/conformance/fork_threads.c
+tests_conformance_holder_SOURCES = tests/conformance/holder.c

@@ -1,0 +1,79 @@
+#!/bin/sh
+# What is wrong is named in one line, with exit 2 for what the caller wrote and 1 for what failed;
+# nothing is started.
+. "${SITUS_SRCDIR:?}/tests/conformance/lib.sh"
+
+# refused STATUS WORD NAME COMMAND...: exits so, says WORD in its one line, and started nothing.
+refused() {
+	status=$1
+	word=$2
+	name=$3
+	shift 3
+	rm -f "$scratch/started"
+	"$@" >"$scratch/out" 2>"$scratch/err" </dev/null
+	got=$?
+	[ $got -eq "$status" ] && [ "$(head -n 1 "$scratch/err" | grep -c -e "$word")" = 1 ] &&
+		[ ! -s "$scratch/out" ] && [ ! -e "$scratch/started" ] &&
+		[ "$(grep -vc '^Try .*--help' "$scratch/err")" = 1 ]
+	result=$?
+	ok $result "$name"
+	[ $result -eq 0 ] || { echo "# exit $got, wanted $status and '$word'"; show "$scratch/err"; }
+}
+
+start="touch $scratch/started"
+long=$(awk 'BEGIN { while (i++ < 5000) printf "x" }')
+cat >"$scratch/empty.c" <<'END'
+int main(void) { return 0; }
+END
+
+echo 1..27
+refused 2 'command' "no command is a usage error" "$situs" nonsense
+refused 2 'nowhere' "an unknown place is named" "$situs" run --area nowhere -- $start
+refused 2 '999' "an absent node is named" "$situs" run --area node:999 -- $start
+refused 2 'x' "a very long place is refused" "$situs" run --area "$long" -- $start
+refused 2 'node' "control characters in a place do not reach the terminal" \
+	"$situs" run --area "node:$(printf '\033')[2J" -- $start
+refused 2 '12Q' "a limit that is no size is named" "$situs" run --limit 12Q -- $start
+refused 2 'SIZE_MIN' "a bad smallest size is named" "$situs" run --size-min -5 -- $start
+refused 2 'SIZE_MAX' "a bad largest size is named" "$situs" run --size-max lots -- $start
+refused 2 'above' "sizes the wrong way round are refused" "$situs" run --size-min 2M --size-max 1M -- $start
+refused 2 'SITUS_LIMIT' "a bad variable of the environment is named" \
+	env SITUS_LIMIT=much "$situs" run -- $start
+refused 2 'SITUS_LOG' "a bad log level is named" env SITUS_LOG=loud "$situs" run -- $start
+refused 2 'nowhere' "a bad SITUS_AREA is named" env SITUS_AREA=nowhere "$situs" run -- $start
+refused 2 'program' "a run without a program is a usage error" "$situs" run --area any
+refused 2 'bogus' "an unknown option is named" "$situs" run --bogus -- $start
+refused 1 'no-such-program' "a missing program is named" "$situs" run -- no-such-program
+refused 1 'no such program' "a program with an empty name is refused" "$situs" run -- ''
+echo '#!/no/such/interpreter' >"$scratch/orphan"
+echo 'echo hello' >"$scratch/bare"
+printf '#!\n' >"$scratch/void"
+cp "$scratch/bare" "$scratch/unexecutable"
+chmod +x "$scratch/orphan" "$scratch/bare" "$scratch/void"
+refused 1 'unexecutable' "a file that cannot be executed is named" "$situs" run -- "$scratch/unexecutable"
+refused 1 'cannot be executed' "a folder is not a program" "$situs" run -- "$scratch"
+refused 1 '/no/such/interpreter' "a script's missing interpreter is named" "$situs" run -- "$scratch/orphan"
+refused 1 'interpreter line' "a script without an interpreter line is refused" "$situs" run -- "$scratch/bare"
+refused 1 'names no interpreter' "a script with an empty first line is refused" "$situs" run -- "$scratch/void"
+name="a static program is refused"
+if ${CC:-cc} -static -o "$scratch/static" "$scratch/empty.c" 2>/dev/null; then
+	refused 1 'statically' "$name" "$situs" run -- "$scratch/static"
+else
+	skip "$name" "this compiler cannot link statically"
+fi
+# The class byte of the ELF header is what tells a 32-bit program.
+${CC:-cc} -o "$scratch/narrow" "$scratch/empty.c" &&
+	printf '\001' | dd of="$scratch/narrow" bs=1 seek=4 conv=notrunc 2>/dev/null
+refused 1 '32-bit' "a 32-bit program is refused" "$situs" run -- "$scratch/narrow"
+name="a set-uid program is refused"
+if [ "$(id -u)" = 0 ] && cp /bin/true "$scratch/setuid" && chown 65534 "$scratch/setuid" &&
+	chmod 4755 "$scratch/setuid"; then
+	refused 1 'set-uid' "$name" "$situs" run -- "$scratch/setuid"
+elif [ -u /usr/bin/passwd ]; then
+	refused 1 'set-uid' "$name" "$situs" run -- /usr/bin/passwd --help
+else
+	skip "$name" "there is no set-uid program here"
+fi
+refused 2 'twelve' "a process id that is no number is named" "$situs" stat twelve
+refused 1 '4194305' "an absent process is named" "$situs" stat 4194305
+refused 1 'no heaps' "a process without heaps is told apart" "$situs" stat $$

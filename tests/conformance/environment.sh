@@ -1,0 +1,36 @@
+#!/bin/sh
+# The preload by itself: a bad value is one clear line and the default, and the program runs.
+. "${SITUS_SRCDIR:?}/tests/conformance/lib.sh"
+preload=$("$situs" run --dry-run -- true | sed "s/^LD_PRELOAD='\([^']*\)'.*/\1/")
+
+# lives NAME WORD VARIABLE=VALUE: the program runs, and WORD stands in the one line on standard error.
+lives() {
+	name=$1
+	word=$2
+	shift 2
+	env "$@" LD_PRELOAD="$preload" /bin/echo alive >"$scratch/out" 2>"$scratch/err"
+	[ $? -eq 0 ] && [ "$(cat "$scratch/out")" = alive ] && [ "$(grep -c . "$scratch/err")" = 1 ] &&
+		grep -q -e "$word" "$scratch/err"
+	result=$?
+	ok $result "$name"
+	[ $result -eq 0 ] || show "$scratch/err"
+}
+
+echo 1..9
+lives "an unknown place is named and any is used" nowhere SITUS_AREA=nowhere
+lives "an absent node is named and any is used" 999 SITUS_AREA=node:999
+lives "a bad limit is named and ignored" SITUS_LIMIT SITUS_LIMIT=much
+lives "a bad size is named and ignored" SITUS_SIZE_MIN SITUS_SIZE_MIN=-1
+lives "a bad log level is named" SITUS_LOG SITUS_LOG=shout
+lives "control characters of a value do not reach the terminal" '?' SITUS_LIMIT="$(printf 'a\033[2Jb')"
+env LD_PRELOAD="$preload" SITUS_LOG=info SITUS_AREA=any /bin/true 2>"$scratch/err"
+grep -q 'draws its memory from any' "$scratch/err"
+ok $? "SITUS_LOG=info tells the place"
+env LD_PRELOAD="$preload" /bin/true 2>"$scratch/err"
+[ ! -s "$scratch/err" ]
+ok $? "without variables the preload is silent"
+"$situs" run --area any -- sh -c 'echo "$SITUS_AREA"; exec "$@"' sh "$situs" run --area "$area" -- \
+	sh -c 'echo "$SITUS_AREA $LD_PRELOAD"; exit 7' >"$scratch/out"
+[ $? -eq 7 ] && [ "$(cat "$scratch/out")" = "any
+$area $preload" ]
+ok $? "a run inside a run wins, and preloads once"
