@@ -33,6 +33,8 @@ int aml__errno(int code);
 struct area_options {
 	const struct bitmask *nodes;       /* copied; NULL: not asked for (every allowed node) */
 	enum aml_area_linux_policy policy; /* what to do with nodes */
+	bool local;                        /* DEFAULT, of memory without nodes: the touching thread's node,
+	                                      whatever the process's own policy is */
 	int thp;                           /* 1 thp, -1 nothp, 0 unsaid */
 	bool populate;                     /* mmap faults every page in */
 	size_t limit;                      /* bytes the area may have out at once; 0: none */

@@ -17,6 +17,9 @@ static int policy_matches(const struct aml_area_data *data, const void *page)
 
 	if (failed != 0)
 		return failed;
+	/* As Linux before 5.14 answers for local. */
+	if (mode == OS_POLICY_PREFERRED && os__nodes_count(&nodes) == 0)
+		mode = OS_POLICY_LOCAL;
 	if (mode == data->mode)
 		return mode == OS_POLICY_DEFAULT || os__nodes_equal(&nodes, &data->mode_nodes);
 	return data->policy == AML_AREA_LINUX_POLICY_STRICT && mode == OS_POLICY_BIND &&
@@ -49,6 +52,8 @@ static const struct os_nodes *home(const struct aml_area_data *data)
 {
 	if (data->policy == AML_AREA_LINUX_POLICY_STRICT)
 		return &data->nodes;
+	if (data->mode == OS_POLICY_LOCAL)
+		return NULL;
 	if (data->mode != OS_POLICY_DEFAULT)
 		return &data->mode_nodes;
 	/* The ready-made area never asked which nodes there are. */

@@ -137,6 +137,10 @@ int linux__choose(struct aml_area_data *data, const struct area_options *options
 		return failed;
 	mode = mode_of(policy, &nodes);
 	mode_nodes = nodes;
+	if (mode == OS_POLICY_DEFAULT && options->local) {
+		mode = OS_POLICY_LOCAL;
+		memset(&mode_nodes, 0, sizeof(mode_nodes));
+	}
 	if (mode == OS_POLICY_PREFERRED)
 		only_first(&mode_nodes);
 	if (mode != OS_POLICY_DEFAULT)

@@ -99,6 +99,7 @@ static int open_place(struct aml_area **area, const struct place *place)
 	struct area_options options = {
 		.nodes = place->has_nodes ? &mask : NULL,
 		.policy = place__policy(place, place->has_nodes ? (unsigned)os__nodes_count(&nodes) : 0),
+		.local = place->where == PLACE_LOCAL || place->policy == PLACE_FIRSTTOUCH,
 		.thp = place->thp,
 		.populate = place->populate,
 		.limit = place->limit,

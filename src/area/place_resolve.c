@@ -79,11 +79,11 @@ static int resolve_kind(const struct place *place, const struct topology *topolo
 	word_of(place, word, sizeof(word));
 	if (os__nodes_count(&chosen) > 0)
 		return allow(place, topology, &chosen, nodes, error);
-	if (os__nodes_count(&unknown) > 0)
+	if (os__nodes_count(&unknown) > 0 && place->where != PLACE_GPU)
 		return fail(error, AML_EDOM,
 			"nothing tells whether node %s is %s; say it with SITUS_TIERS=\"%s=...\"",
 			os__nodes_text(&unknown, list, sizeof(list)), word, word);
-	return fail(error, AML_EDOM, "this machine has no %s that it tells of (SITUS_TIERS can say so)", word);
+	return fail(error, AML_EDOM, "no node here is known to be %s (SITUS_TIERS can say so)", word);
 }
 
 /* The tiers in words: "0 (node 2), 1 (node 0-1)". */

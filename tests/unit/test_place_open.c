@@ -155,6 +155,69 @@ static void a_place_by_merit_prints_its_nodes(void **state)
 	aml_area_close(&area);
 }
 
+/* The policy of a page of a place, as the kernel has it. */
+static enum os_policy policy_in(const char *place)
+{
+	struct aml_area *area = open_area(place);
+	enum os_policy policy = OS_POLICY_DEFAULT;
+	struct os_nodes nodes;
+	void *ptr = aml_area_mmap(area, NULL, 1 << 16);
+
+	assert_non_null(ptr);
+	memset(ptr, 1, 1 << 16);
+	assert_int_equal(aml_area_linux_check_binding(area, ptr, 1 << 16), 1);
+	assert_int_equal(os__policy(ptr, &policy, &nodes), 0);
+	assert_int_equal(aml_area_munmap(area, ptr, 1 << 16), 0);
+	aml_area_close(&area);
+	return policy;
+}
+
+static void local_follows_the_thread_and_any_the_process(void **state)
+{
+	(void)state;
+	skip_without_binding();
+	assert_int_equal(policy_in("local"), OS_POLICY_LOCAL);
+	assert_int_equal(policy_in("any,firsttouch"), OS_POLICY_LOCAL);
+	assert_int_equal(policy_in("any"), OS_POLICY_DEFAULT);
+	assert_int_equal(policy_in("anon"), OS_POLICY_DEFAULT);
+}
+
+static void a_chain_prints_as_its_places(void **state)
+{
+	struct aml_area *area;
+	char *text;
+
+	(void)state;
+	skip_without_binding();
+	area = open_area("any,limit:1M  >local,thp> anon ,nothp");
+	text = printed(area);
+	assert_string_equal(text, "any,limit:1M > local,thp > anon,nothp");
+	free(text);
+	assert_usable(area);
+	aml_area_close(&area);
+}
+
+static void places_of_every_kind_open_and_print_themselves(void **state)
+{
+	static const char *const places[] = {"hugetlb:2M", "hugetlb:2M,interleave", "file:/tmp,limit:16M",
+		"file:/tmp/situs\\,test,limit:1M", "shm:situs-test-place", "anon", "anon,nothp,limit:2M"};
+
+	(void)state;
+	skip_without_binding();
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct aml_area *area = NULL;
+		char *text;
+
+		if (aml_area_open(&area, places[i]) == -AML_EDOM && strncmp(places[i], "huge", 4) == 0)
+			continue; /* a kernel without that pool */
+		assert_non_null(area);
+		text = printed(area);
+		assert_string_equal(text, places[i]);
+		free(text);
+		aml_area_close(&area);
+	}
+}
+
 static void bad_places_are_refused_with_what_would_fit(void **state)
 {
 	char here[64];
@@ -397,6 +460,9 @@ int main(void)
 		cmocka_unit_test(memory_of_a_node_place_lies_on_the_node),
 		cmocka_unit_test(what_an_area_prints_opens_the_same_area_again),
 		cmocka_unit_test(a_place_by_merit_prints_its_nodes),
+		cmocka_unit_test(local_follows_the_thread_and_any_the_process),
+		cmocka_unit_test(a_chain_prints_as_its_places),
+		cmocka_unit_test(places_of_every_kind_open_and_print_themselves),
 		cmocka_unit_test(bad_places_are_refused_with_what_would_fit),
 		cmocka_unit_test(closing_takes_nothing),
 		cmocka_unit_test(the_ready_made_hwloc_areas_give_memory),
