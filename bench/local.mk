@@ -1,1 +1,8 @@
 # Benchmarks.
+
+if HAVE_BENCHMARK
+EXTRA_PROGRAMS += bench/area_bench
+bench_area_bench_SOURCES = bench/area_bench.cc
+bench_area_bench_CPPFLAGS = $(AM_CPPFLAGS) $(BENCHMARK_CFLAGS)
+bench_area_bench_LDADD = libsitus.la $(BENCHMARK_LIBS) $(NUMA_LIBS)
+endif

@@ -174,7 +174,15 @@ AML_PUBLIC int aml_area_move(const struct aml_area *area, void *ptr, size_t size
 /* Fills bytes_on_node[0, n_nodes) with the bytes of present pages on each node; nothing is touched. */
 AML_PUBLIC int aml_area_locate(const struct aml_area *area, const void *ptr, size_t size,
 	size_t *bytes_on_node, int n_nodes);
+#if defined(__cplusplus) && defined(__GNUC__)
+/* A struct and a function of one name, as with stat(2): no shadow to warn C++ programs of. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
 AML_PUBLIC int aml_area_info(const struct aml_area *area, struct aml_area_info *info);
+#if defined(__cplusplus) && defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
 AML_PUBLIC int aml_area_link(const struct aml_area *area, const void *ptr);
 AML_PUBLIC int aml_area_collapse(const struct aml_area *area, void *ptr, size_t size);
 

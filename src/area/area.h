@@ -20,8 +20,12 @@
  */
 int aml__fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A few bytes of every thread's static storage: reached without a call, in libraries too. */
+#define AREA_FAST_TLS __attribute__((tls_model("initial-exec")))
+extern AML_PUBLIC _Thread_local int aml_errno AREA_FAST_TLS;
+
 /* Set by aml__fail; cleared by area.c before each operation, which so learns whether it has spoken. */
-extern _Thread_local bool aml__told;
+extern _Thread_local bool aml__told AREA_FAST_TLS;
 
 /* The enum aml_error that describes an errno value of either sign. */
 int aml__code(int err);

@@ -125,8 +125,8 @@ static size_t choose_height_locked(struct ledger *ledger) LOCK_HELD(ledger->lock
 }
 
 /*
- * Where a search stops: before[i] is the link, on list i, that leads to the first node ending after
- * an address.
+ * Where a search stops: before[i] is the link, on list i < top, that leads to the first node ending
+ * after an address.
  */
 struct place {
 	struct ledger_node **before[LEDGER_HEIGHT];
@@ -137,7 +137,7 @@ static struct ledger_node *search_locked(struct ledger *ledger, uintptr_t addr, 
 {
 	struct ledger_node **links = ledger->head;
 
-	for (size_t i = LEDGER_HEIGHT; i-- > 0;) {
+	for (size_t i = ledger->top; i-- > 0;) {
 		while (links[i] != NULL && links[i]->range.end <= addr)
 			links = links[i]->next;
 		place->before[i] = &links[i];
@@ -145,10 +145,12 @@ static struct ledger_node *search_locked(struct ledger *ledger, uintptr_t addr, 
 	return links[0];
 }
 
-static void link_node_locked(struct ledger *ledger, const struct place *place, struct ledger_node *node)
+static void link_node_locked(struct ledger *ledger, struct place *place, struct ledger_node *node)
 	LOCK_HELD(ledger->lock)
 {
 	node->height = choose_height_locked(ledger);
+	for (; ledger->top < node->height; ledger->top++)
+		place->before[ledger->top] = &ledger->head[ledger->top];
 	for (size_t i = 0; i < node->height; i++)
 		node->next[i] = *place->before[i];
 	for (size_t i = 0; i < node->height; i++)
@@ -162,11 +164,30 @@ static void unlink_node_locked(struct ledger *ledger, const struct place *place,
 		/* A fork may have come before the node was on this list. */
 		if (*place->before[i] == node)
 			*place->before[i] = node->next[i];
+	while (ledger->top > 1 && ledger->head[ledger->top - 1] == NULL)
+		ledger->top--;
 	put_node_locked(ledger, node);
 }
 
 /* Edits */
 
+/* Joins a node to the next one, which begins where it ends. */
+static void join_locked(struct ledger *ledger, struct ledger_node *left) LOCK_HELD(ledger->lock)
+{
+	struct ledger_node *right = left->next[0];
+	uintptr_t start = right->range.start;
+	struct place place;
+
+	left->range.end = right->range.end;
+	search_locked(ledger, start, &place);
+	/* Both end at one address now: the search stops at the left one. */
+	for (size_t i = 0; i < ledger->top; i++)
+		if (*place.before[i] == left)
+			place.before[i] = &left->next[i];
+	unlink_node_locked(ledger, &place, right);
+}
+
+/* Adds a range: -EEXIST where some of it is in the ledger. */
 static int add_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t value)
 	LOCK_HELD(ledger->lock)
 {
@@ -179,20 +200,14 @@ static int add_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, int
 		right = left->next[0];
 	else
 		left = NULL;
-	if (left != NULL && left->range.value != value)
-		left = NULL;
+	if (right != NULL && right->range.start < end)
+		return -EEXIST;
 	if (right != NULL && (right->range.start != end || right->range.value != value))
 		right = NULL;
-	if (left != NULL && right != NULL) {
-		left->range.end = right->range.end;
-		search_locked(ledger, right->range.start, &place);
-		/* Both end at one address now: the search stops at the left one. */
-		for (size_t i = 0; i < LEDGER_HEIGHT; i++)
-			if (*place.before[i] == left)
-				place.before[i] = &left->next[i];
-		unlink_node_locked(ledger, &place, right);
-	} else if (left != NULL) {
+	if (left != NULL && left->range.value == value) {
 		left->range.end = end;
+		if (right != NULL)
+			join_locked(ledger, left);
 	} else if (right != NULL) {
 		right->range.start = start;
 	} else {
@@ -200,7 +215,8 @@ static int add_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, int
 		if (node == NULL)
 			return -ENOMEM;
 		node->range = (struct ledger_range){start, end, value};
-		search_locked(ledger, start, &place);
+		if (left != NULL)
+			search_locked(ledger, start, &place);
 		link_node_locked(ledger, &place, node);
 	}
 	ledger->bytes += end - start;
@@ -263,6 +279,8 @@ static int cut_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, siz
 			node->range.start = end;
 		else
 			unlink_node_locked(ledger, &place, node);
+		if (to == end)
+			break;
 		node = search_locked(ledger, start, &place);
 	}
 	ledger->bytes -= sum;
@@ -291,10 +309,13 @@ int ledger__set(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t 
 	int result;
 
 	lock__acquire(&ledger->lock);
-	result = reserve_locked(ledger);
-	if (result == 0) {
-		cut_locked(ledger, start, end, &bytes);
-		result = add_locked(ledger, start, end, value);
+	result = add_locked(ledger, start, end, value);
+	if (result == -EEXIST) {
+		result = reserve_locked(ledger);
+		if (result == 0) {
+			cut_locked(ledger, start, end, &bytes);
+			result = add_locked(ledger, start, end, value);
+		}
 	}
 	lock__release(&ledger->lock);
 	return result;
@@ -303,11 +324,20 @@ int ledger__set(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t 
 int ledger__remove(struct ledger *ledger, uintptr_t start, uintptr_t end)
 {
 	int result = -EINVAL;
+	struct ledger_node *node;
+	struct place place;
 	size_t bytes;
 
 	lock__acquire(&ledger->lock);
-	if (covers_locked(ledger, start, end))
+	node = search_locked(ledger, start, &place);
+	if (node != NULL && node->range.start == start && node->range.end == end) {
+		/* Nearly always: as it was noted. */
+		unlink_node_locked(ledger, &place, node);
+		ledger->bytes -= end - start;
+		result = 0;
+	} else if (covers_locked(ledger, start, end)) {
 		result = cut_locked(ledger, start, end, &bytes);
+	}
 	lock__release(&ledger->lock);
 	return result;
 }

@@ -40,6 +40,7 @@ struct ledger {
 	struct ledger_node *spare;
 	struct ledger_node *fresh, *fresh_end;
 	struct ledger_chunk *chunks;
+	size_t top;   /* lists in use: the others are empty */
 	size_t bytes; /* the sum of all ranges */
 	uint32_t seed;
 	/* Under the lock of all ledgers. */
@@ -47,7 +48,7 @@ struct ledger {
 };
 
 /* For ledgers that are never destroyed; they must also be shown to ledger__watch once. */
-#define LEDGER_INITIALIZER { .lock = LOCK_INITIALIZER, .seed = 1 }
+#define LEDGER_INITIALIZER { .lock = LOCK_INITIALIZER, .top = 1, .seed = 1 }
 
 void ledger__init(struct ledger *ledger);
 

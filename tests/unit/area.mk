@@ -4,7 +4,8 @@ area_tests = \
 	tests/unit/test_area \
 	tests/unit/test_area_file \
 	tests/unit/test_area_kinds \
-	tests/unit/test_area_strict
+	tests/unit/test_area_strict \
+	tests/unit/test_ledger
 check_PROGRAMS += $(area_tests)
 TESTS += $(area_tests)
 
@@ -23,6 +24,10 @@ tests_unit_test_area_kinds_LDADD = $(test_libs) $(NUMA_LIBS)
 tests_unit_test_area_strict_SOURCES = tests/unit/test_area_strict.c
 tests_unit_test_area_strict_CFLAGS = $(test_cflags)
 tests_unit_test_area_strict_LDADD = $(test_libs) $(NUMA_LIBS)
+
+tests_unit_test_ledger_SOURCES = tests/unit/test_ledger.c
+tests_unit_test_ledger_CFLAGS = $(test_cflags)
+tests_unit_test_ledger_LDADD = $(test_libs)
 endif
 
 EXTRA_DIST += tests/unit/area_test.h

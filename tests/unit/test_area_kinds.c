@@ -84,7 +84,7 @@ static void buffer_takes_back_only_what_is_out(void **state)
 	assert_int_equal(aml_area_buffer_create(&area, buffer, sizeof(buffer)), AML_SUCCESS);
 	p = aml_area_mmap(area, NULL, 2 * PAGE);
 	assert_refused(aml_area_munmap(area, p, 3 * PAGE), AML_EINVAL, EINVAL);
-	assert_refused(aml_area_munmap(area, buffer - PAGE, PAGE), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_munmap(area, (void *)((uintptr_t)buffer - PAGE), PAGE), AML_EINVAL, EINVAL);
 	assert_refused(aml_area_munmap(area, p + 8 * PAGE, PAGE), AML_EINVAL, EINVAL);
 	assert_int_equal(aml_area_munmap(area, p, 2 * PAGE), AML_SUCCESS);
 	assert_refused(aml_area_munmap(area, p, 2 * PAGE), AML_EINVAL, EINVAL);
