@@ -1,2 +1,7 @@
 # Pages.
 dist_man_MANS += doc/man/situs.7
+
+# An area to copy: compiled and run by the tests, against the library as programs see it.
+check_PROGRAMS += doc/example-area
+doc_example_area_SOURCES = doc/example-area.c
+doc_example_area_LDADD = libsitus.la

@@ -31,3 +31,6 @@ tests_unit_test_ledger_LDADD = $(test_libs)
 endif
 
 EXTRA_DIST += tests/unit/area_test.h
+
+dist_check_SCRIPTS += tests/unit/example_area.sh
+TESTS += tests/unit/example_area.sh
