@@ -22,8 +22,10 @@ libsitus_core_la_SOURCES += \
 	src/area/hwloc.c \
 	src/area/nodes.c src/area/nodes.h \
 	src/area/place.c src/area/place.h \
+	src/area/place_format.c \
 	src/area/place_open.c \
 	src/area/place_resolve.c \
+	src/area/place_words.h \
 	src/area/topology.c src/area/topology.h \
 	src/area/topology_kind.c \
 	src/area/topology_nearest.c \

@@ -9,13 +9,13 @@
  * that begins with a digit goes on with the list before it. In the names of file: and shm: a
  * backslash takes the next character as it is, so that names may hold "," and ">".
  *
- * Which option goes with which place is one table (`wheres`); the error of an option that does not
+ * Which option goes with which place is one table (place_words.h); the error of an option that does not
  * fit lists those that would.
  */
 #include "area/place.h"
+#include "area/place_words.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,105 +25,6 @@ struct span {
 	const char *start;
 	size_t length;
 };
-
-/* Options, as bits of what a place takes. */
-enum {
-	TAKES_STRICT = 1 << PLACE_STRICT,
-	TAKES_BIND = 1 << PLACE_BIND,
-	TAKES_PREFERRED = 1 << PLACE_PREFERRED,
-	TAKES_INTERLEAVE = 1 << PLACE_INTERLEAVE,
-	TAKES_WEIGHTED = 1 << PLACE_WEIGHTED,
-	TAKES_FIRSTTOUCH = 1 << PLACE_FIRSTTOUCH,
-	TAKES_NODE = 1 << 8,
-	TAKES_THP = 1 << 9,
-	TAKES_NOTHP = 1 << 10,
-	TAKES_POPULATE = 1 << 11,
-	TAKES_LIMIT = 1 << 12,
-	TAKES_KEEP = 1 << 13,
-
-	TAKES_BINDING = TAKES_STRICT | TAKES_BIND | TAKES_PREFERRED | TAKES_INTERLEAVE | TAKES_WEIGHTED,
-	TAKES_PAGES = TAKES_THP | TAKES_NOTHP | TAKES_POPULATE | TAKES_LIMIT,
-	TAKES_CHOSEN = TAKES_BINDING | TAKES_FIRSTTOUCH | TAKES_PAGES,
-	TAKES_ALL = TAKES_BINDING | TAKES_FIRSTTOUCH | TAKES_NODE | TAKES_PAGES,
-};
-
-static const struct {
-	const char *word;
-	unsigned bit;
-} options[] = {
-	{"strict", TAKES_STRICT},
-	{"bind", TAKES_BIND},
-	{"preferred", TAKES_PREFERRED},
-	{"interleave", TAKES_INTERLEAVE},
-	{"weighted", TAKES_WEIGHTED},
-	{"firsttouch", TAKES_FIRSTTOUCH},
-	{"node:", TAKES_NODE},
-	{"thp", TAKES_THP},
-	{"nothp", TAKES_NOTHP},
-	{"populate", TAKES_POPULATE},
-	{"limit:", TAKES_LIMIT},
-	{"keep", TAKES_KEEP},
-};
-#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
-
-/* The text after the colon of a place's word. */
-enum argument { NO_ARGUMENT, NODE_LIST, NUMBER, PAGE_SIZE, PATH, NAME };
-
-/* The longer of two words with one beginning stands first. */
-static const struct {
-	const char *word;
-	enum place_where where;
-	enum argument argument;
-	unsigned takes;
-} wheres[] = {
-	{"node:", PLACE_NODE, NODE_LIST, TAKES_CHOSEN},
-	{"tier:fastest", PLACE_TIER_FASTEST, NO_ARGUMENT, TAKES_CHOSEN},
-	{"tier:largest", PLACE_TIER_LARGEST, NO_ARGUMENT, TAKES_CHOSEN},
-	{"tier:nearest", PLACE_TIER_NEAREST, NO_ARGUMENT, TAKES_CHOSEN},
-	{"tier:", PLACE_TIER_NUMBER, NUMBER, TAKES_CHOSEN},
-	{"hbm", PLACE_HBM, NO_ARGUMENT, TAKES_CHOSEN},
-	{"dram", PLACE_DRAM, NO_ARGUMENT, TAKES_CHOSEN},
-	{"cxl", PLACE_CXL, NO_ARGUMENT, TAKES_CHOSEN},
-	{"gpu", PLACE_GPU, NO_ARGUMENT, TAKES_CHOSEN},
-	{"local", PLACE_LOCAL, NO_ARGUMENT, TAKES_FIRSTTOUCH | TAKES_PAGES},
-	{"any", PLACE_ANY, NO_ARGUMENT, TAKES_BINDING | TAKES_FIRSTTOUCH | TAKES_PAGES},
-	{"hugetlb:", PLACE_HUGETLB, PAGE_SIZE,
-		TAKES_BINDING | TAKES_FIRSTTOUCH | TAKES_NODE | TAKES_POPULATE | TAKES_LIMIT},
-	{"file:", PLACE_FILE, PATH, TAKES_ALL | TAKES_KEEP},
-	{"shm:", PLACE_SHM, NAME, TAKES_ALL | TAKES_KEEP},
-	{"anon", PLACE_ANON, NO_ARGUMENT, TAKES_ALL},
-	{"cuda:", PLACE_CUDA, NUMBER, TAKES_POPULATE | TAKES_LIMIT},
-	{"opencl:", PLACE_OPENCL, NUMBER, TAKES_POPULATE | TAKES_LIMIT},
-};
-#define N_WHERES (sizeof(wheres) / sizeof(wheres[0]))
-
-/* How one byte is shown; its length. */
-static size_t show(unsigned char c, char shown[5])
-{
-	bool plain = c >= 0x20 && c < 0x7f;
-
-	return (size_t)snprintf(shown, 5, plain ? "%c" : "\\x%02x", c);
-}
-
-void place__quote(const char *text, size_t length, char *buffer, size_t size)
-{
-	size_t at = 0, cut = 0; /* cut: where "..." still fits */
-	char shown[5];
-
-	for (size_t i = 0; i < length; i++) {
-		size_t n = show((unsigned char)text[i], shown);
-
-		if (at + n >= size) {
-			snprintf(buffer + cut, size - cut, "...");
-			return;
-		}
-		memcpy(buffer + at, shown, n);
-		at += n;
-		if (at + 4 <= size)
-			cut = at;
-	}
-	buffer[at] = '\0';
-}
 
 /* Records a failure about `word`, whose quoted text the format's first %s takes. */
 static int fail(struct place_error *error, int code, struct span word, const char *format)
@@ -349,10 +250,10 @@ static void list_options(unsigned takes, char *buffer, size_t size)
 	size_t at = 0;
 
 	buffer[0] = '\0';
-	for (size_t i = 0; i < N_OPTIONS && at < size; i++)
-		if (takes & options[i].bit)
+	for (size_t i = 0; i < PLACE_N_OPTIONS && at < size; i++)
+		if (takes & place__options[i].bit)
 			at += (size_t)snprintf(buffer + at, size - at, "%s%s", at ? ", " : "",
-				options[i].word);
+				place__options[i].word);
 }
 
 /* "option" does not go here: says what it stands with and what would go. */
@@ -376,14 +277,14 @@ static int parse_option(struct span item, struct span where, unsigned takes, str
 {
 	size_t i = 0;
 
-	while (i < N_OPTIONS && !matches(item, options[i].word))
+	while (i < PLACE_N_OPTIONS && !matches(item, place__options[i].word))
 		i++;
-	if (i == N_OPTIONS)
+	if (i == PLACE_N_OPTIONS)
 		return fail_option(error, "unknown option", item, where, takes);
-	if (!(takes & options[i].bit))
+	if (!(takes & place__options[i].bit))
 		return fail_option(error, "no place for", item, where, takes);
 
-	switch (options[i].bit) {
+	switch (place__options[i].bit) {
 	case TAKES_NODE:
 		if (place->has_nodes)
 			return fail(error, AML_EINVAL, item, "\"%s\": the nodes are named twice");
@@ -393,7 +294,7 @@ static int parse_option(struct span item, struct span where, unsigned takes, str
 	case TAKES_NOTHP:
 		if (place->thp)
 			return fail(error, AML_EINVAL, item, "\"%s\": thp or nothp stands there already");
-		place->thp = options[i].bit == TAKES_THP ? 1 : -1;
+		place->thp = place__options[i].bit == TAKES_THP ? 1 : -1;
 		return 0;
 	case TAKES_POPULATE:
 		place->populate = true;
@@ -417,7 +318,7 @@ static int parse_option(struct span item, struct span where, unsigned takes, str
 		if (place->policy != PLACE_POLICY_NONE)
 			return fail(error, AML_EINVAL, item, "\"%s\": a policy stands there already");
 		for (int policy = PLACE_STRICT; policy <= PLACE_FIRSTTOUCH; policy++)
-			if (options[i].bit == 1u << policy)
+			if (place__options[i].bit == 1u << policy)
 				place->policy = (enum place_policy)policy;
 		return 0;
 	}
@@ -452,12 +353,12 @@ static int parse_place(struct span text, struct place *place, struct place_error
 		widen_list(&where, &rest, &more);
 	if (where.length == 0)
 		return fail_where(error, AML_EINVAL, text, "\"%s\": a place is missing");
-	while (i < N_WHERES && !matches(where, wheres[i].word))
+	while (i < PLACE_N_WORDS && !matches(where, place__words[i].word))
 		i++;
-	if (i == N_WHERES)
+	if (i == PLACE_N_WORDS)
 		return fail_where(error, AML_EINVAL, where, "\"%s\" is not a place");
-	place->where = wheres[i].where;
-	err = parse_argument(wheres[i].argument, where, place, error);
+	place->where = place__words[i].where;
+	err = parse_argument(place__words[i].argument, where, place, error);
 	if (err)
 		return err;
 
@@ -468,7 +369,7 @@ static int parse_place(struct span text, struct place *place, struct place_error
 			widen_list(&item, &rest, &more);
 		if (item.length == 0)
 			return fail(error, AML_EINVAL, text, "\"%s\": an option is missing after a comma");
-		err = parse_option(item, where, wheres[i].takes, place, error);
+		err = parse_option(item, where, place__words[i].takes, place, error);
 		if (err)
 			return err;
 	}
@@ -524,135 +425,4 @@ int place__parse(const char *text, struct place_chain *chain, struct place_error
 	chain->n_links = result.n_links;
 	memcpy(chain->link, result.link, (size_t)result.n_links * sizeof(result.link[0]));
 	return 0;
-}
-
-size_t place__name(const struct place *place, char *buffer, size_t size)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < place->name_length; i++) {
-		if (place->name[i] == '\\' && i + 1 < place->name_length)
-			i++;
-		if (n + 1 < size)
-			buffer[n] = place->name[i];
-		n++;
-	}
-	if (size > 0)
-		buffer[n < size ? n : size - 1] = '\0';
-	return n;
-}
-
-/* snprintf at the end of a growing text. */
-struct text {
-	char *buffer;
-	size_t size, length;
-};
-
-__attribute__((format(printf, 2, 3))) static void add(struct text *text, const char *format, ...)
-{
-	size_t at = text->length < text->size ? text->length : text->size;
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vsnprintf(at < text->size ? text->buffer + at : NULL, text->size - at, format, args);
-	va_end(args);
-	if (n > 0)
-		text->length += (size_t)n;
-}
-
-static void add_size(struct text *text, const char *word, size_t size)
-{
-	static const char units[] = "KMGTP";
-	const char *unit = NULL;
-
-	for (const char *u = units; *u && size % 1024 == 0; u++) {
-		size /= 1024;
-		unit = u;
-	}
-	add(text, "%s%zu%.*s", word, size, unit ? 1 : 0, unit ? unit : "");
-}
-
-static void add_nodes(struct text *text, const struct os_nodes *nodes)
-{
-	char list[5 * OS_MAX_NODES];
-
-	add(text, "%s", os__nodes_text(nodes, list, sizeof(list)));
-}
-
-static void add_where(struct text *text, const struct place *place)
-{
-	for (size_t i = 0; i < N_WHERES; i++) {
-		if (wheres[i].where != place->where)
-			continue;
-		switch (wheres[i].argument) {
-		case NODE_LIST:
-			add(text, "%s", wheres[i].word);
-			add_nodes(text, &place->nodes);
-			return;
-		case NUMBER:
-			add(text, "%s%u", wheres[i].word, place->number);
-			return;
-		case PAGE_SIZE:
-			add_size(text, wheres[i].word, place->page_size);
-			return;
-		case PATH:
-		case NAME:
-			add(text, "%s%.*s", wheres[i].word, (int)place->name_length, place->name);
-			return;
-		case NO_ARGUMENT:
-			add(text, "%s", wheres[i].word);
-			return;
-		}
-	}
-}
-
-size_t place__format(const struct place *place, char *buffer, size_t size)
-{
-	struct text text = {buffer, size, 0};
-
-	if (size > 0)
-		buffer[0] = '\0';
-	add_where(&text, place);
-	if (place->has_nodes && place->where != PLACE_NODE) {
-		add(&text, ",node:");
-		add_nodes(&text, &place->nodes);
-	}
-	if (place->policy != PLACE_POLICY_NONE)
-		add(&text, ",%s", options[place->policy - PLACE_STRICT].word);
-	if (place->thp)
-		add(&text, "%s", place->thp > 0 ? ",thp" : ",nothp");
-	if (place->populate)
-		add(&text, ",populate");
-	if (place->keep)
-		add(&text, ",keep");
-	if (place->limit)
-		add_size(&text, ",limit:", place->limit);
-	return text.length;
-}
-
-bool place__needs_topology(const struct place *place)
-{
-	return place->where >= PLACE_TIER_FASTEST && place->where <= PLACE_GPU;
-}
-
-enum aml_area_linux_policy place__policy(const struct place *place, unsigned n_nodes)
-{
-	switch (place->policy) {
-	case PLACE_STRICT:
-		return AML_AREA_LINUX_POLICY_STRICT;
-	case PLACE_BIND:
-		return AML_AREA_LINUX_POLICY_BIND;
-	case PLACE_PREFERRED:
-		return n_nodes == 1 ? AML_AREA_LINUX_POLICY_PREFERRED
-				    : AML_AREA_LINUX_POLICY_PREFERRED_MANY;
-	case PLACE_INTERLEAVE:
-		return AML_AREA_LINUX_POLICY_INTERLEAVE;
-	case PLACE_WEIGHTED:
-		return AML_AREA_LINUX_POLICY_WEIGHTED_INTERLEAVE;
-	case PLACE_FIRSTTOUCH: /* within a set, a bound mapping takes the touching thread's nearest */
-	case PLACE_POLICY_NONE:
-		break;
-	}
-	return n_nodes > 0 ? AML_AREA_LINUX_POLICY_BIND : AML_AREA_LINUX_POLICY_DEFAULT;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * place.h - place strings: the grammar (place.c), what a word means on a machine
- * (place_resolve.c), and the area it opens (place_open.c). The grammar is documented in situs(7).
+ * place.h - place strings: reading them (place.c), printing them (place_format.c), what a word means
+ * on a machine (place_resolve.c), and the area it opens (place_open.c). The grammar is in situs(7).
  *
  * Parsing is a pure function: text in, struct out, no allocation, no look at the machine, no thread
  * state. A struct place_chain points into the text it was parsed from, which must outlive it.

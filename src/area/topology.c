@@ -249,6 +249,7 @@ int topology__load(struct topology **result, const struct topology_config *confi
 	struct topology *topology = calloc(1, sizeof(*topology));
 	hwloc_topology_t hwloc = NULL;
 	const char *from, *tiers;
+	bool overridden;
 	int err;
 
 	if (!topology)
@@ -275,12 +276,13 @@ int topology__load(struct topology **result, const struct topology_config *confi
 		topology__read_kernel_tiers(topology, config->sysfs ? config->sysfs : "/sys");
 	}
 	tiers = config->tiers ? config->tiers : secure_getenv("SITUS_TIERS");
-	if (tiers && *tiers) {
+	overridden = tiers && tiers[strspn(tiers, " \t")];
+	if (overridden) {
 		err = topology__apply_override(topology, tiers);
 		if (err < 0)
 			goto free_topology;
 	}
-	topology__classify(topology, tiers && *tiers);
+	topology__classify(topology, overridden);
 	*result = topology;
 	return 0;
 

@@ -149,6 +149,14 @@ static bool rank_by_kernel(struct topology *topology, struct ranked *list)
 	return true;
 }
 
+static void forget_tiers(struct topology *topology)
+{
+	for (int i = 0; i < topology->n_nodes; i++) {
+		topology->nodes[i].tier = -1;
+		topology->nodes[i].tier_source = TOPOLOGY_SOURCE_NONE;
+	}
+}
+
 /* HBM before DRAM before expanders before persistent memory, by what they are. */
 static bool rank_by_kind(struct topology *topology, struct ranked *list, bool need_all,
 	enum topology_source source)
@@ -173,6 +181,7 @@ static bool rank_by_kind(struct topology *topology, struct ranked *list, bool ne
 	}
 	if (n == 0)
 		return false;
+	forget_tiers(topology);
 	number_tiers(topology, list, n, 1.0, source);
 	return true;
 }
@@ -275,7 +284,9 @@ static const struct topology_node *main_memory(const struct topology *topology)
 	for (int i = 0; i < topology->n_nodes; i++) {
 		const struct topology_node *node = &topology->nodes[i];
 
-		if (node->capacity == 0 || !has_both(node))
+		memory_only = memory_only || (is_ranked(node) && node->has_cpus == 0);
+		if (node->capacity == 0 || !has_both(node) ||
+			(node->kind != TOPOLOGY_KIND_UNKNOWN && node->kind != TOPOLOGY_KIND_DRAM))
 			continue;
 		if (node->kind == TOPOLOGY_KIND_DRAM) {
 			dram_differ = dram_differ || (dram && dram->tier != node->tier);
@@ -285,7 +296,6 @@ static const struct topology_node *main_memory(const struct topology *topology)
 			cpus_differ = cpus_differ || (with_cpus && with_cpus->tier != node->tier);
 			with_cpus = with_cpus ? with_cpus : node;
 		}
-		memory_only = memory_only || node->has_cpus == 0;
 		told = told && node->has_cpus >= 0;
 		if (!quickest || node->latency.value < quickest->latency.value)
 			quickest = node;

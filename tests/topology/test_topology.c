@@ -266,6 +266,24 @@ static void the_override_leaves_what_it_does_not_name_as_it_was(void **state)
 	check(load("no-hmat", NULL, "hbm=2"), TABLE({"hbm", "2"}, {"dram", ""}, {"tier:fastest", "2"}));
 }
 
+static void nodes_an_override_leaves_unknown_are_in_no_tier(void **state)
+{
+	struct topology *topology = load("doubtful", NULL, "dram=1");
+
+	(void)state;
+	assert_int_equal(topology__node(topology, 0)->tier, -1);
+	check(topology, TABLE({"dram", "1"}, {"cxl", ""}, {"tier:fastest", "1"}, {"tier:largest", "1"},
+		{"tier:1", ""}));
+	check(load("doubtful", NULL, " "), TABLE({"tier:fastest", "1"}, {"tier:1", "0"}));
+}
+
+static void what_is_known_to_be_hbm_is_no_measure_for_main_memory(void **state)
+{
+	(void)state;
+	check(load("doubtful", NULL, "hbm=1"),
+		TABLE({"hbm", "1"}, {"dram", "0"}, {"tier:fastest", "1"}, {"tier:1", "0"}));
+}
+
 static void assert_override_fails(const char *tiers, int code, const char *part)
 {
 	char xml[4200];
@@ -477,6 +495,8 @@ int main(void)
 		cmocka_unit_test(figures_that_leave_a_node_out_answer_nothing),
 		cmocka_unit_test(the_override_beats_every_other_source),
 		cmocka_unit_test(the_override_leaves_what_it_does_not_name_as_it_was),
+		cmocka_unit_test(nodes_an_override_leaves_unknown_are_in_no_tier),
+		cmocka_unit_test(what_is_known_to_be_hbm_is_no_measure_for_main_memory),
 		cmocka_unit_test(a_bad_override_names_its_bad_part),
 		cmocka_unit_test(figures_and_their_sources_are_kept),
 		cmocka_unit_test(synthetic_descriptions_resolve_too),
