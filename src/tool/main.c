@@ -11,6 +11,7 @@
 
 static const struct command commands[] = {
 	{ "run", "start a program whose heap lies in a place", run__main },
+	{ "places", "the words that name places, and what each stands for here", places__main },
 	{ "topo", "the places of this machine, or what one place stands for", topo__main },
 	{ "stat", "where the heaps of a running program really lie", stat__main },
 };

@@ -22,6 +22,7 @@ struct command {
 };
 
 int run__main(int argc, char **argv);
+int places__main(int argc, char **argv);
 int topo__main(int argc, char **argv);
 int stat__main(int argc, char **argv);
 

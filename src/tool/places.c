@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* places.c - situs places: the words of the place grammar, each with what it stands for here. */
+#include "config.h"
+
+#include "area/place.h"
+#include "area/topology.h"
+#include "base/error.h"
+#include "os/os.h"
+#include "tool/tool.h"
+
+enum { KEY_JSON = 256 };
+
+static const struct argp_option option_list[] = {
+	{ "json", KEY_JSON, NULL, 0, "print JSON", 0 },
+	{ 0 },
+};
+
+static const char *const words[] = {
+	"any", "local", "dram", "hbm", "cxl", "gpu", "tier:fastest", "tier:largest", "tier:nearest",
+	"hugetlb:2M", "hugetlb:1G", "anon",
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	bool *json = state->input;
+
+	(void)arg;
+	if (key != KEY_JSON)
+		return ARGP_ERR_UNKNOWN;
+	*json = true;
+	return 0;
+}
+
+/* What a place stands for here, or why it stands for nothing; true where it can be had. */
+static bool explain(const struct topology *topology, const char *text, char *words_out, size_t size)
+{
+	struct place_chain chain;
+	struct place_error error;
+	struct os_nodes nodes;
+	char list[200];
+
+	if (place__parse(text, &chain, &error) ||
+		place__resolve(&chain.link[0], topology, -1, &nodes, &error)) {
+		snprintf(words_out, size, "not here: %s", error.text);
+		return false;
+	}
+	if (os__nodes_count(&nodes))
+		snprintf(words_out, size, "node %s", os__nodes_text(&nodes, list, sizeof(list)));
+	else
+		snprintf(words_out, size, "any node the process may use");
+	return true;
+}
+
+static void add(const struct topology *topology, const char *text, struct table *out, json_t *list)
+{
+	char what[300];
+	bool here = explain(topology, text, what, sizeof(what));
+
+	if (list) {
+		json_array_append_new(list, json_pack("{ss sb ss}", "place", text, "here", (int)here,
+			"what", what));
+		return;
+	}
+	table__add(out, false, "%s", text);
+	table__add(out, false, "%s", what);
+}
+
+int places__main(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = option_list,
+		.parser = parse,
+		.doc = "Lists the words that name places, and what each stands for on this machine.\v"
+		       "Options after a comma: strict, bind, preferred, interleave, weighted, firsttouch, "
+		       "node:LIST, thp, nothp, populate, limit:SIZE. Chains: 'node:2,strict > any'. More places: "
+		       "node:LIST, tier:NUMBER, file:PATH, shm:NAME. situs(7) has the whole grammar.",
+	};
+	const struct topology *topology;
+	struct table *out = NULL;
+	json_t *list = NULL;
+	bool json = false;
+	char text[32];
+	int err;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &json);
+	err = topology__get(&topology);
+	if (err)
+		return tool__fail(tool__status(err), "%s", error__text());
+	if (json)
+		list = json_array();
+	else
+		out = table__new(2);
+	for (int i = 0; i < topology->n_nodes; i++) {
+		snprintf(text, sizeof(text), "node:%d", topology->nodes[i].number);
+		add(topology, text, out, list);
+	}
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		add(topology, words[i], out, list);
+	if (json)
+		return tool__json(list);
+	table__print(out, stdout);
+	return TOOL_OK;
+}
