@@ -4,6 +4,7 @@ conformance_tests = \
 	tests/conformance/bad_input.sh \
 	tests/conformance/environment.sh \
 	tests/conformance/programs.sh \
+	tests/conformance/readme.sh \
 	tests/conformance/stat.sh \
 	tests/conformance/stress.sh
 EXTRA_DIST += tests/conformance/lib.sh
