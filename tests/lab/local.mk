@@ -20,6 +20,7 @@ TESTS += tests/lab/runner.sh tests/lab/topology.sh
 if HAVE_CMOCKA
 lab_guest_programs += \
 	tests/lab/guest/attributes \
+	tests/lab/guest/hwloc_areas \
 	tests/lab/guest/kernel_places
 lab_sources = tests/lab/guest/lab.c tests/lab/guest/lab.h
 lab_libs = $(test_libs) $(HWLOC_LIBS) $(NUMA_LIBS) -lpthread
@@ -27,6 +28,10 @@ lab_libs = $(test_libs) $(HWLOC_LIBS) $(NUMA_LIBS) -lpthread
 tests_lab_guest_attributes_SOURCES = tests/lab/guest/attributes.c $(lab_sources)
 tests_lab_guest_attributes_CFLAGS = $(test_cflags)
 tests_lab_guest_attributes_LDADD = $(lab_libs)
+
+tests_lab_guest_hwloc_areas_SOURCES = tests/lab/guest/hwloc_areas.c $(lab_sources)
+tests_lab_guest_hwloc_areas_CFLAGS = $(test_cflags)
+tests_lab_guest_hwloc_areas_LDADD = $(lab_libs)
 
 tests_lab_guest_kernel_places_SOURCES = tests/lab/guest/kernel_places.c $(lab_sources)
 tests_lab_guest_kernel_places_CFLAGS = $(test_cflags)
@@ -40,6 +45,7 @@ lab_suites += \
 	tests/lab/four-plain.sh \
 	tests/lab/eight.sh \
 	tests/lab/hbm-only.sh \
+	tests/lab/hwloc.sh \
 	tests/lab/offline.sh
 endif
 dist_check_SCRIPTS += $(lab_suites)

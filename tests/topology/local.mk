@@ -23,3 +23,6 @@ tests_topology_test_topology_SOURCES = tests/topology/test_topology.c
 tests_topology_test_topology_CFLAGS = $(test_cflags)
 tests_topology_test_topology_LDADD = $(test_libs)
 endif
+
+dist_check_SCRIPTS += tests/topology/current.sh
+TESTS += tests/topology/current.sh
