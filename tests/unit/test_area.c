@@ -1,72 +1,646 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tests/unit/test.h"
+/* The calls of <aml.h> on any area, and Linux areas. */
+#include "tests/unit/area_test.h"
 
-#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <numa.h>
-#include <string.h>
-#include <sys/mman.h>
+#include <numaif.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 
-#include "aml.h"
+#include "base/error.h"
+
+static struct aml_area *create(enum aml_area_linux_policy policy)
+{
+	struct aml_area *area = NULL;
+
+	assert_int_equal(aml_area_linux_create(&area, NULL, policy), AML_SUCCESS);
+	assert_non_null(area);
+	return area;
+}
 
 static void ready_made_area_maps_zeroed_memory(void **state)
 {
-	size_t size = 1 << 20;
-	char *p = aml_area_mmap(&aml_area_linux, NULL, size);
+	char *p = aml_area_mmap(&aml_area_linux, NULL, MIB);
 
 	(void)state;
 	assert_non_null(p);
-	for (size_t i = 0; i < size; i += 4096)
-		assert_int_equal(p[i], 0);
-	memset(p, 1, size);
-	assert_int_equal(aml_area_munmap(&aml_area_linux, p, size), AML_SUCCESS);
+	assert_true(all_zero(p, MIB));
+	memset(p, 1, MIB);
+	assert_int_equal(aml_area_munmap(&aml_area_linux, p, MIB), AML_SUCCESS);
+}
+
+static void ready_made_area_survives_its_destruction(void **state)
+{
+	struct aml_area *area = (struct aml_area *)(uintptr_t)&aml_area_linux;
+	char *p;
+
+	(void)state;
+	aml_area_linux_destroy(&area);
+	assert_null(area);
+	p = aml_area_mmap(&aml_area_linux, NULL, PAGE);
+	assert_non_null(p);
+	assert_int_equal(aml_area_munmap(&aml_area_linux, p, PAGE), AML_SUCCESS);
+}
+
+static void destroying_nothing_is_allowed(void **state)
+{
+	struct aml_area *area = NULL;
+
+	(void)state;
+	aml_area_linux_destroy(NULL);
+	aml_area_linux_destroy(&area);
+	aml_area_buffer_destroy(NULL);
+	aml_area_close(&area);
 }
 
 static void size_0_is_einval(void **state)
 {
 	(void)state;
-	aml_errno = 0;
-	errno = 0;
-	assert_null(aml_area_mmap(&aml_area_linux, NULL, 0));
-	assert_int_equal(aml_errno, AML_EINVAL);
-	assert_int_equal(errno, EINVAL);
+	assert_fails(aml_area_mmap(&aml_area_linux, NULL, 0), AML_EINVAL, EINVAL);
+	assert_fails(aml_area_reserve(&aml_area_linux, NULL, 0), AML_EINVAL, EINVAL);
 }
 
 static void size_that_overflows_is_enomem(void **state)
 {
+	struct aml_area *strict = create(AML_AREA_LINUX_POLICY_STRICT);
+
 	(void)state;
-	errno = 0;
-	assert_null(aml_area_mmap(&aml_area_linux, NULL, SIZE_MAX - 5));
-	assert_int_equal(aml_errno, AML_ENOMEM);
-	assert_int_equal(errno, ENOMEM);
+	assert_fails(aml_area_mmap(&aml_area_linux, NULL, SIZE_MAX), AML_ENOMEM, ENOMEM);
+	assert_fails(aml_area_mmap(&aml_area_linux, NULL, SIZE_MAX - PAGE), AML_ENOMEM, ENOMEM);
+	assert_fails(aml_area_mmap(strict, NULL, SIZE_MAX), AML_ENOMEM, ENOMEM);
+	assert_fails(aml_area_reserve(strict, NULL, SIZE_MAX), AML_ENOMEM, ENOMEM);
+	aml_area_linux_destroy(&strict);
 }
 
-static void every_policy_can_be_created_on_every_allowed_node(void **state)
+static void areas_that_are_none_are_einval(void **state)
+{
+	struct aml_area empty = {NULL, NULL};
+	struct aml_area_ops no_ops = {NULL};
+	struct aml_area useless = {&no_ops, NULL};
+	char *p = aml_area_mmap(&aml_area_linux, NULL, PAGE);
+
+	(void)state;
+	assert_fails(aml_area_mmap(NULL, NULL, PAGE), AML_EINVAL, EINVAL);
+	assert_fails(aml_area_mmap(&empty, NULL, PAGE), AML_EINVAL, EINVAL);
+	assert_fails(aml_area_mmap(&useless, NULL, PAGE), AML_EINVAL, EINVAL);
+	assert_fails(aml_area_reserve(NULL, NULL, PAGE), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_munmap(NULL, p, PAGE), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_munmap(&useless, p, PAGE), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_fprintf(stdout, NULL, NULL), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_fprintf(NULL, NULL, &aml_area_linux), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_commit(NULL, p, PAGE), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_link(NULL, p), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_linux_check_binding(NULL, p, PAGE), AML_EINVAL, EINVAL);
+	assert_int_equal(aml_area_munmap(&aml_area_linux, p, PAGE), AML_SUCCESS);
+}
+
+static void munmap_takes_only_what_was_mapped(void **state)
+{
+	char *p = aml_area_mmap(&aml_area_linux, NULL, 4 * PAGE);
+	char *stranger = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t before = mapped_bytes();
+
+	(void)state;
+	assert_refused(aml_area_munmap(&aml_area_linux, NULL, PAGE), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_munmap(&aml_area_linux, p, 0), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_munmap(&aml_area_linux, p + 1, PAGE), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_munmap(&aml_area_linux, p, SIZE_MAX), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_munmap(&aml_area_linux, p, SIZE_MAX - (uintptr_t)p), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_munmap(&aml_area_linux, p, 64 * MIB), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_munmap(&aml_area_linux, stranger, PAGE), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_munmap(&aml_area_linux, (char *)&p - (uintptr_t)&p % PAGE, PAGE),
+		AML_EINVAL, EINVAL);
+	assert_int_equal(mapped_bytes(), before);
+	p[0] = p[4 * PAGE - 1] = stranger[0] = 1;
+	munmap(stranger, PAGE);
+	/* Parts, in any order. */
+	assert_int_equal(aml_area_munmap(&aml_area_linux, p + PAGE, PAGE), AML_SUCCESS);
+	assert_refused(aml_area_munmap(&aml_area_linux, p, 4 * PAGE), AML_EINVAL, EINVAL);
+	assert_int_equal(aml_area_munmap(&aml_area_linux, p + 2 * PAGE, 2 * PAGE), AML_SUCCESS);
+	assert_int_equal(aml_area_munmap(&aml_area_linux, p, PAGE), AML_SUCCESS);
+	assert_refused(aml_area_munmap(&aml_area_linux, p, PAGE), AML_EINVAL, EINVAL);
+}
+
+static void ranges_that_are_none_are_einval(void **state)
+{
+	char *p = aml_area_mmap(&aml_area_linux, NULL, 4 * PAGE);
+	struct aml_area_info info = {0};
+	size_t on_node[1];
+
+	(void)state;
+	assert_refused(aml_area_purge(&aml_area_linux, p + 1, PAGE), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_purge(&aml_area_linux, p, 1), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_purge(&aml_area_linux, p, 0), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_purge(&aml_area_linux, NULL, PAGE), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_commit(&aml_area_linux, p, 100), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_split(&aml_area_linux, p, 4 * PAGE, 4 * PAGE), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_split(&aml_area_linux, p, 4 * PAGE, 0), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_split(&aml_area_linux, p, 4 * PAGE, 1), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_merge(&aml_area_linux, p, PAGE, 0), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_merge(&aml_area_linux, p, PAGE, SIZE_MAX - PAGE + 1), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_locate(&aml_area_linux, p, PAGE, NULL, 1), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_locate(&aml_area_linux, p, PAGE, on_node, 0), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_info(&aml_area_linux, &info), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_info(&aml_area_linux, NULL), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_link(&aml_area_linux, NULL), AML_EINVAL, EINVAL);
+	assert_int_equal(aml_area_munmap(&aml_area_linux, p, 4 * PAGE), AML_SUCCESS);
+}
+
+static void success_leaves_the_last_failure_alone(void **state)
+{
+	char *p;
+
+	(void)state;
+	aml_errno = AML_EPERM;
+	errno = EXDEV;
+	p = aml_area_mmap(&aml_area_linux, NULL, PAGE);
+	assert_int_equal(aml_area_munmap(&aml_area_linux, p, PAGE), AML_SUCCESS);
+	assert_int_equal(aml_errno, AML_EPERM);
+	assert_int_equal(errno, EXDEV);
+}
+
+static void every_policy_can_be_created_and_leaves_nothing(void **state)
+{
+	int before = 0;
+
+	(void)state;
+	/* The second time, nothing is made on first use. */
+	for (int round = 0; round < 2; round++) {
+		before = n_mappings();
+		for (int policy = 0; policy <= AML_AREA_LINUX_POLICY_STRICT; policy++) {
+			struct aml_area *area = NULL;
+			int result = aml_area_linux_create(&area, NULL, (enum aml_area_linux_policy)policy);
+			char *p;
+
+			if (policy == AML_AREA_LINUX_POLICY_WEIGHTED_INTERLEAVE && result == -AML_ENOTSUP)
+				continue;
+			assert_int_equal(result, AML_SUCCESS);
+			p = aml_area_mmap(area, NULL, 100000);
+			assert_non_null(p);
+			memset(p, 1, 100000);
+			assert_int_equal(aml_area_linux_check_binding(area, p, 100000), 1);
+			assert_int_equal(aml_area_munmap(area, p, 100000), AML_SUCCESS);
+			aml_area_linux_destroy(&area);
+			assert_null(area);
+		}
+	}
+	assert_int_equal(n_mappings(), before);
+}
+
+static void nodes_that_cannot_be_had_are_refused(void **state)
+{
+	struct bitmask *nodes = numa_bitmask_alloc(2048);
+	struct aml_area *area = NULL;
+	int mappings = n_mappings();
+
+	(void)state;
+	assert_refused(aml_area_linux_create(&area, nodes, AML_AREA_LINUX_POLICY_BIND), AML_EINVAL, EINVAL);
+	numa_bitmask_setbit(nodes, 1000);
+	assert_refused(aml_area_linux_create(&area, nodes, AML_AREA_LINUX_POLICY_BIND), AML_EDOM, EDOM);
+	assert_non_null(strstr(error__text(), "1000"));
+	assert_refused(aml_area_linux_create(&area, nodes, AML_AREA_LINUX_POLICY_DEFAULT), AML_EDOM, EDOM);
+	numa_bitmask_clearbit(nodes, 1000);
+	numa_bitmask_setbit(nodes, 2000);
+	assert_refused(aml_area_linux_create(&area, nodes, AML_AREA_LINUX_POLICY_BIND), AML_EDOM, EDOM);
+	assert_refused(aml_area_linux_create(&area, NULL, (enum aml_area_linux_policy)77), AML_EINVAL,
+		EINVAL);
+	assert_refused(aml_area_linux_create(&area, NULL, (enum aml_area_linux_policy)-1), AML_EINVAL,
+		EINVAL);
+	assert_refused(aml_area_linux_create(NULL, NULL, AML_AREA_LINUX_POLICY_BIND), AML_EINVAL, EINVAL);
+	assert_null(area);
+	assert_int_equal(n_mappings(), mappings);
+	numa_bitmask_free(nodes);
+}
+
+static void free_address_hints_are_honoured(void **state)
+{
+	struct aml_area *areas[] = {create(AML_AREA_LINUX_POLICY_DEFAULT),
+		create(AML_AREA_LINUX_POLICY_BIND), create(AML_AREA_LINUX_POLICY_STRICT)};
+	void *hint = aml_area_mmap(&aml_area_linux, NULL, 4 * MIB);
+
+	(void)state;
+	assert_int_equal(aml_area_munmap(&aml_area_linux, hint, 4 * MIB), AML_SUCCESS);
+	for (int i = 0; i < 3; i++) {
+		assert_ptr_equal(aml_area_mmap(areas[i], &hint, MIB), hint);
+		/* Taken now: a hint is no demand. */
+		void *elsewhere = aml_area_mmap(areas[i], &hint, MIB);
+
+		assert_non_null(elsewhere);
+		assert_ptr_not_equal(elsewhere, hint);
+		assert_int_equal(aml_area_munmap(areas[i], elsewhere, MIB), AML_SUCCESS);
+		assert_int_equal(aml_area_munmap(areas[i], hint, MIB), AML_SUCCESS);
+		aml_area_linux_destroy(&areas[i]);
+	}
+}
+
+static void check_binding_tells_policies_apart(void **state)
+{
+	struct aml_area *bind = create(AML_AREA_LINUX_POLICY_BIND);
+	struct aml_area *interleave = create(AML_AREA_LINUX_POLICY_INTERLEAVE);
+	char *p = aml_area_mmap(bind, NULL, 8 * PAGE);
+	unsigned long node = 1;
+
+	(void)state;
+	assert_int_equal(aml_area_linux_check_binding(bind, p, 8 * PAGE), 1);
+	memset(p, 1, 8 * PAGE);
+	assert_int_equal(aml_area_linux_check_binding(bind, p, 8 * PAGE), 1);
+	assert_int_equal(aml_area_linux_check_binding(interleave, p, 8 * PAGE), 0);
+	assert_int_equal(aml_area_linux_check_binding(&aml_area_linux, p, 8 * PAGE), 0);
+	/* One page in the middle is enough, touched or not. */
+	assert_int_equal(mbind(p + 3 * PAGE, PAGE, MPOL_PREFERRED, &node, 64, 0), 0);
+	assert_int_equal(aml_area_linux_check_binding(bind, p, 8 * PAGE), 0);
+	assert_int_equal(aml_area_linux_check_binding(bind, p, 3 * PAGE), 1);
+	assert_int_equal(aml_area_linux_check_binding(bind, p + 4 * PAGE, 1), 1);
+	assert_int_equal(aml_area_munmap(bind, p, 8 * PAGE), AML_SUCCESS);
+	assert_refused(aml_area_linux_check_binding(bind, p, PAGE), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_linux_check_binding(bind, NULL, PAGE), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_linux_check_binding(bind, p, 0), AML_EINVAL, EINVAL);
+	aml_area_linux_destroy(&bind);
+	aml_area_linux_destroy(&interleave);
+}
+
+static void check_binding_takes_zero_pages_for_untouched(void **state)
+{
+	struct aml_area *bind = create(AML_AREA_LINUX_POLICY_BIND);
+	volatile char *p = aml_area_mmap(bind, NULL, 2 * PAGE);
+
+	(void)state;
+	(void)p[0]; /* read only: the kernel's page of zeros, which lies anywhere */
+	assert_int_equal(aml_area_linux_check_binding(bind, (void *)(uintptr_t)p, 2 * PAGE), 1);
+	assert_int_equal(aml_area_munmap(bind, (void *)(uintptr_t)p, 2 * PAGE), AML_SUCCESS);
+	aml_area_linux_destroy(&bind);
+}
+
+static void purged_memory_reads_as_zeros(void **state)
+{
+	char *p = aml_area_mmap(&aml_area_linux, NULL, MIB);
+
+	(void)state;
+	memset(p, 1, MIB);
+	assert_int_equal(aml_area_purge(&aml_area_linux, p + PAGE, MIB - PAGE), AML_SUCCESS);
+	assert_int_equal(n_present(p, MIB), 1);
+	assert_int_equal(p[0], 1);
+	assert_true(all_zero(p + PAGE, MIB - PAGE));
+	assert_int_equal(aml_area_munmap(&aml_area_linux, p, MIB), AML_SUCCESS);
+}
+
+static void locate_counts_present_pages_only(void **state)
+{
+	enum { N_NODES = 64 };
+	char *p = aml_area_mmap(&aml_area_linux, NULL, 1000 * PAGE);
+	size_t on_node[N_NODES], sum = 0;
+
+	(void)state;
+	memset(p + 10 * PAGE, 1, 300 * PAGE);
+	assert_int_equal(aml_area_locate(&aml_area_linux, p, 1000 * PAGE, on_node, N_NODES), AML_SUCCESS);
+	for (int i = 0; i < N_NODES; i++)
+		sum += on_node[i];
+	/* Transparent huge pages make more present. */
+	assert_int_equal(sum, n_present(p, 1000 * PAGE) * PAGE);
+	assert_true(sum >= 300 * PAGE);
+	assert_int_equal(aml_area_munmap(&aml_area_linux, p, 1000 * PAGE), AML_SUCCESS);
+}
+
+static void moved_memory_keeps_contents_and_takes_the_policy(void **state)
+{
+	struct aml_area *bind = create(AML_AREA_LINUX_POLICY_BIND);
+	char *p = aml_area_mmap(&aml_area_linux, NULL, MIB);
+
+	(void)state;
+	memset(p, 3, MIB);
+	assert_int_equal(aml_area_linux_check_binding(bind, p, MIB), 0);
+	assert_int_equal(aml_area_move(bind, p, MIB), AML_SUCCESS);
+	assert_int_equal(aml_area_linux_check_binding(bind, p, MIB), 1);
+	assert_int_equal(p[MIB - 1], 3);
+	assert_int_equal(aml_area_munmap(bind, p, MIB), AML_SUCCESS);
+	aml_area_linux_destroy(&bind);
+}
+
+/* User-made areas */
+
+static void *plain_mmap(const struct aml_area_data *data, void **ptr, size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)data;
+	(void)ptr;
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int plain_munmap(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	(void)data;
+	return munmap(ptr, size) == 0 ? AML_SUCCESS : -AML_FAILURE;
+}
+
+static void two_operations_make_a_full_area(void **state)
+{
+	static const struct aml_area_ops ops = {.mmap = plain_mmap, .munmap = plain_munmap};
+	const struct aml_area area = {&ops, NULL};
+	struct aml_area_info info = {.struct_size = sizeof(info)};
+	size_t on_node[1];
+	char *p = aml_area_mmap(&area, NULL, 2 * PAGE), *q = aml_area_reserve(&area, NULL, PAGE);
+
+	(void)state;
+	assert_non_null(p);
+	assert_non_null(q);
+	q[0] = 1;
+	assert_int_equal(aml_area_commit(&area, p, PAGE), AML_SUCCESS);
+	assert_int_equal(aml_area_split(&area, p, 2 * PAGE, PAGE), AML_SUCCESS);
+	assert_int_equal(aml_area_merge(&area, p, PAGE, PAGE), AML_SUCCESS);
+	assert_int_equal(aml_area_link(&area, p), 0);
+	assert_refused(aml_area_decommit(&area, p, PAGE), AML_ENOTSUP, ENOTSUP);
+	assert_refused(aml_area_purge(&area, p, PAGE), AML_ENOTSUP, ENOTSUP);
+	assert_refused(aml_area_move(&area, p, PAGE), AML_ENOTSUP, ENOTSUP);
+	assert_refused(aml_area_collapse(&area, p, PAGE), AML_ENOTSUP, ENOTSUP);
+	assert_refused(aml_area_locate(&area, p, PAGE, on_node, 1), AML_ENOTSUP, ENOTSUP);
+	assert_refused(aml_area_fprintf(stdout, "", &area), AML_ENOTSUP, ENOTSUP);
+	assert_refused(aml_area_linux_check_binding(&area, p, PAGE), AML_EINVAL, EINVAL);
+	assert_int_equal(aml_area_info(&area, &info), AML_SUCCESS);
+	assert_int_equal(info.page_size, PAGE);
+	assert_int_equal(info.flags, AML_AREA_HOST);
+	assert_int_equal(info.capacity, 0);
+	assert_int_equal(info.available, SIZE_MAX);
+	assert_int_equal(aml_area_munmap(&area, p, 2 * PAGE), AML_SUCCESS);
+	assert_int_equal(aml_area_munmap(&area, q, PAGE), AML_SUCCESS);
+}
+
+static void failures_of_user_made_areas_always_have_codes_and_words(void **state)
+{
+	static const struct aml_area_ops ops = {.mmap = plain_mmap, .munmap = plain_munmap};
+	const struct aml_area area = {&ops, NULL};
+
+	(void)state;
+	/* mmap(2) sets errno only. */
+	assert_fails(aml_area_mmap(&area, NULL, (size_t)1 << 60), AML_ENOMEM, ENOMEM);
+	assert_non_null(strstr(error__text(), "mmap"));
+	/* An int alone, without aml_errno or errno. */
+	assert_refused(aml_area_munmap(&area, (void *)PAGE, (size_t)1 << 62), AML_FAILURE, EIO);
+	assert_non_null(strstr(error__text(), "munmap"));
+}
+
+static void short_info_structs_of_older_programs_are_filled_as_far_as_they_go(void **state)
+{
+	struct aml_area_info info;
+
+	(void)state;
+	memset(&info, 0xaa, sizeof(info));
+	info.struct_size = offsetof(struct aml_area_info, bandwidth);
+	assert_int_equal(aml_area_info(&aml_area_linux, &info), AML_SUCCESS);
+	assert_int_equal(info.page_size, PAGE);
+	assert_int_equal(info.bandwidth, 0xaaaaaaaa);
+}
+
+static void area_prints_as_one_line_after_the_prefix(void **state)
+{
+	char text[256] = "";
+	FILE *stream = fmemopen(text, sizeof(text), "w");
+
+	(void)state;
+	assert_int_equal(aml_area_fprintf(stream, "heap: ", &aml_area_linux), AML_SUCCESS);
+	assert_int_equal(aml_area_fprintf(stream, NULL, &aml_area_linux), AML_SUCCESS);
+	fclose(stream);
+	assert_string_equal(text, "heap: anon\nanon\n");
+}
+
+static void created_area_prints_as_a_place_that_opens_it_again(void **state)
 {
 	(void)state;
 	for (int policy = 0; policy <= AML_AREA_LINUX_POLICY_STRICT; policy++) {
-		struct aml_area *area = NULL;
-		int result = aml_area_linux_create(&area, NULL, (enum aml_area_linux_policy)policy);
+		char text[2][256] = {"", ""};
+		struct aml_area *area;
 
-		if (policy == AML_AREA_LINUX_POLICY_WEIGHTED_INTERLEAVE && result == -AML_ENOTSUP)
+		if (aml_area_linux_create(&area, NULL, (enum aml_area_linux_policy)policy) != AML_SUCCESS)
 			continue;
-		assert_int_equal(result, AML_SUCCESS);
+		for (int i = 0; i < 2; i++) {
+			FILE *stream = fmemopen(text[i], sizeof(text[i]), "w");
 
-		char *p = aml_area_mmap(area, NULL, 100000);
-
-		assert_non_null(p);
-		memset(p, 1, 100000);
-		assert_int_equal(aml_area_munmap(area, p, 100000), AML_SUCCESS);
-		aml_area_linux_destroy(&area);
-		assert_null(area);
+			assert_int_equal(aml_area_fprintf(stream, NULL, area), AML_SUCCESS);
+			fclose(stream);
+			text[i][strcspn(text[i], "\n")] = '\0';
+			aml_area_linux_destroy(&area);
+			assert_int_equal(aml_area_open(&area, text[i]), AML_SUCCESS);
+		}
+		assert_string_equal(text[0], text[1]);
+		aml_area_close(&area);
 	}
+}
+
+/* Where the process may not bind */
+
+static int deny(const int *calls, int n_calls)
+{
+	struct sock_filter filter[32];
+	struct sock_fprog program = {0, filter};
+	int n = 0;
+
+	filter[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+	for (int i = 0; i < n_calls; i++) {
+		filter[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)calls[i], 0, 1);
+		filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+	}
+	filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	program.len = (unsigned short)n;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+		return -1;
+	return 0;
+}
+
+static int use_areas_without_numa_calls(void *arg)
+{
+	/* What the usual container denies. */
+	const int calls[] = {SYS_mbind, SYS_set_mempolicy, SYS_get_mempolicy, SYS_move_pages};
+	struct aml_area *area = NULL;
+	char *p;
+
+	(void)arg;
+	if (deny(calls, 4) != 0)
+		return 77;
+	for (int policy = AML_AREA_LINUX_POLICY_BIND; policy <= AML_AREA_LINUX_POLICY_STRICT; policy++) {
+		if (aml_area_linux_create(&area, NULL, (enum aml_area_linux_policy)policy) != -AML_EPERM)
+			return 1;
+		if (aml_errno != AML_EPERM || errno != EPERM || strstr(error__text(), "SYS_NICE") == NULL)
+			return 2;
+	}
+	if (aml_area_linux_create(&area, NULL, AML_AREA_LINUX_POLICY_DEFAULT) != AML_SUCCESS)
+		return 3;
+	p = aml_area_mmap(area, NULL, MIB);
+	if (p == NULL)
+		return 4;
+	memset(p, 1, MIB);
+	if (aml_area_munmap(area, p, MIB) != AML_SUCCESS)
+		return 5;
+	aml_area_linux_destroy(&area);
+	p = aml_area_mmap(&aml_area_linux, NULL, MIB);
+	return p != NULL && aml_area_munmap(&aml_area_linux, p, MIB) == AML_SUCCESS ? 0 : 6;
+}
+
+static void process_that_may_not_bind_gets_eperm_and_plain_areas_work(void **state)
+{
+	int result = in_child(use_areas_without_numa_calls, NULL);
+
+	(void)state;
+	if (result == 77)
+		skip(); /* no seccomp filters here */
+	assert_int_equal(result, 0);
+}
+
+static int create_strict_without_move_pages(void *arg)
+{
+	const int calls[] = {SYS_move_pages};
+	struct aml_area *area = NULL;
+
+	(void)arg;
+	if (deny(calls, 1) != 0)
+		return 77;
+	if (aml_area_linux_create(&area, NULL, AML_AREA_LINUX_POLICY_STRICT) != -AML_EPERM)
+		return 1;
+	return aml_area_linux_create(&area, NULL, AML_AREA_LINUX_POLICY_BIND) == AML_SUCCESS ? 0 : 2;
+}
+
+static void strict_that_could_not_verify_is_eperm_at_creation(void **state)
+{
+	int result = in_child(create_strict_without_move_pages, NULL);
+
+	(void)state;
+	if (result == 77)
+		skip(); /* no seccomp filters here */
+	assert_int_equal(result, 0);
+}
+
+/* Resource limits */
+
+static int map_without_address_space(void *arg)
+{
+	struct rlimit limit = {0, 0};
+	struct aml_area *strict = create(AML_AREA_LINUX_POLICY_STRICT);
+
+	(void)arg;
+	if (setrlimit(RLIMIT_AS, &limit) != 0)
+		return 1;
+	if (aml_area_mmap(&aml_area_linux, NULL, MIB) != NULL || aml_errno != AML_ENOMEM)
+		return 2;
+	if (aml_area_mmap(strict, NULL, MIB) != NULL || aml_errno != AML_ENOMEM)
+		return 3;
+	return aml_area_reserve(strict, NULL, MIB) != NULL ? 4 : 0;
+}
+
+static void no_address_space_is_enomem(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(map_without_address_space, NULL), 0);
+}
+
+/* Fills the process's table of mappings, so that a hole in the middle of one cannot be made. */
+static int punch_without_mappings_left(void *arg)
+{
+	char *p = aml_area_mmap(&aml_area_linux, NULL, 3 * PAGE);
+	size_t size = 200000 * PAGE;
+	char *many = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	(void)arg;
+	if (p == NULL || many == MAP_FAILED)
+		return 1;
+	memset(p, 1, 3 * PAGE);
+	for (size_t i = 0; i < size; i += 2 * PAGE)
+		if (mprotect(many + i, PAGE, PROT_NONE) != 0)
+			break;
+	if (aml_area_munmap(&aml_area_linux, p + PAGE, PAGE) != -AML_ENOMEM)
+		return 77; /* this machine allows more than we made */
+	if (p[0] != 1 || p[PAGE] != 1 || p[2 * PAGE] != 1)
+		return 2;
+	munmap(many, size);
+	return aml_area_munmap(&aml_area_linux, p, 3 * PAGE) == AML_SUCCESS ? 0 : 3;
+}
+
+static void munmap_that_the_kernel_refuses_has_changed_nothing(void **state)
+{
+	int result = in_child(punch_without_mappings_left, NULL);
+
+	(void)state;
+	if (result == 77)
+		skip(); /* vm.max_map_count is larger than 100000 here */
+	assert_int_equal(result, 0);
+}
+
+/* Threads */
+
+static void *map_and_unmap(void *arg)
+{
+	struct aml_area *area = arg;
+	void *kept[16] = {NULL};
+
+	for (int i = 0; i < 2000; i++) {
+		void **slot = &kept[i % 16];
+		char *p;
+
+		if (*slot != NULL && aml_area_munmap(area, *slot, (size_t)(i % 16 + 1) * PAGE) != AML_SUCCESS)
+			return *slot;
+		p = *slot = aml_area_mmap(area, NULL, (size_t)(i % 16 + 1) * PAGE);
+		if (p == NULL || p[0] != 0)
+			return arg;
+		p[0] = 1;
+	}
+	for (int i = 0; i < 16; i++)
+		if (aml_area_munmap(area, kept[i], (size_t)(i + 1) * PAGE) != AML_SUCCESS)
+			return arg;
+	return NULL;
+}
+
+static void one_area_serves_many_threads(void **state)
+{
+	struct aml_area *areas[] = {create(AML_AREA_LINUX_POLICY_BIND), create(AML_AREA_LINUX_POLICY_STRICT)};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		pthread_t threads[4];
+		void *failed;
+
+		for (int t = 0; t < 4; t++)
+			assert_int_equal(pthread_create(&threads[t], NULL, map_and_unmap, areas[i]), 0);
+		for (int t = 0; t < 4; t++) {
+			pthread_join(threads[t], &failed);
+			assert_null(failed);
+		}
+		aml_area_linux_destroy(&areas[i]);
+	}
+}
+
+static int unmap_in_child(void *p)
+{
+	void *q = aml_area_mmap(&aml_area_linux, NULL, MIB);
+
+	if (q == NULL || aml_area_munmap(&aml_area_linux, q, MIB) != AML_SUCCESS)
+		return 1;
+	return aml_area_munmap(&aml_area_linux, p, MIB) == AML_SUCCESS ? 0 : 2;
+}
+
+static void forked_child_uses_its_copies(void **state)
+{
+	char *p = aml_area_mmap(&aml_area_linux, NULL, MIB);
+
+	(void)state;
+	p[0] = 1;
+	assert_int_equal(in_child(unmap_in_child, p), 0);
+	assert_int_equal(p[0], 1);
+	assert_int_equal(aml_area_munmap(&aml_area_linux, p, MIB), AML_SUCCESS);
 }
 
 static void codes_have_words_of_either_sign(void **state)
 {
 	(void)state;
-	for (int code = AML_SUCCESS; code <= AML_EPERM; code++)
+	for (int code = AML_SUCCESS; code <= AML_EPERM; code++) {
 		assert_string_equal(aml_strerror(code), aml_strerror(-code));
-	assert_string_not_equal(aml_strerror(AML_ENOMEM), aml_strerror(AML_EINVAL));
+		for (int other = AML_SUCCESS; other < code; other++)
+			assert_string_not_equal(aml_strerror(code), aml_strerror(other));
+	}
 	assert_non_null(aml_strerror(INT32_MIN));
 	assert_non_null(aml_strerror(INT32_MAX));
 }
@@ -75,9 +649,33 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ready_made_area_maps_zeroed_memory),
+		cmocka_unit_test(ready_made_area_survives_its_destruction),
+		cmocka_unit_test(destroying_nothing_is_allowed),
 		cmocka_unit_test(size_0_is_einval),
 		cmocka_unit_test(size_that_overflows_is_enomem),
-		cmocka_unit_test(every_policy_can_be_created_on_every_allowed_node),
+		cmocka_unit_test(areas_that_are_none_are_einval),
+		cmocka_unit_test(munmap_takes_only_what_was_mapped),
+		cmocka_unit_test(ranges_that_are_none_are_einval),
+		cmocka_unit_test(success_leaves_the_last_failure_alone),
+		cmocka_unit_test(every_policy_can_be_created_and_leaves_nothing),
+		cmocka_unit_test(nodes_that_cannot_be_had_are_refused),
+		cmocka_unit_test(free_address_hints_are_honoured),
+		cmocka_unit_test(check_binding_tells_policies_apart),
+		cmocka_unit_test(check_binding_takes_zero_pages_for_untouched),
+		cmocka_unit_test(purged_memory_reads_as_zeros),
+		cmocka_unit_test(locate_counts_present_pages_only),
+		cmocka_unit_test(moved_memory_keeps_contents_and_takes_the_policy),
+		cmocka_unit_test(two_operations_make_a_full_area),
+		cmocka_unit_test(failures_of_user_made_areas_always_have_codes_and_words),
+		cmocka_unit_test(short_info_structs_of_older_programs_are_filled_as_far_as_they_go),
+		cmocka_unit_test(area_prints_as_one_line_after_the_prefix),
+		cmocka_unit_test(created_area_prints_as_a_place_that_opens_it_again),
+		cmocka_unit_test(process_that_may_not_bind_gets_eperm_and_plain_areas_work),
+		cmocka_unit_test(strict_that_could_not_verify_is_eperm_at_creation),
+		cmocka_unit_test(no_address_space_is_enomem),
+		cmocka_unit_test(munmap_that_the_kernel_refuses_has_changed_nothing),
+		cmocka_unit_test(one_area_serves_many_threads),
+		cmocka_unit_test(forked_child_uses_its_copies),
 		cmocka_unit_test(codes_have_words_of_either_sign),
 	};
 
