@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "base/pagemap.h"
+#include "hooks/owner.h"
 #include "hooks/region.h"
 #include "hooks/space.h"
 #include "hooks/space_internal.h"
@@ -156,7 +157,7 @@ static int check_region_locked(struct space *space, const struct space_region *r
 		else if (!(flags & SPACE_CLEAN))
 			*dirty += amm_entry_size(entry);
 		/* Floors above add a class to the owner in the low byte. */
-		if ((pagemap__get((void *)at) ^ word) >> 8 != 0)
+		if (owner__number(pagemap__get((void *)at)) != owner__number(word))
 			return -EINVAL;
 		at = amm_entry_end(entry);
 	}

@@ -2,7 +2,7 @@
 /*
  * owner.h - who draws memory: the number that page map words carry, and what stands behind it.
  *
- * A word is the owner's number above eight bits that belong to the owner: OWNER_PAGES as long as
+ * A word is the owner's number above a class, eight bits that belong to the owner: OWNER_PAGES as long as
  * nobody said more, else what the heap floor writes (a size class). Numbers start at 1 and are reused
  * lowest first, so tables indexed by them stay short.
  */
@@ -17,8 +17,11 @@
 #include "base/pagemap.h"
 
 enum {
-	OWNER_MAX = 65535,
+	/* Every thread has a table of this many pointers; jemalloc ends at 4094 arenas. */
+	OWNER_MAX = 8191,
 	OWNER_CLASS_BITS = 8,
+	/* So that a class, left where it is in the word, is an offset into structs of 16 bytes. */
+	OWNER_CLASS_SHIFT = 4,
 	OWNER_PAGES = 0xff,
 };
 
@@ -37,13 +40,23 @@ void owner__unregister(struct owner *owner);
 
 static inline uint32_t owner__word(const struct owner *owner, unsigned class)
 {
-	return owner->number << OWNER_CLASS_BITS | class;
+	return owner->number << (OWNER_CLASS_BITS + OWNER_CLASS_SHIFT) | class << OWNER_CLASS_SHIFT;
+}
+
+static inline uint32_t owner__number(uint32_t word)
+{
+	return word >> (OWNER_CLASS_BITS + OWNER_CLASS_SHIFT);
+}
+
+static inline unsigned owner__class(uint32_t word)
+{
+	return word >> OWNER_CLASS_SHIFT & ((1 << OWNER_CLASS_BITS) - 1);
 }
 
 /* The owner behind a page map word; NULL for 0. */
 static inline struct owner *owner__of_word(uint32_t word)
 {
-	return atomic_load_explicit(&owner__table[(word >> OWNER_CLASS_BITS) & OWNER_MAX],
+	return atomic_load_explicit(&owner__table[owner__number(word) & OWNER_MAX],
 		memory_order_acquire);
 }
 

@@ -7,11 +7,14 @@
  * was about to get or to give back may stay out. A space whose lock was free needs nothing.
  */
 #include "base/pagemap.h"
+#include "hooks/owner.h"
 #include "hooks/space_internal.h"
 
 /* Counts a region's extents anew and enters what the page map misses; false: not in the map. */
 static bool mend_region(struct space *space, struct space_region *region)
 {
+	uint32_t number = owner__number(space->word);
+
 	region->out = 0;
 	for (uintptr_t at = region->start; at < region->end;) {
 		amm_entry_t *entry = amm_find_addr(&space->map, at);
@@ -22,8 +25,8 @@ static bool mend_region(struct space *space, struct space_region *region)
 			return false;
 		if (flags & SPACE_EXTENT) {
 			region->out += size;
-			if ((pagemap__get((void *)at) ^ space->word) >> 8 != 0 ||
-				(pagemap__get((char *)at + size - 1) ^ space->word) >> 8 != 0)
+			if (owner__number(pagemap__get((void *)at)) != number ||
+				owner__number(pagemap__get((char *)at + size - 1)) != number)
 				pagemap__fill((void *)at, size, space->word);
 		} else {
 			if (!(flags & SPACE_CLEAN))

@@ -26,22 +26,27 @@ typedef _Atomic(uint32_t) pagemap_word;
 
 extern _Atomic(pagemap_word *) pagemap__root[(size_t)1 << PAGEMAP_ROOT_BITS];
 
-/* The word of the granule that holds the address; 0 where none was set. */
-static inline uint32_t pagemap__get(const void *address)
+/*
+ * The word of the granule that holds the address; 0 where none was set. Of an address beyond the
+ * user's half it gives some word of that half: for callers who know that theirs is none.
+ */
+static inline uint32_t pagemap__get_masked(const void *address)
 {
 	uintptr_t granule = (uintptr_t)address >> PAGEMAP_GRANULE_BITS;
-	uintptr_t root = granule >> PAGEMAP_LEAF_BITS;
-
-	if (__builtin_expect(root >> PAGEMAP_ROOT_BITS != 0, 0))
-		return 0;
-
-	/* Consume ordering: the leaf's words are reached through the pointer. */
+	uintptr_t root = granule >> PAGEMAP_LEAF_BITS & (((uintptr_t)1 << PAGEMAP_ROOT_BITS) - 1);
 	pagemap_word *leaf = atomic_load_explicit(&pagemap__root[root], memory_order_acquire);
 
 	if (__builtin_expect(leaf == NULL, 0))
 		return 0;
 	return atomic_load_explicit(&leaf[granule & (((uintptr_t)1 << PAGEMAP_LEAF_BITS) - 1)],
 		memory_order_relaxed);
+}
+
+/* The same for any address at all. */
+static inline uint32_t pagemap__get(const void *address)
+{
+	return __builtin_expect((uintptr_t)address >> PAGEMAP_ADDRESS_BITS != 0, 0) ? 0 :
+		pagemap__get_masked(address);
 }
 
 /* Changes the word of a granule whose leaf pagemap__prepare made. */

@@ -57,11 +57,10 @@ static SLOW void *malloc_slow(struct situs_heap *heap, size_t size)
 		if (cache != NULL)
 			return cache__get(cache, size_class__of(size));
 	}
+	if (size > SIZE_CLASS_MAX)
+		return heap__large_block(heap, size);
 	arena = heap__arena(heap);
-	if (arena == NULL)
-		return NULL;
-	return size <= SIZE_CLASS_MAX ? heap__block_of_class(heap, arena, size_class__of(size)) :
-					heap__block(heap, arena, size, 0, false);
+	return arena == NULL ? NULL : heap__block_of_class(heap, arena, size_class__of(size));
 }
 
 void *situs_malloc(situs_heap_t *heap, size_t size)
@@ -142,7 +141,6 @@ static void refuse_free(const void *ptr)
 static SLOW void free_slow(void *ptr, uint32_t word)
 {
 	struct owner *owner = owner__of_word(word);
-	unsigned class = word & OWNER_PAGES;
 	int err = errno;
 
 	if (ptr == NULL)
@@ -155,24 +153,24 @@ static SLOW void free_slow(void *ptr, uint32_t word)
 		else
 			refuse_free(ptr);
 	} else {
-		struct cache *cache = class < SIZE_CLASSES ? thread__make_cache(owner->heap) : NULL;
+		struct cache *cache = thread__make_cache(owner->heap);
 
 		if (cache != NULL)
-			cache__put(cache, class, ptr);
+			cache__put(cache, owner__class(word), ptr);
 		else
-			heap__free_block(owner->heap, ptr);
+			heap__free_large(owner->heap, ptr, owner__class(word));
 	}
 	errno = err;
 }
 
 void situs_free(void *ptr)
 {
-	uint32_t word = pagemap__get(ptr);
-	struct cache *cache = thread__cache(word >> OWNER_CLASS_BITS);
-	unsigned class = word & OWNER_PAGES;
+	/* The caller says that ptr is a block, so of addresses beyond the page map only a mask is needed. */
+	uint32_t word = pagemap__get_masked(ptr);
+	struct cache *cache = thread__cache(owner__number(word));
 
-	if (likely(cache != NULL && class < SIZE_CLASSES))
-		cache__put(cache, class, ptr);
+	if (likely(cache != NULL))
+		cache__put(cache, owner__class(word), ptr);
 	else
 		free_slow(ptr, word);
 }
@@ -187,7 +185,7 @@ void situs_free_sized(void *ptr, size_t size)
 size_t situs_usable_size(const void *ptr)
 {
 	uint32_t word = pagemap__get(ptr);
-	unsigned class = word & OWNER_PAGES;
+	unsigned class = owner__class(word);
 	struct owner *owner;
 
 	if (likely(word != 0 && class < SIZE_CLASSES))
@@ -254,5 +252,5 @@ void *situs_realloc(situs_heap_t *heap, void *ptr, size_t size)
 		return move_block(heap, ptr, situs_usable_size(ptr), size);
 	if (home == NULL) /* an arena's: it moves to the thread's heap or malloc */
 		return move_block(NULL, ptr, situs_usable_size(ptr), size);
-	return resize(home, ptr, word & OWNER_PAGES, size);
+	return resize(home, ptr, owner__class(word), size);
 }

@@ -20,7 +20,7 @@ enum { PAGE = 4096 };
 
 static bool is_ours(const struct situs_heap *heap, const void *block)
 {
-	return pagemap__get(block) >> OWNER_CLASS_BITS == heap->owner.number;
+	return owner__number(pagemap__get(block)) == heap->owner.number;
 }
 
 static void enter(const struct situs_heap *heap, const void *block, unsigned class)
@@ -69,8 +69,10 @@ static void give_back_unused(struct situs_heap *heap)
 	for (unsigned i = 0; i < heap->n_arenas; i++) {
 		struct heap_arena *arena = atomic_load_explicit(&heap->arenas[i], memory_order_acquire);
 
-		if (arena != NULL)
+		if (arena != NULL) {
+			large_cache__flush(&arena->large);
 			arena__purge(arena->index);
+		}
 	}
 }
 
@@ -102,21 +104,52 @@ static void *block_or_words(struct situs_heap *heap, struct heap_arena *arena, s
 	return block;
 }
 
+static void *enter_class(struct situs_heap *heap, void *block, unsigned class)
+{
+	if (block != NULL && owner__class(pagemap__get(block)) != HEAP_CLASS_DIRECT)
+		enter(heap, block, class);
+	return block;
+}
+
+/* Aligned blocks are not cached: those of one size do not serve one another. */
+static unsigned class_of_size(size_t size, size_t alignment)
+{
+	if (alignment != 0 || size <= SIZE_CLASS_MAX || size > LARGE_CLASS_MAX)
+		return OWNER_PAGES;
+	return LARGE_CLASS_FIRST + large_class__of(size);
+}
+
 void *heap__block(struct situs_heap *heap, struct heap_arena *arena, size_t size, size_t alignment,
 	bool zero)
 {
 	void *block = block_or_words(heap, arena, size, alignment, zero);
 
-	if (block != NULL && (pagemap__get(block) & OWNER_PAGES) != HEAP_CLASS_DIRECT)
-		enter(heap, block, OWNER_PAGES);
-	return block;
+	return enter_class(heap, block, class_of_size(size, alignment));
 }
 
-static void *enter_class(struct situs_heap *heap, void *block, unsigned class)
+void *heap__large_block(struct situs_heap *heap, size_t size)
 {
-	if (block != NULL && (pagemap__get(block) & OWNER_PAGES) != HEAP_CLASS_DIRECT)
-		enter(heap, block, class);
-	return block;
+	struct heap_arena *arena = heap__arena(heap);
+	void *block = NULL;
+
+	if (arena == NULL)
+		return NULL;
+	if (size <= LARGE_CLASS_MAX)
+		block = large_cache__get(&arena->large, large_class__of(size));
+	return block != NULL ? block : heap__block(heap, arena, size, 0, false);
+}
+
+void heap__free_large(struct situs_heap *heap, void *block, unsigned class)
+{
+	unsigned large_class = class - LARGE_CLASS_FIRST;
+
+	if (large_class < large_class__count) {
+		struct heap_arena *arena = heap__arena(heap);
+
+		if (arena != NULL && large_cache__put(&arena->large, large_class, block))
+			return;
+	}
+	heap__free_block(heap, block);
 }
 
 void *heap__block_of_class(struct situs_heap *heap, struct heap_arena *arena, unsigned class)
@@ -144,7 +177,7 @@ static struct space *space_of(struct situs_heap *heap, const void *address)
 
 static bool is_direct(const void *block)
 {
-	return (pagemap__get(block) & OWNER_PAGES) == HEAP_CLASS_DIRECT;
+	return owner__class(pagemap__get(block)) == HEAP_CLASS_DIRECT;
 }
 
 size_t heap__block_size(struct situs_heap *heap, const void *block)
@@ -178,7 +211,7 @@ void *heap__resize_block(struct situs_heap *heap, void *block, size_t old_size, 
 	if (!is_direct(block) && size > SIZE_CLASS_MAX) {
 		resized = arena__realloc(arena->index, block, size);
 		if (resized != NULL && is_ours(heap, resized)) {
-			enter(heap, resized, OWNER_PAGES);
+			enter(heap, resized, class_of_size(size, 0));
 			return resized;
 		}
 		/* Where jemalloc went astray the contents are in the new block, and the old one is gone. */

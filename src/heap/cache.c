@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "heap/cache.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -12,6 +13,7 @@ enum {
 	CLASS_BLOCKS_MIN = 4,
 	CLASS_BLOCKS_MAX = 256,
 	FIRST_CAPACITY = 8,
+	SLOTS_MAX = 4096, /* of one class, whatever the bound */
 };
 
 static size_t wanted_blocks(unsigned class)
@@ -23,59 +25,64 @@ static size_t wanted_blocks(unsigned class)
 	return n < CLASS_BLOCKS_MIN ? CLASS_BLOCKS_MIN : n;
 }
 
-/* Blocks each class may hold so that all together stay within `bytes`; returns their number. */
-static size_t plan(size_t bytes, uint16_t max[SIZE_CLASSES])
+/* Blocks each class may hold so that all together stay within `bytes`; returns how many slots that is,
+   with one in front of each class that stays NULL. */
+static size_t plan(size_t bytes, size_t max[SIZE_CLASSES])
 {
-	size_t wanted = 0, total = 0;
+	size_t wanted = 0, slots = 0;
 
 	for (unsigned class = 0; class < size_class__count; class++)
 		wanted += wanted_blocks(class) * size_class__bytes[class];
 	for (unsigned class = 0; class < size_class__count; class++) {
 		double share = (double)wanted_blocks(class) * (double)bytes / (double)wanted;
 
-		max[class] = share > 4096 ? 4096 : (uint16_t)share;
-		total += max[class];
+		max[class] = share > SLOTS_MAX ? SLOTS_MAX : (size_t)share;
+		slots += 1 + max[class];
 	}
-	return total;
+	return slots;
 }
 
 struct cache *cache__create(struct situs_heap *heap, struct heap_arena *arena, size_t bytes)
 {
-	uint16_t max[SIZE_CLASSES];
+	size_t max[SIZE_CLASSES];
 	size_t size = sizeof(struct cache) + plan(bytes, max) * sizeof(void *);
 	struct cache *cache = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 		-1, 0);
-	void **slots;
+	void **base;
 
 	if (cache == MAP_FAILED)
 		return NULL;
 	cache->heap = heap;
 	cache->arena = arena;
 	cache->mapped = size;
-	slots = cache->slots;
+	base = cache->slots + 1;
 	for (unsigned class = 0; class < size_class__count; class++) {
-		struct cache_bin *bin = &cache->bins[class];
-
-		bin->slots = slots;
-		bin->max = max[class];
-		bin->capacity = bin->max < FIRST_CAPACITY ? bin->max : FIRST_CAPACITY;
-		slots += max[class];
+		cache->rooms[class].base = base;
+		cache->rooms[class].max = max[class];
+		cache->bins[class].top = base;
+		cache->bins[class].limit = base +
+			(max[class] < FIRST_CAPACITY ? max[class] : FIRST_CAPACITY);
+		base += max[class] + 1;
 	}
 	return cache;
 }
 
-static void flush_oldest(struct cache_bin *bin, unsigned n)
+static void flush_oldest(struct cache *cache, unsigned class, size_t n)
 {
-	for (unsigned i = 0; i < n; i++)
-		arena__free(bin->slots[i]);
-	memmove(bin->slots, bin->slots + n, (bin->n - n) * sizeof(void *));
-	bin->n = (uint16_t)(bin->n - n);
+	void **base = cache->rooms[class].base;
+	size_t rest = (size_t)(cache->bins[class].top - base) - n;
+
+	for (size_t i = 0; i < n; i++)
+		arena__free(base[i]);
+	memmove(base, base + n, rest * sizeof(void *));
+	cache->bins[class].top = base + rest;
 }
 
 void cache__flush(struct cache *cache)
 {
 	for (unsigned class = 0; class < size_class__count; class++)
-		flush_oldest(&cache->bins[class], cache->bins[class].n);
+		flush_oldest(cache, class,
+			(size_t)(cache->bins[class].top - cache->rooms[class].base));
 }
 
 void cache__destroy(struct cache *cache, bool flush)
@@ -85,35 +92,42 @@ void cache__destroy(struct cache *cache, bool flush)
 	munmap(cache, cache->mapped);
 }
 
-static void widen(struct cache_bin *bin)
+static size_t capacity(const struct cache *cache, unsigned class)
 {
-	unsigned capacity = bin->capacity * 2u;
+	return (size_t)(cache->bins[class].limit - cache->rooms[class].base);
+}
 
-	bin->capacity = capacity > bin->max ? bin->max : (uint16_t)capacity;
+static void widen(struct cache *cache, unsigned class)
+{
+	size_t n = capacity(cache, class) * 2;
+
+	cache->bins[class].limit = cache->rooms[class].base +
+		(n < cache->rooms[class].max ? n : cache->rooms[class].max);
 }
 
 void *cache__refill_and_get(struct cache *cache, unsigned class)
 {
 	struct cache_bin *bin = &cache->bins[class];
 	void *block = heap__block_of_class(cache->heap, cache->arena, class);
-	unsigned batch = bin->capacity / 2u;
+	size_t batch = capacity(cache, class) / 2;
+	void **low = cache->rooms[class].base, **high;
 
 	if (block == NULL)
 		return NULL;
-	widen(bin);
-	while (bin->n < batch) {
+	widen(cache, class);
+	while (bin->top < low + batch) {
 		void *more = heap__block_of_class_once(cache->heap, cache->arena, class);
 
 		if (more == NULL)
 			break;
-		bin->slots[bin->n++] = more;
+		*bin->top++ = more;
 	}
 	/* Lowest address first out: jemalloc gives them upwards. */
-	for (unsigned low = 0, high = bin->n; low + 1 < high; low++, high--) {
-		void *swapped = bin->slots[low];
+	for (high = bin->top; low + 1 < high; low++) {
+		void *swapped = *low;
 
-		bin->slots[low] = bin->slots[high - 1];
-		bin->slots[high - 1] = swapped;
+		*low = *--high;
+		*high = swapped;
 	}
 	return block;
 }
@@ -121,13 +135,20 @@ void *cache__refill_and_get(struct cache *cache, unsigned class)
 void cache__put_full(struct cache *cache, unsigned class, void *block)
 {
 	struct cache_bin *bin = &cache->bins[class];
+	int err = errno; /* free leaves it alone */
 
-	if (bin->capacity < bin->max)
-		widen(bin);
-	else if (bin->n != 0)
-		flush_oldest(bin, (bin->n + 1u) / 2u);
-	if (bin->n < bin->capacity)
-		bin->slots[bin->n++] = block;
+	if (class >= SIZE_CLASSES) {
+		heap__free_large(cache->heap, block, class);
+		errno = err;
+		return;
+	}
+	if (capacity(cache, class) < cache->rooms[class].max)
+		widen(cache, class);
+	else
+		flush_oldest(cache, class, (capacity(cache, class) + 1) / 2);
+	if (bin->top < bin->limit)
+		*bin->top++ = block;
 	else
 		arena__free(block); /* this class is not cached */
+	errno = err;
 }

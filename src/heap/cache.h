@@ -6,8 +6,10 @@
  * area. A cache is touched by its thread alone (see thread.h for the two exceptions, which hold the
  * threads' lock).
  *
- * Invariant: for every bin n <= capacity <= max, and the sum over all bins of max * block size is at
- * most the bytes the heap allows a thread to cache, so the bound needs no counting.
+ * Invariant: for every bin base <= top <= limit <= base + max, base[-1] is NULL, and the sum over all
+ * bins of max * block size is at most the bytes the heap allows a thread to cache, so the bound needs
+ * no counting. Page map classes that are not cached have a bin too, always empty and always full, so
+ * that free needs no test for them.
  */
 #ifndef HEAP_CACHE_H
 #define HEAP_CACHE_H
@@ -17,21 +19,26 @@
 #include <stdint.h>
 
 #include "heap/size_class.h"
+#include "hooks/owner.h"
 
 struct situs_heap;
 
 struct cache_bin {
-	void **slots;
-	uint16_t n;        /* blocks in slots[0, n), the hottest last */
-	uint16_t capacity; /* how many it may hold now: starts low and doubles as the bin is used */
-	uint16_t max;
-	uint16_t unused;
+	void **top;   /* blocks stand in [base, top), the hottest last */
+	void **limit; /* as far as it may grow now: starts low and doubles as the bin is used */
+};
+
+/* What only the slow paths look at. */
+struct cache_room {
+	void **base;
+	size_t max;
 };
 
 struct heap_arena;
 
 struct cache {
-	struct cache_bin bins[SIZE_CLASSES];
+	struct cache_bin bins[1 << OWNER_CLASS_BITS];
+	struct cache_room rooms[SIZE_CLASSES];
 	struct situs_heap *heap;
 	struct heap_arena *arena; /* where refills come from */
 	size_t mapped;            /* bytes of this struct and its slots */
@@ -50,7 +57,7 @@ void cache__destroy(struct cache *cache, bool flush);
 /* Takes a block out, refilling an empty bin; NULL with errno. */
 void *cache__refill_and_get(struct cache *cache, unsigned class);
 
-/* Makes room in a full bin and puts the block there. */
+/* Makes room in a full bin and puts the block there; frees it where the class is not cached. */
 void cache__put_full(struct cache *cache, unsigned class, void *block);
 
 /* Gives every cached block back. */
@@ -59,25 +66,26 @@ void cache__flush(struct cache *cache);
 static inline void *cache__get(struct cache *cache, unsigned class)
 {
 	struct cache_bin *bin = &cache->bins[class];
-	uint16_t n = bin->n;
+	void **last = bin->top - 1;
+	void *block = *last;
 
-	if (__builtin_expect(n == 0, 0))
+	if (__builtin_expect(block == NULL, 0))
 		return cache__refill_and_get(cache, class);
-	bin->n = (uint16_t)(n - 1);
-	return bin->slots[n - 1];
+	bin->top = last;
+	return block;
 }
 
 static inline void cache__put(struct cache *cache, unsigned class, void *block)
 {
 	struct cache_bin *bin = &cache->bins[class];
-	uint16_t n = bin->n;
+	void **top = bin->top;
 
-	if (__builtin_expect(n == bin->capacity, 0)) {
+	if (__builtin_expect(top == bin->limit, 0)) {
 		cache__put_full(cache, class, block);
 		return;
 	}
-	bin->slots[n] = block;
-	bin->n = (uint16_t)(n + 1);
+	*top = block;
+	bin->top = top + 1;
 }
 
 #endif

@@ -79,6 +79,7 @@ static struct heap_arena *make_arena_locked(struct situs_heap *heap) LOCK_HELD(h
 		goto put_arena;
 	if (arena__create(&arena->index, arena->hooks, heap->decay_ms) != 0)
 		goto destroy_hooks;
+	large_cache__init(&arena->large, heap->thread_cache == 0 ? 1 : heap->decay_ms);
 	return arena;
 destroy_hooks:
 	hooks__destroy(arena->hooks);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "base/lock.h"
+#include "heap/large_cache.h"
 #include "heap/size_class.h"
 #include "hooks/arena.h"
 #include "hooks/owner.h"
@@ -27,6 +28,7 @@ enum {
 struct heap_arena {
 	unsigned index; /* jemalloc's */
 	struct hooks *hooks;
+	struct large_cache large;
 };
 
 struct situs_heap {
@@ -66,6 +68,12 @@ void *heap__block_of_class_once(struct situs_heap *heap, struct heap_arena *aren
 
 /* Gives a block of the heap back, past the caches. */
 void heap__free_block(struct situs_heap *heap, void *block);
+
+/* A block of more than SIZE_CLASS_MAX bytes with no wish but its size; NULL with errno. */
+void *heap__large_block(struct situs_heap *heap, size_t size);
+
+/* Gives a block of this page map class back, by way of the caches of large blocks. */
+void heap__free_large(struct situs_heap *heap, void *block, unsigned class);
 
 /* Bytes usable in a block whose class is OWNER_PAGES or HEAP_CLASS_DIRECT. */
 size_t heap__block_size(struct situs_heap *heap, const void *block);

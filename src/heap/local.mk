@@ -4,6 +4,7 @@ libsitus_core_la_SOURCES += \
 	src/heap/block.c \
 	src/heap/cache.c src/heap/cache.h \
 	src/heap/heap.c src/heap/heap.h \
+	src/heap/large_cache.c src/heap/large_cache.h \
 	src/heap/named.c src/heap/named.h \
 	src/heap/publish.c src/heap/publish.h \
 	src/heap/publish_sweep.c \

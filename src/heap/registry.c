@@ -49,6 +49,9 @@ static void child_after_fork(void) LOCK_UNCHECKED
 	for (; *link != NULL; link = &(*link)->next) {
 		(*link)->link_to_this = link;
 		lock__reset(&(*link)->lock);
+		for (unsigned i = 0; i < (*link)->n_arenas; i++)
+			if ((*link)->arenas[i] != NULL)
+				lock__reset(&(*link)->arenas[i]->large.lock);
 	}
 }
 

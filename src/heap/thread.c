@@ -12,9 +12,12 @@
 #include "base/shared_pool.h"
 #include "heap/heap.h"
 
-static struct thread thread_none, thread_ended;
+/* Of threads without state: nothing is ever written to it, so it costs no memory. */
+static struct cache *no_caches[OWNER_MAX + 1];
+static struct thread thread_none = {.caches = no_caches}, thread_ended = {.caches = no_caches};
 
 _Thread_local struct thread *thread__self = &thread_none;
+_Thread_local struct cache **thread__caches = no_caches;
 
 static struct lock lock = LOCK_INITIALIZER;
 static struct shared_pool states = SHARED_POOL(struct thread);
@@ -23,34 +26,30 @@ static struct thread *threads LOCK_GUARDED_BY(lock);
 static pthread_key_t ending;
 static bool have_key;
 
-static size_t table_size(uint32_t n)
-{
-	return n * sizeof(struct cache *);
-}
-
 /*
  * A fork may come at any instant of this, and its child drops what it finds here once more: nothing
  * is reachable from `thread` by the time it is unmapped.
  */
 static void drop_caches_locked(struct thread *thread, bool flush) LOCK_HELD(lock)
 {
-	uint32_t n = thread->n_caches;
+	struct cache **caches = thread->caches;
 
-	for (uint32_t i = 0; i < n; i++) {
-		struct cache *cache = thread->caches[i];
+	if (caches == NULL)
+		return;
+	for (uint32_t i = 1; i <= thread->highest; i++) {
+		struct cache *cache = caches[i];
 
 		if (cache == NULL)
 			continue;
 		if (flush)
 			cache__flush(cache);
-		thread->caches[i] = NULL;
+		caches[i] = NULL;
 		atomic_signal_fence(memory_order_seq_cst);
 		cache__destroy(cache, false);
 	}
-	thread->n_caches = 0;
+	thread->caches = NULL;
 	atomic_signal_fence(memory_order_seq_cst);
-	if (n != 0)
-		munmap(thread->caches, table_size(n));
+	munmap(caches, sizeof(no_caches));
 }
 
 static void link_locked(struct thread *thread) LOCK_HELD(lock)
@@ -76,6 +75,7 @@ static void unlink_locked(struct thread *thread) LOCK_HELD(lock)
 static void end(void *thread)
 {
 	thread__self = &thread_ended;
+	thread__caches = no_caches;
 	lock__acquire(&lock);
 	drop_caches_locked(thread, true);
 	unlink_locked(thread);
@@ -120,41 +120,19 @@ static struct thread *own_state(void)
 	thread = shared_pool__get(&states);
 	if (thread == NULL)
 		return NULL;
+	thread->caches = mmap(NULL, sizeof(no_caches), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (thread->caches == MAP_FAILED) {
+		shared_pool__put(&states, thread);
+		return NULL;
+	}
 	lock__acquire(&lock);
 	link_locked(thread);
 	lock__release(&lock);
 	thread__self = thread;
+	thread__caches = thread->caches;
 	pthread_setspecific(ending, thread);
 	return thread;
-}
-
-/* Makes room for the owner's number in the table. */
-static int grow_table(struct thread *thread, uint32_t owner)
-{
-	uint32_t n = thread->n_caches == 0 ? 4096 / sizeof(struct cache *) : thread->n_caches;
-	struct cache **table, **old = thread->caches;
-	uint32_t n_old = thread->n_caches;
-
-	while (n <= owner)
-		n *= 2;
-	if (n == thread->n_caches)
-		return 0;
-	table = mmap(NULL, table_size(n), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (table == MAP_FAILED)
-		return -ENOMEM;
-	lock__acquire(&lock);
-	/* Table first: the new one holds at least as many entries. */
-	if (n_old != 0)
-		memcpy(table, old, table_size(n_old));
-	atomic_signal_fence(memory_order_seq_cst);
-	thread->caches = table;
-	atomic_signal_fence(memory_order_seq_cst);
-	thread->n_caches = n;
-	atomic_signal_fence(memory_order_seq_cst);
-	if (n_old != 0)
-		munmap(old, table_size(n_old));
-	lock__release(&lock);
-	return 0;
 }
 
 struct cache *thread__make_cache(struct situs_heap *heap)
@@ -163,14 +141,15 @@ struct cache *thread__make_cache(struct situs_heap *heap)
 	struct heap_arena *arena;
 	struct cache *cache;
 
-	if (thread == NULL || thread == &thread_ended || heap->thread_cache == 0 ||
-		grow_table(thread, heap->owner.number) != 0)
+	if (thread == NULL || thread == &thread_ended || heap->thread_cache == 0)
 		return NULL;
 	arena = heap__arena(heap);
 	if (arena == NULL)
 		return NULL;
 	cache = cache__create(heap, arena, heap->thread_cache);
 	lock__acquire(&lock);
+	if (thread->highest < heap->owner.number)
+		thread->highest = heap->owner.number;
 	thread->caches[heap->owner.number] = cache;
 	lock__release(&lock);
 	return cache;
@@ -198,7 +177,7 @@ void thread__forget_heap(struct situs_heap *heap)
 
 	lock__acquire(&lock);
 	for (struct thread *thread = threads; thread != NULL; thread = thread->next) {
-		struct cache *cache = owner < thread->n_caches ? thread->caches[owner] : NULL;
+		struct cache *cache = thread->caches[owner];
 
 		if (thread->bound == heap)
 			thread->bound = NULL;
@@ -218,7 +197,7 @@ size_t thread__count(struct situs_heap *heap)
 
 	lock__acquire(&lock);
 	for (struct thread *thread = threads; thread != NULL; thread = thread->next)
-		n += owner < thread->n_caches && thread->caches[owner] != NULL;
+		n += thread->caches[owner] != NULL;
 	lock__release(&lock);
 	return n;
 }

@@ -2,12 +2,11 @@
 /*
  * thread.h - what a thread knows of heaps: its caches, by the owner's number, and its bound heap.
  *
- * One pointer of initial-exec TLS leads here. It never is NULL: a thread that has not used a heap
- * points at `thread__none`, one whose end has begun at `thread__ended`; both have no caches, so fast
- * paths need no test of their own.
+ * Two pointers of initial-exec TLS lead here: the thread's state, and its table of caches, which is
+ * what fast paths want. Neither ever is NULL: a thread that has not used a heap, or whose end has
+ * begun, has an empty table that all such threads share.
  *
- * Locking: the threads' lock orders threads coming and going, growth of the table, and the two
- * places where one thread touches another's caches: destroying a heap (nobody uses that heap then)
+ * Locking: the threads' lock orders threads coming and going, and the two places where one thread touches another's caches: destroying a heap (nobody uses that heap then)
  * and the child of a fork (nobody else is there). Lock order: threads, then jemalloc's, then spaces.
  */
 #ifndef HEAP_THREAD_H
@@ -19,20 +18,20 @@
 #include "heap/cache.h"
 
 struct thread {
-	uint32_t n_caches;     /* entries in the table */
-	struct cache **caches; /* by owner number; NULL: none yet */
+	struct cache **caches; /* by owner number (OWNER_MAX + 1 of them); NULL: none yet */
+	uint32_t highest;      /* no cache stands above this number */
 	struct situs_heap *bound;
 	struct thread *next, **link_to_this;
 };
 
 extern _Thread_local struct thread *thread__self __attribute__((tls_model("initial-exec")));
 
+extern _Thread_local struct cache **thread__caches __attribute__((tls_model("initial-exec")));
+
 /* This thread's cache of the owner with this number, or NULL. */
 static inline struct cache *thread__cache(uint32_t owner)
 {
-	struct thread *self = thread__self;
-
-	return __builtin_expect(owner < self->n_caches, 1) ? self->caches[owner] : NULL;
+	return thread__caches[owner];
 }
 
 /* Makes that cache, as the heap wants it; NULL: this thread goes without (it is ending, the heap has

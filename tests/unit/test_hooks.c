@@ -117,7 +117,7 @@ static void *take(size_t size, size_t alignment)
 static void space_places_splits_and_merges(void **state)
 {
 	(void)state;
-	assert_int_equal(space__init(&space, &aml_area_linux, 77 << 8, &account), 0);
+	assert_int_equal(space__init(&space, &aml_area_linux, 77 << 12, &account), 0);
 
 	char *a = take(1 << 20, 4096), *b = take(1 << 20, 1 << 21);
 
@@ -167,7 +167,7 @@ static void extents_never_span_two_regions(void **state)
 	const struct aml_area area = {.ops = &ops, .data = NULL};
 
 	(void)state;
-	assert_int_equal(space__init(&space, &area, 77 << 8, &account), 0);
+	assert_int_equal(space__init(&space, &area, 77 << 12, &account), 0);
 
 	char *a = take(NEIGHBOUR, 4096), *b = take(NEIGHBOUR, 4096);
 	char *low = a < b ? a : b;
