@@ -115,7 +115,7 @@ static bool next_extent(struct space *space, amm_addr_t *at, struct space_extent
 			info->start = (const void *)amm_entry_start(entry);
 			info->size = amm_entry_size(entry);
 			info->state = amm_entry_flags(entry);
-			info->link = space__extent_of(entry)->region->chain_link;
+			info->link = space__link(space, info->start);
 		}
 	}
 	lock__release(&space->lock);

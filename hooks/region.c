@@ -33,7 +33,6 @@ static int map(struct space_region *region, const struct aml_area *area, size_t 
 {
 	char *start = guard == 0 ? aml_area_mmap(area, NULL, size) :
 		aml_area_reserve(area, NULL, size + guard);
-	int chain_link;
 
 	if (start == NULL)
 		return -ENOMEM;
@@ -41,8 +40,6 @@ static int map(struct space_region *region, const struct aml_area *area, size_t 
 	if (guard != 0)
 		mprotect(start + size, guard, PROT_NONE);
 	set_range(region, start, size, size + guard);
-	chain_link = aml_area_link(area, start);
-	region->chain_link = chain_link < 0 ? 0 : (unsigned)chain_link;
 	return 0;
 }
 

@@ -218,8 +218,6 @@ static int add_region_locked(struct space *space, size_t size) LOCK_HELD(space->
 	if (space->account->events != NULL && space->account->events->region_added != NULL)
 		region->event = space->account->events->region_added(space->account,
 			(void *)region->start, region->end - region->start);
-	if (region->chain_link > 0)
-		atomic_fetch_add_explicit(&space->account->n_fallbacks, 1, memory_order_relaxed);
 	return 0;
 unlink:
 	unlink_region_locked(region);
@@ -413,6 +411,8 @@ static void *alloc_locked(struct space *space, void *want, size_t size, size_t a
 		goto depopulate;
 	if (space__tag_locked(space, at, size, SPACE_EXTENT, region) != 0)
 		goto depopulate;
+	if (space__link(space, (void *)at) > 0)
+		atomic_fetch_add_explicit(&space->account->n_fallbacks, 1, memory_order_relaxed);
 	region->out += size;
 	if (space->empty == region)
 		space->empty = NULL;

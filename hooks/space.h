@@ -45,7 +45,7 @@ struct space_account {
 	size_t limit;                      /* bytes; 0: none */
 	_Atomic(size_t) drawn;          /* bytes drawn from the area now */
 	_Atomic(size_t) peak;           /* largest drawn ever */
-	_Atomic(uint64_t) n_fallbacks;  /* regions served by a later link of a chain */
+	_Atomic(uint64_t) n_fallbacks;  /* extents served by a later link of a chain, ever */
 };
 
 struct space_region;

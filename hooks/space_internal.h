@@ -19,6 +19,14 @@ static inline struct space_extent *space__extent_of(const amm_entry_t *entry)
 int space__tag_locked(struct space *space, uintptr_t start, size_t size, int flags,
 	struct space_region *region) LOCK_HELD(space->lock);
 
+/* Which link of a chain serves an extent, by its first byte; 0 where the area is no chain. */
+static inline unsigned space__link(const struct space *space, const void *start)
+{
+	int link = space->area->ops->link == NULL ? 0 : aml_area_link(space->area, start);
+
+	return link < 0 ? 0 : (unsigned)link;
+}
+
 /* Strict areas: the pages of granules that hold nothing committed any more go back to the node. */
 void space__depopulate_locked(struct space *space, struct space_region *region, uintptr_t start,
 	uintptr_t end) LOCK_HELD(space->lock);

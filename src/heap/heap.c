@@ -29,7 +29,6 @@ static int region_added(struct space_account *account, const void *start, size_t
 {
 	struct situs_heap *heap = heap_of_account(account);
 
-	publish__heap_set(heap->published, PUBLISH_FALLBACKS, atomic_load(&account->n_fallbacks));
 	return publish__region_add(heap->published, start, size);
 }
 
@@ -41,7 +40,10 @@ static void region_removed(struct space_account *account, int region)
 
 static void drawn_changed(struct space_account *account, size_t drawn)
 {
-	publish__heap_set(heap_of_account(account)->published, PUBLISH_MAPPED, drawn);
+	struct situs_heap *heap = heap_of_account(account);
+
+	publish__heap_set(heap->published, PUBLISH_MAPPED, drawn);
+	publish__heap_set(heap->published, PUBLISH_FALLBACKS, atomic_load(&account->n_fallbacks));
 }
 
 static const struct space_events events = {

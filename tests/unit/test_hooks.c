@@ -184,6 +184,40 @@ static void extents_never_span_two_regions(void **state)
 	assert_int_equal(account.drawn, 0);
 }
 
+/* The second half of the neighbours is the second link's. */
+static int second_half_is_second_link(const struct aml_area_data *data, const void *ptr)
+{
+	(void)data;
+	return (const char *)ptr >= neighbours + NEIGHBOUR;
+}
+
+static int note_link(const struct space_extent_info *extent, void *links)
+{
+	((unsigned *)links)[extent->start != neighbours] = extent->link;
+	return 0;
+}
+
+static void extents_of_a_chain_tell_their_link(void **state)
+{
+	const struct aml_area_ops ops = {.mmap = give_neighbour, .munmap = take_neighbour,
+		.link = second_half_is_second_link};
+	const struct aml_area area = {.ops = &ops, .data = NULL};
+	unsigned links[2] = {7, 7};
+
+	(void)state;
+	n_given = 0;
+	assert_int_equal(space__init(&space, &area, 77 << 12, &account), 0);
+	account.n_fallbacks = 0;
+	assert_non_null(take(NEIGHBOUR, 4096));
+	assert_int_equal(account.n_fallbacks, 0);
+	assert_non_null(take(NEIGHBOUR, 4096));
+	assert_int_equal(account.n_fallbacks, 1);
+	assert_int_equal(space__iterate(&space, note_link, links), 0);
+	assert_int_equal(links[0], 0);
+	assert_int_equal(links[1], 1);
+	space__destroy(&space);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +227,7 @@ int main(void)
 		cmocka_unit_test(hooks_serve_an_arena_the_program_makes),
 		cmocka_unit_test(space_places_splits_and_merges),
 		cmocka_unit_test(extents_never_span_two_regions),
+		cmocka_unit_test(extents_of_a_chain_tell_their_link),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
