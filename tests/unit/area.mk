@@ -2,6 +2,7 @@
 if HAVE_CMOCKA
 area_tests = \
 	tests/unit/test_area \
+	tests/unit/test_area_faults \
 	tests/unit/test_area_file \
 	tests/unit/test_area_kinds \
 	tests/unit/test_area_strict \
@@ -12,6 +13,14 @@ TESTS += $(area_tests)
 tests_unit_test_area_SOURCES = tests/unit/test_area.c
 tests_unit_test_area_CFLAGS = $(test_cflags)
 tests_unit_test_area_LDADD = $(test_libs) $(NUMA_LIBS)
+
+tests_unit_test_area_faults_SOURCES = tests/unit/test_area_faults.c
+tests_unit_test_area_faults_CFLAGS = $(test_cflags) -D_GNU_SOURCE
+tests_unit_test_area_faults_LDADD = $(test_libs) $(NUMA_LIBS)
+tests_unit_test_area_faults_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=strdup,--wrap=mmap,--wrap=madvise,--wrap=mbind \
+	-Wl,--wrap=move_pages,--wrap=fallocate,--wrap=ftruncate,--wrap=memfd_create \
+	-Wl,--wrap=shm_open,--wrap=flock
 
 tests_unit_test_area_file_SOURCES = tests/unit/test_area_file.c
 tests_unit_test_area_file_CFLAGS = $(test_cflags) -D_GNU_SOURCE
