@@ -94,6 +94,8 @@ void *raw_map_strict(size_t size)
 	return p;
 }
 
+std::vector<struct aml_area *> opened;
+
 struct contestant {
 	std::string name;
 	std::function<void *(size_t)> map;
@@ -157,6 +159,7 @@ void add_area(std::vector<contestant> &all, const char *place, size_t page = PAG
 		return;
 	}
 	aml_area_munmap(area, p, page);
+	opened.push_back(area);
 	all.push_back({std::string("area/") + place,
 		[area](size_t size) { return aml_area_mmap(area, nullptr, size); },
 		[area](void *q, size_t size) { aml_area_munmap(area, q, size); }, page, max});
@@ -213,5 +216,7 @@ int main(int argc, char **argv)
 	}
 	benchmark::Initialize(&argc, argv);
 	benchmark::RunSpecifiedBenchmarks();
+	for (struct aml_area *area : opened)
+		aml_area_close(&area);
 	return 0;
 }

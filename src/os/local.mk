@@ -1,7 +1,9 @@
 # Sources of this floor.
 libsitus_core_la_SOURCES += \
 	src/os/os.h \
+	src/os/cgroup.c src/os/cgroup.h \
 	src/os/file.c \
 	src/os/map.c \
 	src/os/memory.c \
-	src/os/numa.c
+	src/os/numa.c \
+	src/os/text.c src/os/text.h

@@ -5,64 +5,18 @@
  */
 #include "config.h"
 
+#include "os/cgroup.h"
 #include "os/os.h"
+#include "os/text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <numaif.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
-#include <unistd.h>
 
 enum { MAX_NODE = OS_MAX_NODES + 1 };
-
-/* Reads a small file whole, as text. Its length, or a negative errno. */
-static ssize_t read_text(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t used = 0;
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	while (used < size - 1) {
-		n = read(fd, text + used, size - 1 - used);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		used += (size_t)n;
-	}
-	close(fd);
-	text[used] = '\0';
-	return (ssize_t)used;
-}
-
-/* The number after the first `name` in text, times unit. False: not there. */
-static bool find_number(const char *text, const char *name, size_t unit, size_t *number)
-{
-	const char *at = strstr(text, name);
-
-	if (at == NULL)
-		return false;
-	*number = strtoull(at + strlen(name), NULL, 10) * unit;
-	return true;
-}
-
-static int read_number(const char *path, size_t *number)
-{
-	char text[32];
-	ssize_t n = read_text(path, text, sizeof(text));
-
-	if (n < 0)
-		return (int)n;
-	if (n == 0 || text[0] < '0' || text[0] > '9')
-		return -EINVAL;
-	*number = strtoull(text, NULL, 10);
-	return 0;
-}
 
 /* Adds the nodes of a list in the kernel's words ("0-3,7"). */
 static void parse_list(const char *text, struct os_nodes *nodes)
@@ -87,7 +41,7 @@ static int allowed_by_proc(struct os_nodes *nodes)
 {
 	static const char name[] = "Mems_allowed_list:\t";
 	char text[8192];
-	ssize_t n = read_text("/proc/self/status", text, sizeof(text));
+	ssize_t n = text__read("/proc/self/status", text, sizeof(text));
 	const char *at;
 
 	if (n < 0)
@@ -111,7 +65,7 @@ int os__nodes_allowed(struct os_nodes *nodes)
 		failed = allowed_by_proc(&allowed);
 	if (failed != 0)
 		return failed;
-	if (read_text("/sys/devices/system/node/has_memory", text, sizeof(text)) > 0) {
+	if (text__read("/sys/devices/system/node/has_memory", text, sizeof(text)) > 0) {
 		parse_list(text, &with_memory);
 		for (size_t i = 0; i < sizeof(allowed.bits) / sizeof(allowed.bits[0]); i++)
 			allowed.bits[i] &= with_memory.bits[i];
@@ -127,11 +81,11 @@ int os__node_memory(int node, size_t *total, size_t *free)
 	size_t node_total, node_free;
 
 	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/meminfo", node);
-	n = read_text(path, text, sizeof(text));
+	n = text__read(path, text, sizeof(text));
 	if (n < 0)
 		return (int)n;
-	if (!find_number(text, "MemTotal:", 1024, &node_total) ||
-		!find_number(text, "MemFree:", 1024, &node_free))
+	if (!text__find(text, "MemTotal:", 1024, &node_total) ||
+		!text__find(text, "MemFree:", 1024, &node_free))
 		return -ENOENT;
 	*total = node_total;
 	*free = node_free;
@@ -140,33 +94,85 @@ int os__node_memory(int node, size_t *total, size_t *free)
 
 /* Kept out of reach of areas that must not wake the OOM killer: what others may fault in while we
    populate a step, at least. */
-static size_t margin(size_t total)
+static size_t after_margin(size_t available, size_t total)
 {
 	enum { MIN_MARGIN = 32 << 20 };
+	size_t margin = total / 64 > MIN_MARGIN ? total / 64 : MIN_MARGIN;
 
-	return total / 64 > MIN_MARGIN ? total / 64 : MIN_MARGIN;
+	return available > margin ? available - margin : 0;
+}
+
+static size_t machine_room(void)
+{
+	char text[4096];
+	struct sysinfo info;
+	size_t available;
+
+	if (sysinfo(&info) != 0)
+		return SIZE_MAX;
+	if (text__read("/proc/meminfo", text, sizeof(text)) < 0 ||
+		!text__find(text, "MemAvailable:", 1024, &available))
+		available = info.freeram * info.mem_unit;
+	return after_margin(available, info.totalram * info.mem_unit);
+}
+
+/* As the kernel reckons MemAvailable, for one node: free, and half of what could be reclaimed. */
+static bool node_available(int node, size_t *total, size_t *available)
+{
+	char path[64], text[4096];
+	size_t free, reclaimable[3] = {0, 0, 0};
+
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/meminfo", node);
+	if (text__read(path, text, sizeof(text)) < 0 || !text__find(text, "MemTotal:", 1024, total) ||
+		!text__find(text, "MemFree:", 1024, &free))
+		return false;
+	(void)text__find(text, "Active(file):", 1024, &reclaimable[0]);
+	(void)text__find(text, "Inactive(file):", 1024, &reclaimable[1]);
+	(void)text__find(text, "SReclaimable:", 1024, &reclaimable[2]);
+	*available = free + (reclaimable[0] + reclaimable[1] + reclaimable[2]) / 2;
+	return true;
+}
+
+/* In a cpuset, memory of other nodes is no help. */
+static size_t cpuset_room(void)
+{
+	struct os_nodes allowed, all;
+	size_t sum = 0, sum_total = 0;
+	char text[1024];
+
+	memset(&all, 0, sizeof(all));
+	if (text__read("/sys/devices/system/node/has_memory", text, sizeof(text)) <= 0 ||
+		os__nodes_allowed(&allowed) != 0)
+		return SIZE_MAX;
+	parse_list(text, &all);
+	if (os__nodes_equal(&all, &allowed))
+		return SIZE_MAX;
+	for (int node = os__nodes_next(&allowed, 0); node >= 0; node = os__nodes_next(&allowed, node + 1)) {
+		size_t total, available;
+
+		if (!node_available(node, &total, &available))
+			return SIZE_MAX;
+		sum += available;
+		sum_total += total;
+	}
+	return after_margin(sum, sum_total);
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
 }
 
 size_t os__room(void)
 {
-	char text[4096];
-	struct sysinfo info;
-	size_t available, total;
-
-	if (sysinfo(&info) != 0)
-		return SIZE_MAX;
-	total = info.totalram * info.mem_unit;
-	if (read_text("/proc/meminfo", text, sizeof(text)) < 0 ||
-		!find_number(text, "MemAvailable:", 1024, &available))
-		available = info.freeram * info.mem_unit;
-	return available > margin(total) ? available - margin(total) : 0;
+	return smaller(smaller(machine_room(), cpuset_room()), cgroup__room());
 }
 
 size_t os__huge_page_size(void)
 {
 	size_t size;
 
-	if (read_number("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", &size) != 0)
+	if (text__read_number("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", &size) != 0)
 		return 0;
 	return size;
 }
@@ -180,7 +186,7 @@ static int pool_figure(int node, size_t page_size, const char *what, size_t *fig
 		snprintf(folder, sizeof(folder), "/sys/devices/system/node/node%d", node);
 	snprintf(path, sizeof(path), "%s/hugepages/hugepages-%zukB/%s_hugepages", folder,
 		page_size / 1024, what);
-	return read_number(path, figure);
+	return text__read_number(path, figure);
 }
 
 int os__huge_pool(int node, size_t page_size, size_t *total, size_t *free)

@@ -4,6 +4,7 @@
 
 #include <numa.h>
 #include <numaif.h>
+#include <sys/stat.h>
 
 static struct aml_area *strict;
 
@@ -150,6 +151,125 @@ static void info_asks_for_commit(void **state)
 	assert_true(info.available > 0);
 }
 
+/* Memory control groups */
+
+#define GROUP_SIZE (64 * MIB)
+
+static bool write_text(const char *folder, const char *name, const char *text)
+{
+	char path[600];
+	int fd;
+	bool written;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	fd = open(path, O_WRONLY);
+	if (fd < 0)
+		return false;
+	written = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	close(fd);
+	return written;
+}
+
+/* A group below our own with a limit; false where that is not allowed. */
+static bool make_group(char *folder, size_t size)
+{
+	static const char *const versions[][3] = {
+		{"0::", "/sys/fs/cgroup", "memory.max"},
+		{":memory:", "/sys/fs/cgroup/memory", "memory.limit_in_bytes"},
+	};
+	char line[512], limit[32];
+
+	snprintf(limit, sizeof(limit), "%zu", GROUP_SIZE);
+	for (int i = 0; i < 2; i++) {
+		FILE *file = fopen("/proc/self/cgroup", "r");
+		bool made = false;
+
+		while (file != NULL && !made && fgets(line, sizeof(line), file) != NULL) {
+			char *path = strstr(line, versions[i][0]);
+
+			if (path == NULL)
+				continue;
+			path += strlen(versions[i][0]);
+			path[strcspn(path, "\n")] = '\0';
+			snprintf(folder, size, "%s%s/situs-test-%d", versions[i][1], path, getpid());
+			made = mkdir(folder, 0700) == 0;
+			if (made && !write_text(folder, versions[i][2], limit)) {
+				rmdir(folder);
+				made = false;
+			}
+		}
+		if (file != NULL)
+			fclose(file);
+		if (made)
+			return true;
+	}
+	return false;
+}
+
+struct in_group {
+	const char *folder;
+	const char *place;
+};
+
+static int fill_group(void *arg)
+{
+	const struct in_group *in_group = arg;
+	struct aml_area *area;
+	char pid[32];
+	char *p;
+	size_t n = 0;
+
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	if (!write_text(in_group->folder, "cgroup.procs", pid))
+		return 77;
+	if (aml_area_open(&area, in_group->place) != AML_SUCCESS)
+		return 1;
+	while ((p = aml_area_mmap(area, NULL, MIB)) != NULL && n < 1000) {
+		memset(p, 1, MIB);
+		n++;
+	}
+	if (aml_errno != AML_ENOMEM)
+		return 2;
+	/* Most of the limit was usable. */
+	if (n < 40)
+		return 3;
+	return n < 64 ? 0 : 4;
+}
+
+static void full_group_is_null(const char *place)
+{
+	char folder[600];
+	struct in_group in_group = {folder, place};
+	int result;
+
+	if (!make_group(folder, sizeof(folder)))
+		skip(); /* not root, or no memory controller here */
+	result = in_child(fill_group, &in_group);
+	rmdir(folder);
+	if (result == 77)
+		skip(); /* the group takes no process */
+	assert_int_equal(result, 0);
+}
+
+static void full_memory_group_is_null_and_no_kill(void **state)
+{
+	(void)state;
+	full_group_is_null("node:0,strict");
+}
+
+static void full_memory_group_is_null_on_populated_areas_too(void **state)
+{
+	(void)state;
+	full_group_is_null("any,populate");
+}
+
+static void full_memory_group_is_null_on_shared_memory_too(void **state)
+{
+	(void)state;
+	full_group_is_null("shm:situs-test-group");
+	shm_unlink("/situs-test-group");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +283,9 @@ int main(void)
 		cmocka_unit_test(purge_is_refused),
 		cmocka_unit_test(more_than_the_machine_has_is_enomem_without_a_trace),
 		cmocka_unit_test(info_asks_for_commit),
+		cmocka_unit_test(full_memory_group_is_null_and_no_kill),
+		cmocka_unit_test(full_memory_group_is_null_on_populated_areas_too),
+		cmocka_unit_test(full_memory_group_is_null_on_shared_memory_too),
 	};
 
 	return cmocka_run_group_tests(tests, create, destroy);
