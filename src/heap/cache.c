@@ -14,6 +14,7 @@ enum {
 	CLASS_BLOCKS_MAX = 256,
 	FIRST_CAPACITY = 8,
 	SLOTS_MAX = 4096, /* of one class, whatever the bound */
+	SLOW_CALLS_PER_AGE = 16,
 };
 
 static size_t wanted_blocks(unsigned class)
@@ -105,6 +106,34 @@ static void widen(struct cache *cache, unsigned class)
 		(n < cache->rooms[class].max ? n : cache->rooms[class].max);
 }
 
+/*
+ * A class that stands exactly where it stood the last time is taken to be idle: three quarters of it go
+ * back and it has to earn its room anew. One class at a time, as the thread passes by here, which costs
+ * the fast paths nothing; a thread that does nothing keeps what its bound allows.
+ */
+static void age(struct cache *cache)
+{
+	unsigned class = cache->next_to_age;
+	struct cache_room *room = &cache->rooms[class];
+	size_t n = (size_t)(cache->bins[class].top - room->base);
+
+	if (n != 0 && cache->bins[class].top == room->seen) {
+		size_t half = capacity(cache, class) / 2;
+
+		flush_oldest(cache, class, n - n / 4);
+		if (half >= FIRST_CAPACITY)
+			cache->bins[class].limit = room->base + half;
+	}
+	room->seen = cache->bins[class].top;
+	cache->next_to_age = (class + 1) % size_class__count;
+}
+
+static void count_slow_call(struct cache *cache)
+{
+	if (++cache->n_slow % SLOW_CALLS_PER_AGE == 0)
+		age(cache);
+}
+
 void *cache__refill_and_get(struct cache *cache, unsigned class)
 {
 	struct cache_bin *bin = &cache->bins[class];
@@ -129,6 +158,7 @@ void *cache__refill_and_get(struct cache *cache, unsigned class)
 		*low = *--high;
 		*high = swapped;
 	}
+	count_slow_call(cache);
 	return block;
 }
 
@@ -150,5 +180,7 @@ void cache__put_full(struct cache *cache, unsigned class, void *block)
 		*bin->top++ = block;
 	else
 		arena__free(block); /* this class is not cached */
+	/* Last: it may empty the very bin. */
+	count_slow_call(cache);
 	errno = err;
 }

@@ -32,6 +32,7 @@ struct cache_bin {
 struct cache_room {
 	void **base;
 	size_t max;
+	void **seen; /* top when cache__age last came by */
 };
 
 struct heap_arena;
@@ -42,6 +43,8 @@ struct cache {
 	struct situs_heap *heap;
 	struct heap_arena *arena; /* where refills come from */
 	size_t mapped;            /* bytes of this struct and its slots */
+	unsigned n_slow;          /* refills and overflows so far */
+	unsigned next_to_age;     /* class */
 	void *slots[];
 };
 

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heap/cache.h"
 #include "heap/heap.h"
+#include "heap/thread.h"
 #include "situs.h"
 #include "tests/unit/book_area.h"
 
@@ -394,6 +396,58 @@ static void heaps_by_the_hundred_come_and_go(void **state)
 	}
 }
 
+static void idle_classes_of_a_cache_are_drained(void **state)
+{
+	enum { N = 200 };
+	situs_heap_t *heap = make(&aml_area_linux, 0);
+	void *idle[N];
+	static void *busy[4096];
+
+	(void)state;
+	for (int i = 0; i < N; i++)
+		idle[i] = situs_malloc(heap, 100);
+	for (int i = 0; i < N; i++)
+		situs_free(idle[i]);
+
+	struct cache *cache = thread__cache(heap->owner.number);
+	unsigned class = size_class__of(100);
+
+	assert_true(cache->bins[class].top - cache->rooms[class].base >= N / 2);
+	for (int round = 0; round < 200; round++) {
+		for (int i = 0; i < 4096; i++)
+			busy[i] = situs_malloc(heap, 500);
+		for (int i = 0; i < 4096; i++)
+			situs_free(busy[i]);
+	}
+	assert_true(cache->bins[class].top - cache->rooms[class].base <= 1);
+	situs_heap_destroy(heap);
+}
+
+/* Aging once emptied the bin that an overflow was about to halve, and blocks were freed twice. */
+static void aging_and_overflow_free_no_block_twice(void **state)
+{
+	enum { LIVE = 10000 };
+	situs_heap_t *heap = make(&aml_area_linux, 0);
+	static unsigned char *blocks[LIVE];
+	uint64_t random = 88172645463325252;
+
+	(void)state;
+	for (int i = 0; i < 1000000; i++) {
+		random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+
+		unsigned k = (random >> 32) % LIVE;
+		size_t size = 8 + random % 4089;
+
+		if (blocks[k] != NULL && blocks[k][7] != (k & 0xff))
+			fail_msg("a live block was handed out again");
+		situs_free(blocks[k]);
+		blocks[k] = situs_malloc(heap, size);
+		blocks[k][7] = (unsigned char)k;
+	}
+	check_spaces(heap);
+	situs_heap_destroy(heap);
+}
+
 static void success_leaves_errno_alone(void **state)
 {
 	situs_heap_t *heap = make(&aml_area_linux, 0);
@@ -428,6 +482,8 @@ int main(void)
 		cmocka_unit_test(no_thread_cache_works_too),
 		cmocka_unit_test(decayed_pages_go_back_at_once_when_asked),
 		cmocka_unit_test(heaps_by_the_hundred_come_and_go),
+		cmocka_unit_test(idle_classes_of_a_cache_are_drained),
+		cmocka_unit_test(aging_and_overflow_free_no_block_twice),
 		cmocka_unit_test(success_leaves_errno_alone),
 	};
 
