@@ -24,9 +24,10 @@
 
 enum {
 	STEP = 32 << 20,
-	/* Bytes that may be populated for one look at the machine's room, which costs as much as ten
-	   pages do; well below os__room's margin, and not kept for long. */
-	CREDIT = 8 << 20,
+	/* One look at the machine's room costs as much as a hundred pages do. It is good for a small part
+	   of what it found, and not for long. */
+	CREDIT_MAX = 64 << 20,
+	CREDIT_PART = 16,
 	CREDIT_MS = 10,
 	N_ASKED = 256,
 };
@@ -68,7 +69,8 @@ int strict__check_room(const struct aml_area_data *data, size_t size)
 			linux__size(size).text, linux__size(room).text);
 	if (size > STEP)
 		return AML_SUCCESS;
-	atomic_store(&credit, room - size < CREDIT ? room - size : CREDIT);
+	room = (room - size) / CREDIT_PART;
+	atomic_store(&credit, room < CREDIT_MAX ? room : CREDIT_MAX);
 	atomic_store(&credit_time, now_ms());
 	return AML_SUCCESS;
 }
