@@ -17,6 +17,18 @@
 
 #include "aml.h"
 
+/* ThreadSanitizer maps memory of its own while a test runs, and dictates addresses. */
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#endif
+#endif
+#ifndef UNDER_TSAN
+#define UNDER_TSAN 0
+#endif
+
 #define PAGE ((size_t)sysconf(_SC_PAGESIZE))
 #define MIB ((size_t)1 << 20)
 
