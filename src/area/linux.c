@@ -77,10 +77,18 @@ static int map_pages(void **ptr, const struct aml_area_data *data, void *hint, s
 	return 0;
 }
 
+/* Transparent huge pages: 1 asked for, -1 forbidden, 0 as the system has it. */
+static int thp_advice(const struct aml_area_data *data)
+{
+	if (data->huge_size != 0)
+		return 1;
+	return data->nothp || data->policy == AML_AREA_LINUX_POLICY_STRICT ? -1 : 0;
+}
+
 /* Policy and advice for fresh address space. */
 static int prepare(const struct aml_area_data *data, void *ptr, size_t size)
 {
-	int failed;
+	int advice = thp_advice(data), failed;
 
 	if (data->mode != OS_POLICY_DEFAULT) {
 		failed = os__bind(ptr, size, data->mode, &data->mode_nodes, false);
@@ -89,10 +97,10 @@ static int prepare(const struct aml_area_data *data, void *ptr, size_t size)
 				"%s: the kernel refused to bind %zu bytes: %s", data->head.place, size,
 				os__strerror(failed));
 	}
-	if (data->huge_size != 0 || data->nothp) {
-		failed = os__advise_huge(ptr, size, !data->nothp);
+	if (advice != 0) {
+		failed = os__advise_huge(ptr, size, advice > 0);
 		/* EINVAL: a kernel without transparent huge pages, which has none to forbid either. */
-		if (failed != 0 && !(failed == -EINVAL && data->nothp))
+		if (failed != 0 && !(failed == -EINVAL && advice < 0))
 			return aml__fail(AML_ENOTSUP, "%s: the kernel refused advice on huge pages: %s",
 				data->head.place, os__strerror(failed));
 	}

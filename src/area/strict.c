@@ -11,7 +11,14 @@
  * mmap seals what it filled with BIND: present pages stay, and no later fault can go astray. reserve
  * gives address space that stays under PREFERRED: commit fills it, decommit empties it. It is never
  * sealed, since a seal a commit would cost a kernel mapping an alternation; pages under PREFERRED
- * are not moved by automatic NUMA balancing. What remains, for both: pages that were swapped out, and
+ * are not moved by automatic NUMA balancing.
+ *
+ * Transparent huge pages are forbidden unless the place says `thp'. From Linux 6.12 on, splitting one
+ * (which memory pressure does to those that are partly given back) takes its zero-filled pages away
+ * (mm/huge_memory.c, RMP_USE_SHARED_ZEROPAGE); writing them later faults where the policy says: on a
+ * full node elsewhere, or under BIND into the OOM killer.
+ *
+ * What remains, for both: pages that were swapped out, and
  * (sealed) copies that writing after a fork makes, are the kernel's to place.
  *
  * Failure leaves the range without pages, under the policy it had. No locks of its own.
