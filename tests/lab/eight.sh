@@ -1,5 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# The tests that run on topologies/eight.topo.
+# Four nodes of DRAM and four of HBM: places that are more than one node.
 exec "${SITUS_SRCDIR:-.}/tests/lab/run" eight \
-	attributes kernel_places
+	attributes \
+	kernel_places \
+	areas \
+	'places dram=0-3 hbm=4-7 node:5,strict=5 node:4-7,strict=4-7 tier:fastest=4-7 tier:nearest@2=2 cxl=-'

@@ -1,5 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# The tests that run on topologies/four-plain.topo.
+# Four nodes of which the machine tells distances only.
 exec "${SITUS_SRCDIR:-.}/tests/lab/run" four-plain \
-	attributes kernel_places
+	attributes \
+	kernel_places \
+	areas \
+	'places node:2=2 node:3,strict=3 tier:nearest@0=0 local@1=1 hbm=- gpu=-'

@@ -19,11 +19,20 @@ TESTS += tests/lab/runner.sh tests/lab/topology.sh
 
 if HAVE_CMOCKA
 lab_guest_programs += \
+	tests/lab/guest/areas \
 	tests/lab/guest/attributes \
+	tests/lab/guest/exhaust \
+	tests/lab/guest/fill \
 	tests/lab/guest/hwloc_areas \
-	tests/lab/guest/kernel_places
+	tests/lab/guest/kernel_places \
+	tests/lab/guest/narrow \
+	tests/lab/guest/places
 lab_sources = tests/lab/guest/lab.c tests/lab/guest/lab.h
 lab_libs = $(test_libs) $(HWLOC_LIBS) $(NUMA_LIBS) -lpthread
+
+tests_lab_guest_areas_SOURCES = tests/lab/guest/areas.c $(lab_sources)
+tests_lab_guest_areas_CFLAGS = $(test_cflags)
+tests_lab_guest_areas_LDADD = $(lab_libs)
 
 tests_lab_guest_attributes_SOURCES = tests/lab/guest/attributes.c $(lab_sources)
 tests_lab_guest_attributes_CFLAGS = $(test_cflags)
@@ -37,12 +46,29 @@ tests_lab_guest_kernel_places_SOURCES = tests/lab/guest/kernel_places.c $(lab_so
 tests_lab_guest_kernel_places_CFLAGS = $(test_cflags)
 tests_lab_guest_kernel_places_LDADD = $(lab_libs)
 
+tests_lab_guest_fill_SOURCES = tests/lab/guest/fill.c $(lab_sources)
+tests_lab_guest_fill_CFLAGS = $(test_cflags)
+tests_lab_guest_fill_LDADD = $(lab_libs)
+
+tests_lab_guest_exhaust_SOURCES = tests/lab/guest/exhaust.c $(lab_sources)
+tests_lab_guest_exhaust_CFLAGS = $(test_cflags)
+tests_lab_guest_exhaust_LDADD = $(lab_libs)
+
+tests_lab_guest_places_SOURCES = tests/lab/guest/places.c $(lab_sources)
+tests_lab_guest_places_CFLAGS = $(test_cflags)
+tests_lab_guest_places_LDADD = $(lab_libs)
+
+tests_lab_guest_narrow_SOURCES = tests/lab/guest/narrow.c $(lab_sources)
+tests_lab_guest_narrow_CFLAGS = $(test_cflags)
+tests_lab_guest_narrow_LDADD = $(lab_libs)
+
 check_PROGRAMS += $(lab_guest_programs)
 
 lab_suites += \
 	tests/lab/two.sh \
 	tests/lab/four-hmat.sh \
 	tests/lab/four-plain.sh \
+	tests/lab/exhaust.sh \
 	tests/lab/eight.sh \
 	tests/lab/hbm-only.sh \
 	tests/lab/hwloc.sh \

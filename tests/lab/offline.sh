@@ -1,5 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# The tests that run on topologies/offline.topo.
+# Memory that is taken away while heaps use it.
 exec "${SITUS_SRCDIR:-.}/tests/lab/run" offline \
-	attributes kernel_places
+	attributes \
+	kernel_places \
+	areas \
+	narrow

@@ -205,6 +205,7 @@ class Topology:
         for node in self.nodes:
             result[f"LAB_MEMORY_{node.number}"] = node.memory
             result[f"LAB_CPUS_{node.number}"] = node.cpus
+            result[f"LAB_HOTPLUG_{node.number}"] = int(node.hotplug)
             result[f"LAB_NEAR_{node.number}"] = node.number if node.near is None else node.near
         for kind, table in self.rows.items():
             for row, values in table.items():

@@ -1,5 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# The tests that run on topologies/two.topo.
+# Two plain nodes: what needs no more than that, and places of which the machine knows nothing.
 exec "${SITUS_SRCDIR:-.}/tests/lab/run" two \
-	attributes kernel_places
+	attributes \
+	kernel_places \
+	areas \
+	'places node:0=0 node:1,strict=1 local@1=1 tier:nearest@0=0 node:0-1,interleave=0-1 hbm=- cxl=- gpu=- node:2=-'

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/lab/guest/lab.h"
@@ -80,25 +81,40 @@ int lab_only_node(lab_nodes_t nodes)
 	return nodes && !(nodes & (nodes - 1)) ? __builtin_ctzll(nodes) : -1;
 }
 
+void lab_census_end(struct lab_census *census)
+{
+	int status[sizeof(census->pages) / sizeof(census->pages[0])];
+
+	if (move_pages(0, census->n, census->pages, NULL, status, 0))
+		fail_msg("move_pages: %s", strerror(errno));
+	for (size_t i = 0; i < census->n; i++)
+		if (status[i] >= 0 && status[i] < LAB_MAX_NODES)
+			census->on_node[status[i]] += LAB_PAGE;
+	census->n = 0;
+}
+
+void lab_census_add(struct lab_census *census, const void *start, size_t size)
+{
+	uintptr_t page = (uintptr_t)start & ~(LAB_PAGE - 1);
+
+	for (; page < (uintptr_t)start + size; page += LAB_PAGE) {
+		if (page == census->last)
+			continue;
+		if (census->n == sizeof(census->pages) / sizeof(census->pages[0]))
+			lab_census_end(census);
+		census->last = page;
+		census->pages[census->n++] = (void *)page;
+	}
+}
+
 void lab_pages(const void *start, size_t size, size_t on_node[LAB_MAX_NODES])
 {
-	enum { BATCH = 1024 };
-	uintptr_t page = (uintptr_t)start & ~(LAB_PAGE - 1);
-	uintptr_t end = (uintptr_t)start + size;
+	struct lab_census census = {.n = 0};
 
-	while (page < end) {
-		void *pages[BATCH];
-		int status[BATCH];
-		unsigned long n = 0;
-
-		for (; n < BATCH && page < end; n++, page += LAB_PAGE)
-			pages[n] = (void *)page;
-		if (move_pages(0, n, pages, NULL, status, 0))
-			fail_msg("move_pages: %s", strerror(errno));
-		for (unsigned long i = 0; i < n; i++)
-			if (status[i] >= 0 && status[i] < LAB_MAX_NODES)
-				on_node[status[i]] += LAB_PAGE;
-	}
+	lab_census_add(&census, start, size);
+	lab_census_end(&census);
+	for (int node = 0; node < LAB_MAX_NODES; node++)
+		on_node[node] += census.on_node[node];
 }
 
 static size_t split_by(const size_t on_node[LAB_MAX_NODES], lab_nodes_t nodes, size_t *inside)
@@ -110,6 +126,11 @@ static size_t split_by(const size_t on_node[LAB_MAX_NODES], lab_nodes_t nodes, s
 	if (inside)
 		*inside = in;
 	return out;
+}
+
+size_t lab_census_astray(const struct lab_census *census, lab_nodes_t nodes, size_t *inside)
+{
+	return split_by(census->on_node, nodes, inside);
 }
 
 size_t lab_astray(const void *start, size_t size, lab_nodes_t nodes, size_t *inside)
@@ -179,6 +200,41 @@ int lab_write(const char *path, const char *text)
 	if (fd >= 0)
 		close(fd);
 	return err;
+}
+
+#define CGROUP "/sys/fs/cgroup/lab"
+
+static void move_to(const char *procs)
+{
+	int err = lab_write(procs, "0");
+
+	if (err)
+		fail_msg("%s: %s", procs, strerror(-err));
+}
+
+void lab_cgroup_enter(void)
+{
+	rmdir(CGROUP);
+	if (mkdir(CGROUP, 0755))
+		fail_msg("%s: %s", CGROUP, strerror(errno));
+	move_to(CGROUP "/cgroup.procs");
+}
+
+void lab_cgroup_leave(void)
+{
+	move_to("/sys/fs/cgroup/cgroup.procs");
+	rmdir(CGROUP);
+}
+
+void lab_cgroup_write(const char *file, const char *text)
+{
+	char path[128];
+	int err;
+
+	snprintf(path, sizeof(path), CGROUP "/%s", file);
+	err = lab_write(path, text);
+	if (err)
+		fail_msg("%s: %s", path, strerror(-err));
 }
 
 size_t lab_free(int node)

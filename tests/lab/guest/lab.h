@@ -54,11 +54,34 @@ size_t lab_astray(const void *start, size_t size, lab_nodes_t nodes, size_t *ins
 /* The same for the whole mapping that holds `address`, by numa_maps. */
 size_t lab_mapping_astray(const void *address, lab_nodes_t nodes, size_t *inside);
 
+/*
+ * Where many blocks lie, asked for in batches: neighbours of one page cost one question. Zeroed at
+ * first; add blocks, then end; on_node counts bytes of pages that are present.
+ */
+struct lab_census {
+	size_t on_node[LAB_MAX_NODES];
+	void *pages[1024];
+	size_t n;
+	uintptr_t last;
+};
+void lab_census_add(struct lab_census *census, const void *start, size_t size);
+void lab_census_end(struct lab_census *census);
+
+/* Bytes counted outside `nodes`, those on them in *inside (may be NULL). */
+size_t lab_census_astray(const struct lab_census *census, lab_nodes_t nodes, size_t *inside);
+
 /* A sysfs or procfs file's first number after `label` ("" for its first number). */
 unsigned long lab_read_number(const char *path, const char *label);
 
 /* Writes `text` to a sysfs, procfs or cgroupfs file; 0 or -errno. */
 int lab_write(const char *path, const char *text);
+
+/* This process goes into a cgroup of its own, made afresh, and back into the root. */
+void lab_cgroup_enter(void);
+void lab_cgroup_leave(void);
+
+/* Writes a file of that cgroup, such as memory.max. */
+void lab_cgroup_write(const char *file, const char *text);
 
 /* Free bytes of a node. */
 size_t lab_free(int node);
