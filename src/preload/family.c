@@ -2,8 +2,8 @@
 /*
  * family.c - malloc and its kin, drawn from the program's heap.
  *
- * A block belongs to whoever situs_heap_of names; NULL means the C library made it. Every function
- * asks that first, so blocks from before the heap was ready, from another size range and of heaps
+ * A block belongs to the owner that the page map names; none means the C library made it. Every
+ * function asks that first, so blocks from before the heap was ready, from another size range and of heaps
  * that the program made itself may meet any of these functions. free never changes errno; the others
  * set it to ENOMEM or EINVAL on failure only.
  */
@@ -54,16 +54,11 @@ PUBLIC void *calloc(size_t n, size_t size)
 
 PUBLIC void free(void *ptr)
 {
-	int saved;
-
-	if (!ptr)
-		return;
-	saved = errno;
-	if (situs_heap_of(ptr))
+	/* Both keep errno. */
+	if (preload__owner(ptr))
 		situs_free(ptr);
 	else
 		__libc_free(ptr);
-	errno = saved;
 }
 
 /* Moves a block between the heap and the C library. The old block is intact on failure. */
@@ -80,7 +75,8 @@ static void *move(void *ptr, size_t old_size, situs_heap_t *to, size_t size)
 
 PUBLIC void *realloc(void *ptr, size_t size)
 {
-	situs_heap_t *owner, *heap;
+	struct owner *owner;
+	situs_heap_t *heap;
 
 	if (!ptr)
 		return malloc(size);
@@ -88,13 +84,14 @@ PUBLIC void *realloc(void *ptr, size_t size)
 		free(ptr);
 		return NULL;
 	}
-	owner = situs_heap_of(ptr);
+	owner = preload__owner(ptr);
 	heap = preload__heap_for(size);
 	if (!owner)
 		return heap ? move(ptr, system__usable_size(ptr), heap, size) : __libc_realloc(ptr, size);
-	if (!heap && owner == atomic_load_explicit(&preload.heap, memory_order_relaxed))
+	if (!heap && owner->heap == atomic_load_explicit(&preload.heap, memory_order_relaxed))
 		return move(ptr, situs_usable_size(ptr), NULL, size);
-	return situs_realloc(owner, ptr, size);
+	/* The program's own heaps keep their blocks. */
+	return situs_realloc(owner->heap, ptr, size);
 }
 
 PUBLIC void *reallocarray(void *ptr, size_t n, size_t size)
@@ -190,7 +187,7 @@ PUBLIC size_t malloc_usable_size(void *ptr)
 {
 	if (!ptr)
 		return 0;
-	return situs_heap_of(ptr) ? situs_usable_size(ptr) : system__usable_size(ptr);
+	return preload__owner(ptr) ? situs_usable_size(ptr) : system__usable_size(ptr);
 }
 
 PUBLIC int malloc_trim(size_t pad)

@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "heap/thread.h"
+#include "hooks/owner.h"
 #include "situs.h"
 
 /*
@@ -24,14 +26,19 @@ extern struct preload preload;
 /* The heap a block of that size is drawn from; NULL: the C library's. */
 static inline situs_heap_t *preload__heap_for(size_t size)
 {
-	situs_heap_t *heap = atomic_load_explicit(&preload.heap, memory_order_acquire), *bound;
+	situs_heap_t *heap = atomic_load_explicit(&preload.heap, memory_order_acquire);
+	situs_heap_t *bound = thread__self->bound;
 
-	if (!heap)
-		return NULL;
-	bound = situs_thread_heap();
-	if (bound)
+	if (__builtin_expect(bound != NULL, 0))
 		return bound;
 	return size >= preload.size_min && size <= preload.size_max ? heap : NULL;
+}
+
+/* The owner of a block, or NULL where the C library made it. A block of an arena that the program made
+   itself has an owner without a heap. */
+static inline struct owner *preload__owner(const void *ptr)
+{
+	return owner__of_word(pagemap__get_masked(ptr));
 }
 
 #endif
