@@ -5,6 +5,17 @@
  */
 #include "amm/map.h"
 
+enum {
+	AHEAD = 8, /* entries between what is visited and what is fetched */
+};
+
+/* The callback will want the entry, which lies anywhere. */
+static inline void prefetch_ahead(const struct cursor *c)
+{
+	if (c->slot[0] + AHEAD < c->node[0]->n)
+		__builtin_prefetch(c->node[0]->leaf.entry[c->slot[0] + AHEAD]);
+}
+
 int amm_iterate_gen(amm_t *amm, amm_iterate_func *func, void *arg, amm_addr_t addr, amm_size_t size,
 	int flags, int flagmask)
 {
@@ -20,6 +31,9 @@ int amm_iterate_gen(amm_t *amm, amm_iterate_func *func, void *arg, amm_addr_t ad
 	while (tree__seek_match(amm, &c, flags, flagmask, true) && cursor__start(&c) < addr + size) {
 		amm_addr_t end = cursor__end(amm, &c);
 		size_t edits = amm->memory->edits;
+
+		prefetch_ahead(&c);
+
 		int result = func(amm, cursor__entry(&c), arg);
 
 		if (result != 0)

@@ -11,13 +11,12 @@ enum {
 	INNER_MAX = 4,
 #else
 	LEAF_MAX = (PAIRS_NODE_SIZE - 16) / 16,
-	INNER_MAX = (PAIRS_NODE_SIZE - 16) / 40,
+	INNER_MAX = (PAIRS_NODE_SIZE - 16) / 48,
 #endif
-	LEVELS = 64,
 };
 
 struct bounds {
-	uintptr_t x_max, y_min;
+	uintptr_t end_max, low_min, room_max;
 };
 
 struct pairs_node {
@@ -39,19 +38,28 @@ static bool is_below(struct pair p, struct pair q)
 	return p.a < q.a || (p.a == q.a && p.b < q.b);
 }
 
-static uintptr_t x_of(const struct pairs *set, struct pair p)
+static struct bounds bounds_of_pair(const struct pairs *set, struct pair p)
 {
-	return set->kind == PAIRS_START_SIZE ? p.b : p.a + p.b;
+	uintptr_t start = set->kind == PAIRS_BY_START ? p.a : p.b;
+	uintptr_t size = set->kind == PAIRS_BY_START ? p.b : p.a;
+	uintptr_t up = (set->align_off - start) & set->align_mask;
+
+	if (up >= size)
+		return (struct bounds){start + size, UINTPTR_MAX, 0};
+	return (struct bounds){start + size, start + up, size - up};
 }
 
-static uintptr_t y_of(const struct pairs *set, struct pair p)
+static inline bool meets(const struct bounds *bounds, const struct pairs_wanted *wanted)
 {
-	return set->kind == PAIRS_START_SIZE ? 0 : p.b;
+	return bounds->end_max >= wanted->end_min && bounds->low_min <= wanted->low_max &&
+		bounds->room_max >= wanted->room_min;
 }
 
-void pairs__init(struct pairs *set, enum pairs_kind kind, struct pool *pool)
+void pairs__init(struct pairs *set, enum pairs_kind kind, uintptr_t align_mask, uintptr_t align_off,
+	struct pool *pool)
 {
-	*set = (struct pairs){.kind = kind, .pool = pool};
+	*set = (struct pairs){
+		.kind = kind, .align_mask = align_mask, .align_off = align_off, .pool = pool};
 }
 
 static void clear(struct pairs *set, struct pairs_node *node)
@@ -65,7 +73,7 @@ void pairs__clear(struct pairs *set)
 {
 	if (set->height > 0)
 		clear(set, set->root);
-	pairs__init(set, set->kind, set->pool);
+	pairs__init(set, set->kind, set->align_mask, set->align_off, set->pool);
 }
 
 /* How many of the node's keys are below p, or (with `or_equal`) not above it. */
@@ -96,17 +104,23 @@ static unsigned child_of(const struct pairs_node *node, struct pair p)
 	return n == 0 ? 0 : n - 1;
 }
 
+/* Widens bounds to take in others. */
+static void widen(struct bounds *all, const struct bounds *one)
+{
+	all->end_max = one->end_max > all->end_max ? one->end_max : all->end_max;
+	all->low_min = one->low_min < all->low_min ? one->low_min : all->low_min;
+	all->room_max = one->room_max > all->room_max ? one->room_max : all->room_max;
+}
+
 static struct bounds bounds_of(const struct pairs *set, const struct pairs_node *node)
 {
-	struct bounds all = {0, UINTPTR_MAX};
+	struct bounds all = {0, UINTPTR_MAX, 0};
 
 	for (unsigned i = 0; i < node->n; i++) {
-		struct bounds one = node->level > 0
-			? node->bounds[i]
-			: (struct bounds){x_of(set, node->key[i]), y_of(set, node->key[i])};
+		struct bounds one =
+			node->level > 0 ? node->bounds[i] : bounds_of_pair(set, node->key[i]);
 
-		all.x_max = one.x_max > all.x_max ? one.x_max : all.x_max;
-		all.y_min = one.y_min < all.y_min ? one.y_min : all.y_min;
+		widen(&all, &one);
 	}
 	return all;
 }
@@ -146,11 +160,15 @@ static bool is_full(const struct pairs_node *node)
 	return node->n == (node->level == 0 ? (unsigned)LEAF_MAX : (unsigned)INNER_MAX);
 }
 
-/* Splits the full child at `slot` of a node that has room. */
-static void split_child(struct pairs *set, struct pairs_node *node, unsigned slot)
+/*
+ * Splits the full child at `slot` of a node that has room, for a pair that is about to go there. One
+ * behind all others is probably not the last such: the left half stays full.
+ */
+static void split_child(struct pairs *set, struct pairs_node *node, unsigned slot, struct pair pair)
 {
 	struct pairs_node *left = node->child[slot], *right = new_node(set, left->level);
-	unsigned n_left = left->n / 2, n = left->n - n_left;
+	unsigned n_left = count_below(left, pair, false) == left->n ? left->n - 1 : left->n / 2;
+	unsigned n = left->n - n_left;
 
 	if (left->level == 0) {
 		memcpy(right->key, left->key + n_left, n * sizeof(left->key[0]));
@@ -199,20 +217,17 @@ int pairs__insert(struct pairs *set, struct pair pair)
 		grow(set);
 
 	struct pairs_node *node = set->root;
-	uintptr_t x = x_of(set, pair), y = y_of(set, pair);
+	struct bounds bounds = bounds_of_pair(set, pair);
 
 	/* Full nodes are split on the way down, so that there is always room above. */
 	while (node->level > 0) {
 		unsigned slot = child_of(node, pair);
 
 		if (is_full(node->child[slot])) {
-			split_child(set, node, slot);
+			split_child(set, node, slot, pair);
 			slot = child_of(node, pair);
 		}
-		if (x > node->bounds[slot].x_max)
-			node->bounds[slot].x_max = x;
-		if (y < node->bounds[slot].y_min)
-			node->bounds[slot].y_min = y;
+		widen(&node->bounds[slot], &bounds);
 		node = node->child[slot];
 	}
 	insert_into_leaf(node, pair);
@@ -234,14 +249,14 @@ static void erase_from(struct pairs *set, struct pairs_node *node, struct pair p
 
 	unsigned slot = child_of(node, pair);
 	struct pairs_node *child = node->child[slot];
-	struct bounds *bounds = &node->bounds[slot];
+	struct bounds *bounds = &node->bounds[slot], gone = bounds_of_pair(set, pair);
 
 	erase_from(set, child, pair);
 	if (child->n == 0) {
 		pool__put(set->pool, child);
 		close_child(node, slot);
-	} else if (x_of(set, pair) == bounds->x_max ||
-		(set->kind == PAIRS_SIZE_START && pair.b == bounds->y_min)) {
+	} else if (gone.end_max == bounds->end_max || gone.low_min == bounds->low_min ||
+		gone.room_max == bounds->room_max) {
 		*bounds = bounds_of(set, child);
 	}
 }
@@ -267,51 +282,55 @@ void pairs__erase(struct pairs *set, struct pair pair)
 /* Search */
 
 static bool first_in(const struct pairs *set, const struct pairs_node *node, struct pair from,
-	uintptr_t x_min, uintptr_t y_max, struct pair *found)
+	const struct pairs_wanted *wanted, struct pair *found)
 {
 	if (node->level == 0) {
 		for (unsigned i = count_below(node, from, false); i < node->n; i++) {
-			struct pair p = node->key[i];
+			struct bounds bounds = bounds_of_pair(set, node->key[i]);
 
-			if (x_of(set, p) >= x_min && y_of(set, p) <= y_max) {
-				*found = p;
+			if (meets(&bounds, wanted)) {
+				*found = node->key[i];
 				return true;
 			}
 		}
 		return false;
 	}
 	for (unsigned i = child_of(node, from); i < node->n; i++)
-		if (node->bounds[i].x_max >= x_min && node->bounds[i].y_min <= y_max &&
-			first_in(set, node->child[i], from, x_min, y_max, found))
+		if (meets(&node->bounds[i], wanted) &&
+			first_in(set, node->child[i], from, wanted, found))
 			return true;
 	return false;
 }
 
-bool pairs__first(const struct pairs *set, struct pair from, uintptr_t x_min, uintptr_t y_max,
+bool pairs__first(const struct pairs *set, struct pair from, const struct pairs_wanted *wanted,
 	struct pair *found)
 {
-	return set->height > 0 && first_in(set, set->root, from, x_min, y_max, found);
+	return set->height > 0 && first_in(set, set->root, from, wanted, found);
 }
 
 static bool last_in(const struct pairs *set, const struct pairs_node *node, struct pair from,
-	uintptr_t x_min, struct pair *found)
+	const struct pairs_wanted *wanted, struct pair *found)
 {
 	if (node->level == 0) {
-		for (unsigned n = count_below(node, from, true); n > 0; n--)
-			if (x_of(set, node->key[n - 1]) >= x_min) {
+		for (unsigned n = count_below(node, from, true); n > 0; n--) {
+			struct bounds bounds = bounds_of_pair(set, node->key[n - 1]);
+
+			if (meets(&bounds, wanted)) {
 				*found = node->key[n - 1];
 				return true;
 			}
+		}
 		return false;
 	}
 	for (unsigned n = child_of(node, from) + 1; n > 0; n--)
-		if (node->bounds[n - 1].x_max >= x_min &&
-			last_in(set, node->child[n - 1], from, x_min, found))
+		if (meets(&node->bounds[n - 1], wanted) &&
+			last_in(set, node->child[n - 1], from, wanted, found))
 			return true;
 	return false;
 }
 
-bool pairs__last(const struct pairs *set, struct pair from, uintptr_t x_min, struct pair *found)
+bool pairs__last(const struct pairs *set, struct pair from, const struct pairs_wanted *wanted,
+	struct pair *found)
 {
-	return set->height > 0 && last_in(set, set->root, from, x_min, found);
+	return set->height > 0 && last_in(set, set->root, from, wanted, found);
 }

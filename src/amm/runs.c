@@ -7,18 +7,30 @@
 #include "amm/pairs.h"
 
 enum {
+#ifdef AMM_SMALL_NODES /* tests: every limit is reached */
+	RUNS_MAX = 3,
+	IDLE_MIN = 8,
+	CANDIDATES_MAX = 2,
+#else
 	/* Indices that a map keeps; the one asked for least recently makes way. */
 	RUNS_MAX = 16,
 	/* Changes that an index may sleep through besides the map's count. */
-	IDLE_MIN = 1024,
+	IDLE_MIN = 64,
+	/* Runs tried for an alignment before it gets an index. */
+	CANDIDATES_MAX = 8,
+#endif
 };
 
 struct runs {
 	struct runs *next;
 	int flags, mask;
+	amm_addr_t align_mask, align_off;
 	size_t n_idle; /* changes noted since somebody asked */
+	bool has_by_size;
 	struct pairs by_start, by_size;
 };
+
+static const struct pairs_wanted anything = {0, UINTPTR_MAX, 0};
 
 /* Indices: made, found, dropped */
 
@@ -54,7 +66,7 @@ static int add(struct runs *runs, amm_addr_t start, amm_addr_t end)
 
 	if (pairs__insert(&runs->by_start, by_start) != 0)
 		return -ENOMEM;
-	if (pairs__insert(&runs->by_size, by_size) != 0) {
+	if (runs->has_by_size && pairs__insert(&runs->by_size, by_size) != 0) {
 		pairs__erase(&runs->by_start, by_start);
 		return -ENOMEM;
 	}
@@ -64,7 +76,8 @@ static int add(struct runs *runs, amm_addr_t start, amm_addr_t end)
 static void take_out(struct runs *runs, struct pair run)
 {
 	pairs__erase(&runs->by_start, run);
-	pairs__erase(&runs->by_size, (struct pair){run.b, run.a});
+	if (runs->has_by_size)
+		pairs__erase(&runs->by_size, (struct pair){run.b, run.a});
 }
 
 /* Collects the runs that the map has. */
@@ -85,7 +98,27 @@ static int fill(const amm_t *amm, struct runs *runs)
 	return 0;
 }
 
-static struct runs *make(amm_t *amm, int flags, int mask)
+/* by_size out of by_start. */
+static int fill_by_size(struct runs *runs)
+{
+	struct pair run, from = {0, 0};
+
+	runs->has_by_size = true;
+	while (pairs__first(&runs->by_start, from, &anything, &run)) {
+		if (pairs__insert(&runs->by_size, (struct pair){run.b, run.a}) != 0)
+			return -ENOMEM;
+		from.a = run.a + 1;
+	}
+	return 0;
+}
+
+static bool is_for(const struct runs *runs, const struct query *q, amm_addr_t align_mask)
+{
+	return runs->flags == q->flags && runs->mask == q->mask && runs->align_mask == align_mask &&
+		runs->align_off == (q->align_off & align_mask);
+}
+
+static struct runs *make(amm_t *amm, const struct query *q, amm_addr_t align_mask)
 {
 	struct amm_memory *memory = amm->memory;
 
@@ -93,39 +126,59 @@ static struct runs *make(amm_t *amm, int flags, int mask)
 		return NULL;
 
 	struct runs *runs = pool__get(&memory->run_heads);
+	amm_addr_t align_off = q->align_off & align_mask;
 
-	*runs = (struct runs){.next = memory->runs, .flags = flags, .mask = mask};
-	pairs__init(&runs->by_start, PAIRS_START_SIZE, &memory->pairs);
-	pairs__init(&runs->by_size, PAIRS_SIZE_START, &memory->pairs);
+	*runs = (struct runs){
+		.next = memory->runs,
+		.flags = q->flags,
+		.mask = q->mask,
+		.align_mask = align_mask,
+		.align_off = align_off,
+	};
+	pairs__init(&runs->by_start, PAIRS_BY_START, align_mask, align_off, &memory->pairs);
+	pairs__init(&runs->by_size, PAIRS_BY_SIZE, align_mask, align_off, &memory->pairs);
 	memory->runs = runs;
-	if (fill(amm, runs) != 0) {
-		drop(amm, &memory->runs);
-		return NULL;
-	}
-	return runs;
+	if (fill(amm, runs) == 0)
+		return runs;
+	drop(amm, &memory->runs);
+	return NULL;
 }
 
-/* The index for (flags, mask), made if need be, in front of the list; NULL: no memory. */
-static struct runs *get(amm_t *amm, int flags, int mask)
+/* The index for the query, made if need be, in front of the list; NULL: no memory. */
+static struct runs *get(amm_t *amm, const struct query *q, amm_addr_t align_mask)
 {
 	struct amm_memory *memory = amm->memory;
+	struct runs *runs = NULL;
 	int n = 0;
 
 	for (struct runs **place = &memory->runs; *place != NULL; place = &(*place)->next) {
-		struct runs *runs = *place;
-
-		if (runs->flags == flags && runs->mask == mask) {
+		if (is_for(*place, q, align_mask)) {
+			runs = *place;
 			*place = runs->next;
 			runs->next = memory->runs;
 			memory->runs = runs;
-			return runs;
+			break;
 		}
 		if (++n == RUNS_MAX) {
 			drop(amm, place);
 			break;
 		}
 	}
-	return make(amm, flags, mask);
+	if (runs == NULL)
+		runs = make(amm, q, align_mask);
+	if (runs != NULL && q->best && !runs->has_by_size && fill_by_size(runs) != 0) {
+		drop(amm, &memory->runs);
+		return NULL;
+	}
+	return runs;
+}
+
+bool runs__has(const amm_t *amm, const struct query *q)
+{
+	for (const struct runs *runs = amm->memory->runs; runs != NULL; runs = runs->next)
+		if (is_for(runs, q, 0) || is_for(runs, q, q->align_mask))
+			return true;
+	return false;
 }
 
 /* Keeping them true */
@@ -133,7 +186,7 @@ static struct runs *get(amm_t *amm, int flags, int mask)
 /* The run that holds or precedes addr. */
 static bool run_before(const struct runs *runs, amm_addr_t addr, struct pair *run)
 {
-	return pairs__last(&runs->by_start, (struct pair){addr, UINTPTR_MAX}, 0, run);
+	return pairs__last(&runs->by_start, (struct pair){addr, UINTPTR_MAX}, &anything, run);
 }
 
 /* [start, end) matches now: one run with what it meets. */
@@ -184,89 +237,122 @@ void runs__note(amm_t *amm, amm_addr_t start, amm_addr_t end, int flags)
 	}
 }
 
-/* Asking */
+/*
+ * Asking: 1 found, 0 there is none, -1 none of the first few candidates will do (a query whose
+ * alignment is not the index's).
+ */
 
 static bool fits(const struct query *q, amm_addr_t start, amm_size_t size, amm_addr_t *addr)
 {
 	return query__fit(q, start, start + size, addr);
 }
 
-static bool first_forward(const struct runs *runs, const struct query *q, amm_addr_t *addr)
+static int first_forward(const struct runs *runs, const struct query *q, int patience, amm_addr_t *addr)
 {
+	struct pairs_wanted wanted = {0, UINTPTR_MAX, q->size};
 	struct pair run, from = {q->hint, 0};
 
 	if (run_before(runs, q->hint, &run) && fits(q, run.a, run.b, addr))
-		return true;
-	while (pairs__first(&runs->by_start, from, q->size, UINTPTR_MAX, &run)) {
+		return 1;
+	while (pairs__first(&runs->by_start, from, &wanted, &run)) {
 		if (fits(q, run.a, run.b, addr))
-			return true;
+			return 1;
+		if (--patience == 0)
+			return -1;
 		from.a = run.a + 1;
 	}
-	return false;
+	return 0;
 }
 
-static bool first_backward(const struct runs *runs, const struct query *q, amm_addr_t *addr)
+static int first_backward(const struct runs *runs, const struct query *q, int patience,
+	amm_addr_t *addr)
 {
+	struct pairs_wanted wanted = {0, q->hint, q->size};
 	struct pair run, from = {q->hint, UINTPTR_MAX};
 
-	while (pairs__last(&runs->by_start, from, q->size, &run)) {
+	while (pairs__last(&runs->by_start, from, &wanted, &run)) {
 		if (fits(q, run.a, run.b, addr))
-			return true;
+			return 1;
 		if (run.a == AMM_MINADDR)
-			return false;
+			return 0;
+		if (--patience == 0)
+			return -1;
 		from.a = run.a - 1;
 	}
-	return false;
+	return 0;
 }
 
 /* The smallest of those that end far enough behind the hint; among equals the lowest. */
-static bool best_forward(const struct runs *runs, const struct query *q, amm_addr_t *addr)
+static int best_forward(const struct runs *runs, const struct query *q, int patience, amm_addr_t *addr)
 {
 	struct pair run, from = {q->size, 0};
+	struct pairs_wanted wanted = {0, UINTPTR_MAX, q->size};
 
 	if (q->hint > AMM_MAXADDR - q->size)
-		return false;
-	while (pairs__first(&runs->by_size, from, q->hint + q->size, UINTPTR_MAX, &run)) {
+		return 0;
+	wanted.end_min = q->hint + q->size;
+	while (pairs__first(&runs->by_size, from, &wanted, &run)) {
 		if (fits(q, run.b, run.a, addr))
-			return true;
+			return 1;
+		if (--patience == 0)
+			return -1;
 		from = (struct pair){run.a, run.b + 1};
 	}
-	return false;
+	return 0;
 }
 
 /* The smallest size of which one starts not above the hint; of that size the highest such. */
-static bool best_backward(const struct runs *runs, const struct query *q, amm_addr_t *addr)
+static int best_backward(const struct runs *runs, const struct query *q, int patience, amm_addr_t *addr)
 {
+	struct pairs_wanted wanted = {0, q->hint, q->size};
 	struct pair run, from = {q->size, 0};
 
-	while (pairs__first(&runs->by_size, from, 0, q->hint, &run)) {
+	while (pairs__first(&runs->by_size, from, &wanted, &run)) {
 		amm_size_t size = run.a;
 		struct pair down = {size, q->hint};
 
-		while (pairs__last(&runs->by_size, down, 0, &run) && run.a == size) {
+		while (pairs__last(&runs->by_size, down, &wanted, &run) && run.a == size) {
 			if (fits(q, run.b, size, addr))
-				return true;
+				return 1;
+			if (--patience == 0)
+				return -1;
 			if (run.b == AMM_MINADDR)
 				break;
 			down.b = run.b - 1;
 		}
 		if (size == UINTPTR_MAX)
-			return false;
+			return 0;
 		from.a = size + 1;
 	}
-	return false;
+	return 0;
+}
+
+static int ask(const struct runs *runs, const struct query *q, int patience, amm_addr_t *addr)
+{
+	if (q->best)
+		return q->backward ? best_backward(runs, q, patience, addr)
+				   : best_forward(runs, q, patience, addr);
+	return q->backward ? first_backward(runs, q, patience, addr)
+			   : first_forward(runs, q, patience, addr);
 }
 
 int runs__find(amm_t *amm, const struct query *q, amm_addr_t *addr)
 {
-	struct runs *runs = get(amm, q->flags, q->mask);
+	struct runs *runs = get(amm, q, 0);
 
 	if (runs == NULL)
 		return -1;
 	runs->n_idle = 0;
-	if (q->best)
-		return q->backward ? best_backward(runs, q, addr) : best_forward(runs, q, addr);
-	return q->backward ? first_backward(runs, q, addr) : first_forward(runs, q, addr);
+
+	int found = ask(runs, q, q->align_mask == 0 ? -1 : CANDIDATES_MAX, addr);
+
+	if (found >= 0)
+		return found;
+	runs = get(amm, q, q->align_mask);
+	if (runs == NULL)
+		return -1;
+	runs->n_idle = 0;
+	return ask(runs, q, -1, addr);
 }
 
 /* Checking */
@@ -289,11 +375,13 @@ static int check_one(const amm_t *amm, const struct runs *runs)
 		n++;
 		if (!run_before(runs, start, &run) || run.a != start || run.b != size)
 			return EINVAL;
-		if (!pairs__first(&runs->by_size, (struct pair){size, start}, 0, UINTPTR_MAX, &other) ||
+		if (!runs->has_by_size)
+			continue;
+		if (!pairs__first(&runs->by_size, (struct pair){size, start}, &anything, &other) ||
 			other.a != size || other.b != start)
 			return EINVAL;
 	}
-	return n == runs->by_start.n && n == runs->by_size.n ? 0 : EINVAL;
+	return n == runs->by_start.n && (runs->has_by_size ? n : 0) == runs->by_size.n ? 0 : EINVAL;
 }
 
 int runs__check(const amm_t *amm)
