@@ -17,9 +17,12 @@
 #include "base/error.h"
 
 enum {
-	/* Runs that a first fit looks at before it asks for an index; fewer where there is one. */
+	/* Runs that a first fit looks at before it has an index made. */
+#ifdef AMM_SMALL_NODES
+	PATIENCE = 1,
+#else
 	PATIENCE = 16,
-	PATIENCE_WITH_INDEX = 2,
+#endif
 };
 
 /* The run that holds the cursor's slot or is next behind it; the cursor moves behind the run. */
@@ -105,7 +108,7 @@ static bool walk_first(const amm_t *amm, const struct query *q, long patience, a
 
 static bool find(amm_t *amm, const struct query *q, amm_addr_t *addr)
 {
-	if (!q->best && walk_first(amm, q, runs__has(amm, q) ? PATIENCE_WITH_INDEX : PATIENCE, addr))
+	if (!q->best && !runs__has(amm, q) && walk_first(amm, q, PATIENCE, addr))
 		return true;
 
 	int found = runs__find(amm, q, addr);

@@ -281,6 +281,14 @@ void pairs__erase(struct pairs *set, struct pair pair)
 
 /* Search */
 
+/* The search of a node touches most of its lines: better at once than one after the other. */
+static inline const struct pairs_node *fetch(const struct pairs_node *node)
+{
+	for (size_t i = 0; i < PAIRS_NODE_SIZE; i += 64)
+		__builtin_prefetch((const char *)node + i);
+	return node;
+}
+
 static bool first_in(const struct pairs *set, const struct pairs_node *node, struct pair from,
 	const struct pairs_wanted *wanted, struct pair *found)
 {
@@ -297,7 +305,7 @@ static bool first_in(const struct pairs *set, const struct pairs_node *node, str
 	}
 	for (unsigned i = child_of(node, from); i < node->n; i++)
 		if (meets(&node->bounds[i], wanted) &&
-			first_in(set, node->child[i], from, wanted, found))
+			first_in(set, fetch(node->child[i]), from, wanted, found))
 			return true;
 	return false;
 }
@@ -324,7 +332,7 @@ static bool last_in(const struct pairs *set, const struct pairs_node *node, stru
 	}
 	for (unsigned n = child_of(node, from) + 1; n > 0; n--)
 		if (meets(&node->bounds[n - 1], wanted) &&
-			last_in(set, node->child[n - 1], from, wanted, found))
+			last_in(set, fetch(node->child[n - 1]), from, wanted, found))
 			return true;
 	return false;
 }

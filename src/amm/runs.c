@@ -173,12 +173,17 @@ static struct runs *get(amm_t *amm, const struct query *q, amm_addr_t align_mask
 	return runs;
 }
 
-bool runs__has(const amm_t *amm, const struct query *q)
+static bool exists(const amm_t *amm, const struct query *q, amm_addr_t align_mask)
 {
 	for (const struct runs *runs = amm->memory->runs; runs != NULL; runs = runs->next)
-		if (is_for(runs, q, 0) || is_for(runs, q, q->align_mask))
+		if (is_for(runs, q, align_mask))
 			return true;
 	return false;
+}
+
+bool runs__has(const amm_t *amm, const struct query *q)
+{
+	return exists(amm, q, 0) || exists(amm, q, q->align_mask);
 }
 
 /* Keeping them true */
@@ -336,23 +341,25 @@ static int ask(const struct runs *runs, const struct query *q, int patience, amm
 			   : first_forward(runs, q, patience, addr);
 }
 
+static int ask_index(amm_t *amm, const struct query *q, amm_addr_t align_mask, amm_addr_t *addr)
+{
+	struct runs *runs = get(amm, q, align_mask);
+
+	if (runs == NULL)
+		return -1;
+	runs->n_idle = 0;
+	return ask(runs, q, align_mask == q->align_mask ? -1 : CANDIDATES_MAX, addr);
+}
+
 int runs__find(amm_t *amm, const struct query *q, amm_addr_t *addr)
 {
-	struct runs *runs = get(amm, q, 0);
+	if (q->align_mask != 0 && !exists(amm, q, q->align_mask)) {
+		int found = ask_index(amm, q, 0, addr);
 
-	if (runs == NULL)
-		return -1;
-	runs->n_idle = 0;
-
-	int found = ask(runs, q, q->align_mask == 0 ? -1 : CANDIDATES_MAX, addr);
-
-	if (found >= 0)
-		return found;
-	runs = get(amm, q, q->align_mask);
-	if (runs == NULL)
-		return -1;
-	runs->n_idle = 0;
-	return ask(runs, q, -1, addr);
+		if (found >= 0)
+			return found;
+	}
+	return ask_index(amm, q, q->align_mask, addr);
 }
 
 /* Checking */
