@@ -3,8 +3,9 @@
  * read.c - reading beside one writer, without locks and without a store that others can see.
  *
  * Nodes reachable from amm->published are never written (tree.h). A reader takes the version, then the
- * root, and walks. What it reads is good as long as the version is the same afterwards, for a change
- * raises it before it reuses a single node, and again before it frees an entry. So each word is read
+ * root, and walks. What it reads is good as long as the version is the same afterwards: a change
+ * raises it when it has published its root, before it frees an entry and before the next one reuses a
+ * node that dropped out of the tree. So each word is read
  * first and believed only once the version has been seen unchanged: a child's address before it is
  * followed, since a reused node may hold anything there. Memory of nodes stays mapped and nodes for
  * the life of the map, so the reads themselves are always allowed.

@@ -251,9 +251,7 @@ void tree__begin(amm_t *amm)
 	memory->n_reserved = 0;
 	if (!tree__has_readers(amm))
 		return;
-	/* Readers that began before this store start over; only then nodes are reused. */
-	__atomic_store_n(&amm->version, amm->version + 1, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
+	/* Readers that may still see them started before the last change was published: tree__publish. */
 	while (memory->retired != NULL) {
 		struct node *node = memory->retired;
 
@@ -292,7 +290,10 @@ void tree__publish(amm_t *amm)
 	if (!tree__has_readers(amm))
 		return;
 	__atomic_store_n(&amm->published, amm->root, __ATOMIC_RELEASE);
-	/* Entries are freed next: readers that hold one must notice. */
+	/*
+	 * Readers that began before this store start over: only behind it entries are freed, and
+	 * nodes of the old tree written, by the next change.
+	 */
 	__atomic_store_n(&amm->version, amm->version + 1, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 }

@@ -24,3 +24,4 @@ EXTRA_DIST += tests/unit/test.h
 include tests/unit/area.mk
 include tests/unit/place.mk
 include tests/unit/heap.mk
+include tests/unit/amm.mk

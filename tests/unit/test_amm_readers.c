@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -24,7 +25,7 @@ enum {
 	PIECE_START = 16,
 	PIECE_END = 48,
 	READERS = 2,
-	CHANGES = 20000,
+	CHANGES = 100000,
 	FORKS = 200,
 };
 
@@ -256,6 +257,9 @@ static void owned_give_back(amm_t *amm, amm_entry_t *entry)
 
 static void look_at_owner(const struct amm_range *range, void *owner)
 {
+	/* The entry is gone by the time it is looked at, now and then. */
+	if (range->start % 7 == 0)
+		sched_yield();
 	*(int *)owner = __atomic_load_n(&((struct owned *)range->entry)->owner, __ATOMIC_RELAXED);
 }
 
@@ -282,7 +286,7 @@ static void look_reads_the_entry_that_is_in_the_map(void **state)
 	pthread_t reader;
 	unsigned random = 5;
 	void *n_false;
-	size_t size = sizeof(struct owned) * 100000;
+	size_t size = sizeof(struct owned) * SLOTS * 16;
 
 	(void)state;
 	owned_pool = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

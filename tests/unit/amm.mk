@@ -1,0 +1,22 @@
+# The address map.
+if HAVE_CMOCKA
+amm_tests = tests/unit/test_amm tests/unit/test_amm_space tests/unit/test_amm_readers
+check_PROGRAMS += $(amm_tests)
+TESTS += $(amm_tests)
+
+tests_unit_test_amm_SOURCES = tests/unit/test_amm.c
+tests_unit_test_amm_CFLAGS = $(test_cflags)
+tests_unit_test_amm_LDADD = $(test_libs)
+
+# Through the shared library, as programs see it.
+tests_unit_test_amm_space_SOURCES = tests/unit/test_amm_space.c
+tests_unit_test_amm_space_CFLAGS = $(test_cflags)
+tests_unit_test_amm_space_LDADD = libsitus.la $(CMOCKA_LIBS)
+
+tests_unit_test_amm_readers_SOURCES = tests/unit/test_amm_readers.c
+tests_unit_test_amm_readers_CFLAGS = $(test_cflags)
+tests_unit_test_amm_readers_LDADD = $(test_libs)
+endif
+
+dist_check_SCRIPTS += tests/unit/headers.sh
+TESTS += tests/unit/headers.sh
