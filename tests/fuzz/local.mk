@@ -1,3 +1,4 @@
 # Tests of this kind.
 
 include tests/fuzz/place.mk
+include tests/fuzz/amm.mk
