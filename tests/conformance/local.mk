@@ -25,7 +25,7 @@ endif
 tests_conformance_containers_SOURCES = tests/conformance/containers.cc
 tests_conformance_containers_LDFLAGS = -pthread
 tests_conformance_family_SOURCES = tests/conformance/family.c
-tests_conformance_family_CFLAGS = $(test_cflags) -fno-builtin -Wno-alloc-size-larger-than
+tests_conformance_family_CFLAGS = $(test_cflags) -fno-builtin
 tests_conformance_family_LDADD = $(CMOCKA_LIBS)
 tests_conformance_fork_threads_SOURCES = tests/conformance/fork_threads.c
 tests_conformance_holder_SOURCES = tests/conformance/holder.c

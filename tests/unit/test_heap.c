@@ -428,21 +428,20 @@ static void aging_and_overflow_free_no_block_twice(void **state)
 {
 	enum { LIVE = 10000 };
 	situs_heap_t *heap = make(&aml_area_linux, 0);
-	static unsigned char *blocks[LIVE];
+	static unsigned *blocks[LIVE];
 	uint64_t random = 88172645463325252;
 
 	(void)state;
-	for (int i = 0; i < 1000000; i++) {
+	for (unsigned i = 0; i < 4000000; i++) {
 		random ^= random << 13, random ^= random >> 7, random ^= random << 17;
 
 		unsigned k = (random >> 32) % LIVE;
-		size_t size = 8 + random % 4089;
 
-		if (blocks[k] != NULL && blocks[k][7] != (k & 0xff))
+		if (blocks[k] != NULL && *blocks[k] != k)
 			fail_msg("a live block was handed out again");
 		situs_free(blocks[k]);
-		blocks[k] = situs_malloc(heap, size);
-		blocks[k][7] = (unsigned char)k;
+		blocks[k] = situs_malloc(heap, 8 + (random & 0xffff) % 4089);
+		*blocks[k] = k;
 	}
 	check_spaces(heap);
 	situs_heap_destroy(heap);
