@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/pagemap.h"
@@ -16,7 +17,10 @@
 #include "heap/publish.h"
 #include "heap/thread.h"
 
-enum { PAGE = 4096 };
+enum {
+	PAGE = 4096,
+	PURGE_WAIT_MS = 100, /* a refusal may take this much longer */
+};
 
 static bool is_ours(const struct situs_heap *heap, const void *block)
 {
@@ -66,6 +70,7 @@ static void give_back_unused(struct situs_heap *heap)
 
 	if (cache != NULL)
 		cache__flush(cache);
+	atomic_fetch_add(&heap->n_purging, 1);
 	for (unsigned i = 0; i < heap->n_arenas; i++) {
 		struct heap_arena *arena = atomic_load_explicit(&heap->arenas[i], memory_order_acquire);
 
@@ -74,6 +79,10 @@ static void give_back_unused(struct situs_heap *heap)
 			arena__purge(arena->index);
 		}
 	}
+	atomic_fetch_sub(&heap->n_purging, 1);
+	/* An arena that another thread is purging was passed over: what comes of it counts too. */
+	for (int ms = 0; atomic_load(&heap->n_purging) != 0 && ms < PURGE_WAIT_MS; ms++)
+		usleep(1000);
 }
 
 static void refuse(struct situs_heap *heap, size_t size)

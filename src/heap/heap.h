@@ -45,6 +45,7 @@ struct situs_heap {
 	/* Atomic */
 	struct space_account account;
 	_Atomic(uint64_t) n_failures;
+	_Atomic(unsigned) n_purging; /* threads that are giving unused memory back */
 
 	struct situs_heap *next_named; /* under named.c's lock */
 	struct situs_heap *next, **link_to_this; /* under the registry's lock */
