@@ -5,6 +5,13 @@ check_PROGRAMS += $(heap_tests)
 TESTS += $(heap_tests)
 EXTRA_DIST += tests/unit/book_area.h
 
+dist_check_SCRIPTS += tests/unit/hostile.sh tests/unit/mallocs.sh
+TESTS += tests/unit/hostile.sh
+if !SANITIZED
+# A sanitizer's runtime brings the process's malloc.
+TESTS += tests/unit/mallocs.sh
+endif
+
 tests_unit_test_exact_SOURCES = tests/unit/test_exact.c
 tests_unit_test_exact_CFLAGS = $(test_cflags)
 tests_unit_test_exact_LDADD = $(test_libs)

@@ -14,7 +14,7 @@
 #include "heap/heap.h"
 #include "situs.h"
 
-enum { N_THREADS = 4, N_FORKS = 400, CHILD_SECONDS = 60 };
+enum { N_THREADS = 8, N_FORKS = 400, CHILD_SECONDS = 60 };
 
 static situs_heap_t *heaps[2];
 static atomic_bool stop;

@@ -57,9 +57,15 @@ static void stale_and_foreign_arena_indices_are_refused(void **state)
 static void bound_arena_is_busy_and_stays_usable(void **state)
 {
 	unsigned arena, before;
-	size_t size = sizeof(before);
+	size_t size = sizeof(before), length = sizeof(const char *);
+	const char *percpu;
 
 	(void)state;
+	assert_int_equal(mallctl("opt.percpu_arena", &percpu, &length, NULL, 0), 0);
+	if (strcmp(percpu, "disabled") != 0) {
+		print_message("# percpu_arena lets nobody bind a thread back to its arena\n");
+		skip();
+	}
 	assert_int_equal(situs_arena_create(&arena, &aml_area_linux, NULL), 0);
 	assert_int_equal(mallctl("thread.arena", &before, &size, &arena, sizeof(arena)), 0);
 	assert_int_equal(situs_arena_destroy(arena), -EBUSY);
