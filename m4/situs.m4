@@ -80,3 +80,14 @@ AC_LINK_IFELSE([AC_LANG_PROGRAM([], [])], [AC_MSG_RESULT([yes])],
 LDFLAGS=$situs_save_ldflags
 rm -f conftest.map
 ])
+
+# What a jemalloc under another prefix is made of, for a test: the static library and objcopy.
+AC_DEFUN([SITUS_PREFIXED], [
+AC_CHECK_TOOL([OBJCOPY], [objcopy])
+AC_MSG_CHECKING([for libjemalloc_pic.a])
+JEMALLOC_ARCHIVE=`$PKG_CONFIG --variable=libdir jemalloc`/libjemalloc_pic.a
+AS_IF([test -f "$JEMALLOC_ARCHIVE"], [AC_MSG_RESULT([$JEMALLOC_ARCHIVE])],
+	[AC_MSG_RESULT([no]); JEMALLOC_ARCHIVE=])
+AC_SUBST([JEMALLOC_ARCHIVE])
+AM_CONDITIONAL([HAVE_PREFIXED], [test -n "$OBJCOPY" && test -n "$JEMALLOC_ARCHIVE"])
+])

@@ -12,6 +12,23 @@ if !SANITIZED
 TESTS += tests/unit/mallocs.sh
 endif
 
+# A jemalloc under another prefix: the static one, its names changed, without its C++ operators.
+dist_check_SCRIPTS += tests/unit/prefixed.sh
+TESTS += tests/unit/prefixed.sh
+EXTRA_DIST += tests/unit/prefixed.syms
+if HAVE_PREFIXED
+check_PROGRAMS += tests/unit/test_prefixed
+CLEANFILES += tests/unit/libprefixed.a
+tests_unit_test_prefixed_SOURCES = tests/unit/test_prefixed.c
+tests_unit_test_prefixed_CFLAGS = $(test_cflags)
+tests_unit_test_prefixed_LDADD = $(test_libs) tests/unit/libprefixed.a -lm
+tests_unit_test_prefixed_DEPENDENCIES = libsitus_core.la tests/unit/libprefixed.a
+tests/unit/libprefixed.a: tests/unit/prefixed.syms
+	$(AM_V_GEN)$(MKDIR_P) tests/unit && \
+	$(OBJCOPY) --redefine-syms=$(srcdir)/tests/unit/prefixed.syms $(JEMALLOC_ARCHIVE) $@.tmp && \
+	{ $(AR) d $@.tmp `$(AR) t $@.tmp | grep cpp` || :; } && mv $@.tmp $@
+endif
+
 tests_unit_test_exact_SOURCES = tests/unit/test_exact.c
 tests_unit_test_exact_CFLAGS = $(test_cflags)
 tests_unit_test_exact_LDADD = $(test_libs)
