@@ -39,7 +39,7 @@ int space__merge(struct space *space, void *head, size_t head_size, size_t tail_
 	/* Regions go back to the area one by one, so no extent may span two. */
 	if (region == space__extent_of(last)->region)
 		err = first == last ? 0 : space__tag_locked(space, start, head_size + tail_size,
-			amm_entry_flags(first), region);
+			amm_entry_flags(first), region, space__extent_of(first)->born);
 	lock__release(&space->lock);
 	return err;
 }
@@ -84,6 +84,35 @@ size_t space__size_out(struct space *space)
 	return out;
 }
 
+size_t space__n_extents(struct space *space)
+{
+	size_t n;
+
+	lock__acquire(&space->lock);
+	n = space->n_extents;
+	lock__release(&space->lock);
+	return n;
+}
+
+bool space__next_region(struct space *space, uintptr_t *at, uintptr_t *start, uintptr_t *end)
+{
+	const struct space_region *found = NULL;
+
+	lock__acquire(&space->lock);
+	while (found == NULL && *at < AMM_MAXADDR) {
+		amm_entry_t *entry = amm_find_addr(&space->map, *at);
+
+		found = space__extent_of(entry)->region;
+		*at = amm_entry_end(entry);
+	}
+	if (found != NULL) {
+		*start = found->start;
+		*at = *end = found->end;
+	}
+	lock__release(&space->lock);
+	return found != NULL;
+}
+
 bool space__holds(struct space *space, const void *start, size_t size)
 {
 	amm_addr_t at = (amm_addr_t)start, end = at + size;
@@ -108,12 +137,13 @@ static bool next_extent(struct space *space, amm_addr_t *at, struct space_extent
 	lock__acquire(&space->lock);
 	while (!found && *at < AMM_MAXADDR) {
 		amm_entry_t *entry = amm_find_addr(&space->map, *at);
+		amm_addr_t start = *at > amm_entry_start(entry) ? *at : amm_entry_start(entry);
 
 		*at = amm_entry_end(entry);
 		if (amm_entry_flags(entry) & SPACE_EXTENT) {
 			found = true;
-			info->start = (const void *)amm_entry_start(entry);
-			info->size = amm_entry_size(entry);
+			info->start = (const void *)start;
+			info->size = *at - start;
 			info->state = amm_entry_flags(entry);
 			info->link = space__link(space, info->start);
 		}
@@ -135,8 +165,8 @@ int space__iterate(struct space *space,
 }
 
 /* One region's part of the invariants. */
-static int check_region_locked(struct space *space, const struct space_region *region, size_t *dirty)
-	LOCK_HELD(space->lock)
+static int check_region_locked(struct space *space, const struct space_region *region, size_t *dirty,
+	size_t *n_extents) LOCK_HELD(space->lock)
 {
 	uintptr_t at = region->start;
 	size_t out = 0;
@@ -150,6 +180,7 @@ static int check_region_locked(struct space *space, const struct space_region *r
 		if (amm_entry_start(entry) != at || amm_entry_end(entry) > region->end ||
 			space__extent_of(entry)->region != region)
 			return -EINVAL;
+		*n_extents += is_extent;
 		if (is_extent)
 			out += amm_entry_size(entry);
 		else if ((flags & SPACE_COLOUR) != (int)region->colour || !(flags & SPACE_FREE))
@@ -166,17 +197,18 @@ static int check_region_locked(struct space *space, const struct space_region *r
 
 int space__check(struct space *space)
 {
-	size_t out = 0, dirty = 0;
+	size_t out = 0, dirty = 0, n_extents = 0;
 	int err;
 
 	lock__acquire(&space->lock);
 	err = amm_check(&space->map) == 0 ? 0 : -EINVAL;
 	for (struct space_region *region = space->regions; err == 0 && region != NULL;
 		region = region->next) {
-		err = check_region_locked(space, region, &dirty);
+		err = check_region_locked(space, region, &dirty, &n_extents);
 		out += region->out;
 	}
-	if (err == 0 && (out != space->size_out || dirty != space->dirty_free))
+	if (err == 0 && (out != space->size_out || dirty != space->dirty_free ||
+		n_extents != space->n_extents))
 		err = -EINVAL;
 	lock__release(&space->lock);
 	return err;

@@ -1,6 +1,7 @@
 # jemalloc's hooks and arenas: the one place that includes <jemalloc/jemalloc.h>.
 libsitus_core_la_SOURCES += \
 	hooks/arena.c hooks/arena.h \
+	hooks/arena_stats.c hooks/arena_stats.h \
 	hooks/config.c hooks/config.h \
 	hooks/extents.c \
 	hooks/fork.c hooks/fork.h \

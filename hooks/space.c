@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "base/pagemap.h"
@@ -20,6 +21,23 @@ enum {
 	COLOUR_UNIT = 0x10,
 	N_COLOURS = 3,
 };
+
+_Thread_local unsigned char space__refusal;
+
+static uint32_t now_ms(void)
+{
+	struct timespec now;
+
+	/* Coarse: a few nanoseconds. */
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint32_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000);
+}
+
+static int no_books(void)
+{
+	space__refusal = SPACE_REFUSED_BOOKS;
+	return error__set(ENOMEM, "no memory for the address map");
+}
 
 /* The map's callbacks */
 
@@ -41,6 +59,8 @@ static amm_entry_t *alloc_entry(amm_t *map, amm_addr_t address, amm_size_t size,
 
 static void free_entry(amm_t *map, amm_entry_t *entry)
 {
+	if (amm_entry_flags(entry) & SPACE_EXTENT)
+		space_of(map)->n_extents--;
 	pool__put(&space_of(map)->extents, entry);
 }
 
@@ -52,6 +72,9 @@ static int split_entry(amm_t *map, amm_entry_t *entry, amm_addr_t at, amm_entry_
 	if (rest == NULL)
 		return ENOMEM;
 	space__extent_of(rest)->region = space__extent_of(entry)->region;
+	space__extent_of(rest)->born = space__extent_of(entry)->born;
+	if (amm_entry_flags(entry) & SPACE_EXTENT)
+		space_of(map)->n_extents++;
 	*head = entry;
 	*tail = rest;
 	return 0;
@@ -70,17 +93,35 @@ static int join_entries(amm_t *map, amm_entry_t *head, amm_entry_t *tail, amm_en
 
 /* The account */
 
+static bool is_within(size_t limit, size_t drawn, size_t size)
+{
+	return limit == 0 || (size <= limit && drawn <= limit - size);
+}
+
+static int over_limit(size_t limit, size_t drawn, size_t size)
+{
+	space__refusal = SPACE_REFUSED_LIMIT;
+	return error__set(ENOMEM, "limit of %zu bytes reached: %zu in use, %zu more asked", limit, drawn,
+		size);
+}
+
 static int charge(struct space *space, size_t size)
 {
 	struct space_account *account = space->account;
 	size_t drawn = atomic_load_explicit(&account->drawn, memory_order_relaxed);
+	size_t limit;
 
 	do {
-		if (account->limit != 0 && (size > account->limit || drawn > account->limit - size))
-			return error__set(ENOMEM, "limit of %zu bytes reached: %zu in use, %zu more asked",
-				account->limit, drawn, size);
-	} while (!atomic_compare_exchange_weak_explicit(&account->drawn, &drawn, drawn + size,
-		memory_order_relaxed, memory_order_relaxed));
+		limit = atomic_load_explicit(&account->limit, memory_order_relaxed);
+		if (!is_within(limit, drawn, size))
+			return over_limit(limit, drawn, size);
+	} while (!atomic_compare_exchange_weak(&account->drawn, &drawn, drawn + size));
+	/* Either a new limit is seen here, or who sets it sees this charge: see space__set_limit. */
+	limit = atomic_load(&account->limit);
+	if (!is_within(limit, drawn, size)) {
+		atomic_fetch_sub_explicit(&account->drawn, size, memory_order_relaxed);
+		return over_limit(limit, drawn, size);
+	}
 
 	size_t peak = atomic_load_explicit(&account->peak, memory_order_relaxed);
 
@@ -101,22 +142,35 @@ static void discharge(struct space *space, size_t size)
 		account->events->drawn_changed(account, drawn);
 }
 
+int space__set_limit(struct space_account *account, size_t limit)
+{
+	size_t before = atomic_exchange(&account->limit, limit);
+	size_t drawn = atomic_load(&account->drawn);
+
+	if (limit == 0 || drawn <= limit)
+		return 0;
+	atomic_store(&account->limit, before);
+	return error__set(EBUSY, "limit of %zu bytes: %zu are in use", limit, drawn);
+}
+
 /* Regions */
 
 int space__tag_locked(struct space *space, uintptr_t start, size_t size, int flags,
-	struct space_region *region)
+	struct space_region *region, uint32_t born)
 {
 	struct space_extent *extent;
 
 	if (pool__reserve(&space->extents, SPARE_EXTENTS) != 0)
-		return error__set(ENOMEM, "no memory for the address map");
+		return no_books();
 	extent = pool__get(&space->extents);
 	memset(extent, 0, sizeof(*extent));
 	extent->region = region;
+	extent->born = born;
 	if (amm_modify(&space->map, start, size, flags, &extent->entry) != 0) {
 		pool__put(&space->extents, extent);
-		return error__set(ENOMEM, "no memory for the address map");
+		return no_books();
 	}
+	space->n_extents += (flags & SPACE_EXTENT) != 0;
 	return 0;
 }
 
@@ -195,7 +249,8 @@ static int add_region_locked(struct space *space, size_t size) LOCK_HELD(space->
 	int err = -ENOMEM;
 
 	if (region == NULL)
-		return error__set(ENOMEM, "no memory for the address map");
+		return no_books();
+	space__refusal = SPACE_REFUSED_AREA;
 	err = map_region(space, region, size);
 	if (err != 0)
 		goto put;
@@ -209,7 +264,7 @@ static int add_region_locked(struct space *space, size_t size) LOCK_HELD(space->
 	/* In the list before it is in the map: what a fork's child finds in the map it can give back. */
 	link_region_locked(space, region);
 	err = space__tag_locked(space, region->start, region->end - region->start,
-		fresh_flags(space, region), region);
+		fresh_flags(space, region), region, 0);
 	if (err != 0)
 		goto unlink;
 	if (!(space->flags & AML_AREA_ZEROED))
@@ -370,7 +425,7 @@ static void mark_clean_locked(struct space *space, struct space_region *region, 
 		uintptr_t stop = amm_entry_end(entry) < end ? amm_entry_end(entry) : end;
 
 		if ((amm_entry_flags(entry) & (SPACE_FREE | SPACE_CLEAN)) == SPACE_FREE &&
-			space__tag_locked(space, start, stop - start, fresh_flags(space, region), region) == 0)
+			space__tag_locked(space, start, stop - start, fresh_flags(space, region), region, 0) == 0)
 			space->dirty_free -= stop - start;
 		start = stop;
 	}
@@ -407,9 +462,11 @@ static void *alloc_locked(struct space *space, void *want, size_t size, size_t a
 	size_t dirty = space->dirty_free == 0 ? 0 : dirty_bytes_locked(space, at, size);
 
 	/* Where a strict area can still say no. */
-	if (strict && region__populate(region, space->area, at, at + size) != 0)
+	if (strict && region__populate(region, space->area, at, at + size) != 0) {
+		space__refusal = SPACE_REFUSED_AREA;
 		goto depopulate;
-	if (space__tag_locked(space, at, size, SPACE_EXTENT, region) != 0)
+	}
+	if (space__tag_locked(space, at, size, SPACE_EXTENT, region, now_ms()) != 0)
 		goto depopulate;
 	if (space__link(space, (void *)at) > 0)
 		atomic_fetch_add_explicit(&space->account->n_fallbacks, 1, memory_order_relaxed);
@@ -471,7 +528,7 @@ static struct space_region *retire_locked(struct space *space, struct space_regi
 		space->empty = region;
 		return NULL;
 	}
-	if (space__tag_locked(space, region->start, size, SPACE_OUTSIDE, NULL) != 0)
+	if (space__tag_locked(space, region->start, size, SPACE_OUTSIDE, NULL, 0) != 0)
 		return NULL;
 	space->dirty_free -= dirty;
 	unlink_region_locked(region);
@@ -481,18 +538,22 @@ static struct space_region *retire_locked(struct space *space, struct space_regi
 static int free_locked(struct space *space, uintptr_t start, size_t size, bool clean,
 	struct space_region **retired) LOCK_HELD(space->lock)
 {
-	struct space_region *region = space__extent_of(amm_find_addr(&space->map, start))->region;
+	struct space_extent *extent = space__extent_of(amm_find_addr(&space->map, start));
+	struct space_region *region = extent->region;
+	uint32_t age = now_ms() - extent->born;
 	int err;
 
 	/* Off the page map first: once tagged, the range may be anybody's. */
 	pagemap__fill((void *)start, size, 0);
 	err = space__tag_locked(space, start, size,
-		SPACE_FREE | (int)region->colour | (clean ? SPACE_CLEAN : 0), region);
+		SPACE_FREE | (int)region->colour | (clean ? SPACE_CLEAN : 0), region, 0);
 
 	if (err != 0) {
 		pagemap__fill((void *)start, size, space->word);
 		return err;
 	}
+	atomic_fetch_add_explicit(&space->account->lifetimes[space__lifetime_bucket(age)], 1,
+		memory_order_relaxed);
 	region->out -= size;
 	space->size_out -= size;
 	if (!clean)

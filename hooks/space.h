@@ -9,7 +9,7 @@
  * just what is needed, and a region goes back as soon as nothing in it is out.
  *
  * Invariants (space__check): the free and extent entries between a region's start and end tile it;
- * region->out is the sum of its extents; account->drawn is the sum over the account's spaces of
+ * region->out is the sum of its extents; n_extents is their number; account->drawn is the sum over the account's spaces of
  * extents (lazy areas) or of regions (others); the page map names the owner on every granule of an
  * extent and nothing on free space.
  *
@@ -30,6 +30,8 @@
 
 struct space_account;
 
+enum { SPACE_LIFETIMES = 28 }; /* the last begins at 18 hours */
+
 /* What the floor above wants to hear of; called inside extent hooks: no malloc, no lock of its own
    that could be held while calling down. Any may be NULL. */
 struct space_events {
@@ -42,11 +44,26 @@ struct space_events {
 struct space_account {
 	/* Set once */
 	const struct space_events *events; /* or NULL */
-	size_t limit;                      /* bytes; 0: none */
+
+	/* Atomic */
+	_Atomic(size_t) limit;          /* bytes; 0: none */
 	_Atomic(size_t) drawn;          /* bytes drawn from the area now */
 	_Atomic(size_t) peak;           /* largest drawn ever */
 	_Atomic(uint64_t) n_fallbacks;  /* extents served by a later link of a chain, ever */
+	_Atomic(uint64_t) lifetimes[SPACE_LIFETIMES]; /* extents given back, by age */
 };
+
+/* Bucket 0 of lifetimes: less than 1 ms; i: from 2^(i-1) to less than 2^i ms; the last: all above. */
+static inline unsigned space__lifetime_bucket(uint32_t ms)
+{
+	unsigned bucket = ms == 0 ? 0 : 32 - (unsigned)__builtin_clz(ms);
+
+	return bucket < SPACE_LIFETIMES ? bucket : SPACE_LIFETIMES - 1;
+}
+
+/* Why the last request of this thread that a space refused was refused; callers reset it. */
+enum space_refusal { SPACE_REFUSED_NOT, SPACE_REFUSED_LIMIT, SPACE_REFUSED_AREA, SPACE_REFUSED_BOOKS };
+extern _Thread_local unsigned char space__refusal __attribute__((tls_model("initial-exec")));
 
 struct space_region;
 
@@ -54,6 +71,7 @@ struct space_region;
 struct space_extent {
 	amm_entry_t entry;
 	struct space_region *region;
+	uint32_t born; /* extents: ms of a coarse clock, wraps */
 };
 
 struct space {
@@ -72,6 +90,7 @@ struct space {
 	struct space_region *regions; /* list */
 	struct space_region *empty;   /* a lazy region kept though nothing is out, or NULL */
 	size_t size_out;              /* bytes of extents */
+	size_t n_extents;             /* entries that are extents */
 	size_t dirty_free;            /* bytes of free space not known to be zero */
 };
 
@@ -123,11 +142,24 @@ size_t space__drawn(struct space *space);
 /* Bytes of extents now out. */
 size_t space__size_out(struct space *space);
 
+/* How many extents are out. */
+size_t space__n_extents(struct space *space);
+
+/*
+ * Changes the account's limit (0: none), exactly: from the return on no more than that is drawn. -EBUSY
+ * and nothing changed where more is drawn already. Callers take turns.
+ */
+int space__set_limit(struct space_account *account, size_t limit);
+
+/* Finds the first region that ends above *at and moves *at to its end; false: there is none. */
+bool space__next_region(struct space *space, uintptr_t *at, uintptr_t *start, uintptr_t *end);
+
 /* Is the whole range extents of this space? */
 bool space__holds(struct space *space, const void *start, size_t size);
 
-/* Calls back for every extent in address order; the lock is not held during a call. A non-zero
-   return stops and is returned. */
+/* Calls back for every extent in address order; the lock is not held during a call, and taken anew for
+   each. What is reported was an extent at that instant; an extent that was merged with one reported
+   before is reported for the rest. A non-zero return stops and is returned. */
 struct space_extent_info {
 	const void *start;
 	size_t size;

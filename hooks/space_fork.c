@@ -25,6 +25,7 @@ static bool mend_region(struct space *space, struct space_region *region)
 			return false;
 		if (flags & SPACE_EXTENT) {
 			region->out += size;
+			space->n_extents++;
 			if (owner__number(pagemap__get((void *)at)) != number ||
 				owner__number(pagemap__get((char *)at + size - 1)) != number)
 				pagemap__fill((void *)at, size, space->word);
@@ -44,6 +45,7 @@ static void mend(struct space *space) LOCK_UNCHECKED
 
 	space->size_out = 0;
 	space->dirty_free = 0;
+	space->n_extents = 0;
 	space->empty = NULL;
 	while (*link != NULL) {
 		struct space_region *region = *link;

@@ -13,11 +13,11 @@ static inline struct space_extent *space__extent_of(const amm_entry_t *entry)
 }
 
 /*
- * Tags [start, start + size) in the map: one entry of `flags` that belongs to `region`. 0, or -ENOMEM
- * and nothing changed.
+ * Tags [start, start + size) in the map: one entry of `flags` that belongs to `region`, `born` as in
+ * struct space_extent. 0, or -ENOMEM and nothing changed.
  */
 int space__tag_locked(struct space *space, uintptr_t start, size_t size, int flags,
-	struct space_region *region) LOCK_HELD(space->lock);
+	struct space_region *region, uint32_t born) LOCK_HELD(space->lock);
 
 /* Which link of a chain serves an extent, by its first byte; 0 where the area is no chain. */
 static inline unsigned space__link(const struct space *space, const void *start)

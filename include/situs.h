@@ -123,6 +123,102 @@ AML_PUBLIC situs_heap_t *situs_thread_heap(void);
 AML_PUBLIC situs_heap_t *situs_heap_of(const void *ptr);
 AML_PUBLIC const struct aml_area *situs_area_of(const void *ptr);
 
+/*
+ * The bytes of [ptr, ptr + size) by node: bytes_on_node[0, n_nodes) is filled with how many of them lie in
+ * pages on each, by the kernel's own account; nothing is touched or brought in. Returns the rest: the
+ * number of pages of the range that lie on none of these nodes (untouched, given back, not mapped, or on
+ * a node from n_nodes on), INT_MAX where there are more. -EINVAL; -EPERM, -ENOSYS: this process may not ask.
+ */
+AML_PUBLIC int situs_locate(const void *ptr, size_t size, size_t *bytes_on_node, int n_nodes);
+
+/*
+ * The same by sample, for ranges too large to be asked about in full: n_samples pages, one at random from
+ * each of as many equal parts of the range. *error is how far off, in bytes, any of the figures may be, at
+ * 95 % confidence; 0 where the range has no more pages than that and all were asked about.
+ */
+AML_PUBLIC int situs_locate_sampled(const void *ptr, size_t size, size_t n_samples,
+	size_t *bytes_on_node, int n_nodes, size_t *error);
+
+/* The same for every extent of a heap; what the heap gives back or gets meanwhile is counted or not. */
+AML_PUBLIC int situs_heap_locate(situs_heap_t *heap, size_t *bytes_on_node, int n_nodes);
+
+/* The heap as a whole. A pointer that is no heap, or not any more, is -EINVAL. */
+
+struct situs_heap_stats {
+	size_t struct_size; /* sizeof(struct situs_heap_stats), set by the caller: the struct can grow */
+	size_t allocated;   /* bytes of blocks in use by the program, as the allocator rounds them */
+	size_t resident;    /* bytes of pages present in the heap's regions; SIZE_MAX: the kernel does not say */
+	size_t mapped;      /* bytes drawn from the area */
+	size_t limit;       /* bytes the heap may draw; 0: none */
+	size_t peak;        /* largest `mapped` so far */
+	size_t n_extents;   /* ranges that the allocator holds */
+	size_t n_arenas;    /* made so far */
+	size_t n_threads;   /* that keep freed blocks of the heap */
+	uint64_t n_failures;  /* requests refused */
+	uint64_t n_fallbacks; /* extents served by a later link of a chain */
+};
+
+/*
+ * What the heap has and holds. The figures are taken one after another while threads go on, so they agree
+ * with each other only where nobody allocates. Meant for sampling from outside: it holds no lock that
+ * fast paths want. What it costs the caller: some 30 us for each arena of the process, and a look at the
+ * page tables of the heap's regions.
+ */
+#if defined(__cplusplus) && defined(__GNUC__)
+/* A struct and a function of one name, as with stat(2): no shadow to warn C++ programs of. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
+AML_PUBLIC int situs_heap_stats(situs_heap_t *heap, struct situs_heap_stats *stats);
+#if defined(__cplusplus) && defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
+/* Refused requests by cause. */
+struct situs_refusals {
+	size_t struct_size; /* sizeof(struct situs_refusals), set by the caller */
+	uint64_t by_limit;  /* the heap's limit */
+	uint64_t by_area;   /* the area gave no more: a full node or file, the area's own limit */
+	uint64_t by_books;  /* no memory for Situs's own books */
+	uint64_t by_other;  /* jemalloc's own limits or books */
+};
+AML_PUBLIC int situs_heap_refusals(situs_heap_t *heap, struct situs_refusals *refusals);
+
+/* How many there are of a kind, from `from` up to but not including `to`. */
+struct situs_count {
+	uint64_t from, to, n;
+};
+
+/*
+ * Histograms: blocks in use by the sizes they serve (bytes), and extents given back so far by how long
+ * they were held (milliseconds, told apart from 4 on; an extent that was split or merged is as old as its
+ * first part). Fills counts[0, n_counts) in ascending order, empty classes left out, and returns how many
+ * there are, which may be more.
+ */
+AML_PUBLIC int situs_heap_block_sizes(situs_heap_t *heap, struct situs_count *counts, int n_counts);
+AML_PUBLIC int situs_heap_lifetimes(situs_heap_t *heap, struct situs_count *counts, int n_counts);
+
+/* One range that jemalloc holds from the area, for blocks in use and blocks to come. */
+struct situs_extent {
+	const void *start;
+	size_t size;
+	int state;      /* SITUS_EXTENT_... */
+	unsigned arena; /* jemalloc's number */
+	unsigned link;  /* of a chain, 0 is the first */
+};
+
+#define SITUS_EXTENT_COMMITTED 0x1 /* ready for use; the only state there is so far */
+
+typedef int situs_extent_func(const struct situs_extent *extent, void *arg);
+
+/*
+ * Calls back for every extent, arena by arena in address order, while threads go on allocating. Each call
+ * tells what was so an instant before; no address is told of twice; what is there all the while is told
+ * of. No lock is held during a call, so it may take as long as it likes and call anything but
+ * situs_heap_destroy. A non-zero return stops, and is returned.
+ */
+AML_PUBLIC int situs_heap_iterate(situs_heap_t *heap, situs_extent_func *func, void *arg);
+
 /* The last failure of this thread in words; "" before the first. Valid until the next failure. */
 AML_PUBLIC const char *situs_error(void);
 

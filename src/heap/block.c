@@ -46,8 +46,10 @@ static void *direct_block(struct situs_heap *heap, struct heap_arena *arena, siz
 	size = size == 0 ? PAGE : (size + PAGE - 1) & ~(size_t)(PAGE - 1);
 	block = space__alloc(hooks__space(arena->hooks), NULL, size, alignment < PAGE ? PAGE : alignment,
 		&zero);
-	if (block != NULL)
-		enter(heap, block, HEAP_CLASS_DIRECT);
+	if (block == NULL)
+		return NULL;
+	atomic_fetch_add_explicit(&heap->direct, size, memory_order_relaxed);
+	enter(heap, block, HEAP_CLASS_DIRECT);
 	return block;
 }
 
@@ -90,6 +92,7 @@ static void refuse(struct situs_heap *heap, size_t size)
 	uint64_t n = atomic_fetch_add_explicit(&heap->n_failures, 1, memory_order_relaxed) + 1;
 	const char *cause = error__text();
 
+	atomic_fetch_add_explicit(&heap->n_refused[space__refusal], 1, memory_order_relaxed);
 	publish__heap_set(heap->published, PUBLISH_FAILURES, n);
 	error__set(ENOMEM, "heap \"%s\": %zu bytes refused%s%s", heap->name, size,
 		cause[0] == '\0' ? "" : ": ", cause);
@@ -102,10 +105,12 @@ static void *block_or_words(struct situs_heap *heap, struct heap_arena *arena, s
 	void *block;
 
 	error__clear();
+	space__refusal = SPACE_REFUSED_NOT;
 	block = block_once(heap, arena, size, alignment, zero);
 	if (block == NULL && size <= PTRDIFF_MAX) {
 		give_back_unused(heap);
 		error__clear();
+		space__refusal = SPACE_REFUSED_NOT;
 		block = block_once(heap, arena, size, alignment, zero);
 	}
 	if (block == NULL)
@@ -208,8 +213,13 @@ void heap__free_block(struct situs_heap *heap, void *block)
 		return;
 	}
 	space = space_of(heap, block);
-	if (space != NULL)
-		(void)space__free(space, block, space__extent_size(space, block));
+	if (space == NULL)
+		return;
+
+	size_t size = space__extent_size(space, block);
+
+	if (space__free(space, block, size) == 0)
+		atomic_fetch_sub_explicit(&heap->direct, size, memory_order_relaxed);
 }
 
 void *heap__resize_block(struct situs_heap *heap, void *block, size_t old_size, size_t size)

@@ -76,7 +76,7 @@ static void flush_oldest(struct cache *cache, unsigned class, size_t n)
 	for (size_t i = 0; i < n; i++)
 		arena__free(base[i]);
 	memmove(base, base + n, rest * sizeof(void *));
-	cache->bins[class].top = base + rest;
+	cache__set_top(&cache->bins[class], base + rest);
 }
 
 void cache__flush(struct cache *cache)
@@ -149,7 +149,8 @@ void *cache__refill_and_get(struct cache *cache, unsigned class)
 
 		if (more == NULL)
 			break;
-		*bin->top++ = more;
+		*bin->top = more;
+		cache__set_top(bin, bin->top + 1);
 	}
 	/* Lowest address first out: jemalloc gives them upwards. */
 	for (high = bin->top; low + 1 < high; low++) {
@@ -176,10 +177,12 @@ void cache__put_full(struct cache *cache, unsigned class, void *block)
 		widen(cache, class);
 	else
 		flush_oldest(cache, class, (capacity(cache, class) + 1) / 2);
-	if (bin->top < bin->limit)
-		*bin->top++ = block;
-	else
+	if (bin->top < bin->limit) {
+		*bin->top = block;
+		cache__set_top(bin, bin->top + 1);
+	} else {
 		arena__free(block); /* this class is not cached */
+	}
 	/* Last: it may empty the very bin. */
 	count_slow_call(cache);
 	errno = err;

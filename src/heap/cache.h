@@ -10,6 +10,9 @@
  * bins of max * block size is at most the bytes the heap allows a thread to cache, so the bound needs
  * no counting. Page map classes that are not cached have a bin too, always empty and always full, so
  * that free needs no test for them.
+ *
+ * Statistics read the tops from other threads: the owner stores them as relaxed atomics, which are plain
+ * moves, through cache__set_top.
  */
 #ifndef HEAP_CACHE_H
 #define HEAP_CACHE_H
@@ -66,6 +69,18 @@ void cache__put_full(struct cache *cache, unsigned class, void *block);
 /* Gives every cached block back. */
 void cache__flush(struct cache *cache);
 
+static inline void cache__set_top(struct cache_bin *bin, void **top)
+{
+	__atomic_store_n(&bin->top, top, __ATOMIC_RELAXED);
+}
+
+/* How many blocks of a class lie here, seen from any thread. */
+static inline size_t cache__count(struct cache *cache, unsigned class)
+{
+	return (size_t)(__atomic_load_n(&cache->bins[class].top, __ATOMIC_RELAXED) -
+		cache->rooms[class].base);
+}
+
 static inline void *cache__get(struct cache *cache, unsigned class)
 {
 	struct cache_bin *bin = &cache->bins[class];
@@ -74,7 +89,7 @@ static inline void *cache__get(struct cache *cache, unsigned class)
 
 	if (__builtin_expect(block == NULL, 0))
 		return cache__refill_and_get(cache, class);
-	bin->top = last;
+	cache__set_top(bin, last);
 	return block;
 }
 
@@ -88,7 +103,7 @@ static inline void cache__put(struct cache *cache, unsigned class, void *block)
 		return;
 	}
 	*top = block;
-	bin->top = top + 1;
+	cache__set_top(bin, top + 1);
 }
 
 #endif

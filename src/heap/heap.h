@@ -22,6 +22,7 @@ enum {
 	HEAP_NAME_SIZE = 64,
 	HEAP_PLACE_SIZE = 128,
 	HEAP_ARENAS_MAX = 256,
+	HEAP_REFUSALS = SPACE_REFUSED_BOOKS + 1,
 	HEAP_CLASS_DIRECT = 0xfe, /* page map class of a block that lies in an extent of its own */
 };
 
@@ -46,6 +47,8 @@ struct situs_heap {
 	struct space_account account;
 	_Atomic(uint64_t) n_failures;
 	_Atomic(unsigned) n_purging; /* threads that are giving unused memory back */
+	_Atomic(uint64_t) n_refused[HEAP_REFUSALS]; /* the same, by enum space_refusal */
+	_Atomic(size_t) direct; /* bytes of blocks that lie in extents of their own */
 
 	struct situs_heap *next_named; /* under named.c's lock */
 	struct situs_heap *next, **link_to_this; /* under the registry's lock */

@@ -105,6 +105,14 @@ bool large_cache__put(struct large_cache *cache, unsigned class, void *block)
 	return held;
 }
 
+void large_cache__count(struct large_cache *cache, size_t n_blocks[LARGE_CLASSES])
+{
+	lock__acquire(&cache->lock);
+	for (unsigned class = 0; class < large_class__count; class++)
+		n_blocks[class] += cache->n[class];
+	lock__release(&cache->lock);
+}
+
 void large_cache__flush(struct large_cache *cache)
 {
 	if (cache->max_age != 0)

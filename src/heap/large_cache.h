@@ -48,6 +48,9 @@ void *large_cache__get(struct large_cache *cache, unsigned large_class);
 /* Takes a block; false: it is not wanted. */
 bool large_cache__put(struct large_cache *cache, unsigned large_class, void *block);
 
+/* Adds the blocks held to n_blocks[class]. */
+void large_cache__count(struct large_cache *cache, size_t n_blocks[LARGE_CLASSES]);
+
 /* Gives everything to jemalloc. */
 void large_cache__flush(struct large_cache *cache);
 

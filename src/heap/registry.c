@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "heap/registry.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <stddef.h>
 
+#include "base/error.h"
 #include "base/lock.h"
 #include "heap/heap.h"
 
@@ -27,6 +30,21 @@ void registry__remove(struct situs_heap *heap)
 	if (heap->next != NULL)
 		heap->next->link_to_this = heap->link_to_this;
 	lock__release(&lock);
+}
+
+int registry__check(const struct situs_heap *heap, const char *who)
+{
+	const struct situs_heap *found;
+
+	if (heap == NULL)
+		return error__set(EINVAL, "%s: heap is NULL", who);
+	lock__acquire(&lock);
+	for (found = heaps; found != NULL && found != heap; found = found->next)
+		;
+	lock__release(&lock);
+	if (found == NULL)
+		return error__set(EINVAL, "%s: %p is not a heap, or not any more", who, (const void *)heap);
+	return 0;
 }
 
 int registry__for_each(int (*callback)(struct situs_heap *heap, void *arg), void *arg)

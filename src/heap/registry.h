@@ -12,6 +12,9 @@ struct situs_heap;
 void registry__add(struct situs_heap *heap);
 void registry__remove(struct situs_heap *heap);
 
+/* 0, or -EINVAL with a sentence that begins with `who`: heap is NULL or not a heap now. */
+int registry__check(const struct situs_heap *heap, const char *who);
+
 /* Calls back for every heap, none of which can go meanwhile; a non-zero return stops and is returned. */
 int registry__for_each(int (*callback)(struct situs_heap *heap, void *arg), void *arg);
 

@@ -190,14 +190,21 @@ void thread__forget_heap(struct situs_heap *heap)
 	lock__release(&lock);
 }
 
-size_t thread__count(struct situs_heap *heap)
+size_t thread__count(struct situs_heap *heap, size_t n_blocks[SIZE_CLASSES])
 {
 	uint32_t owner = heap->owner.number;
 	size_t n = 0;
 
 	lock__acquire(&lock);
-	for (struct thread *thread = threads; thread != NULL; thread = thread->next)
-		n += thread->caches[owner] != NULL;
+	for (struct thread *thread = threads; thread != NULL; thread = thread->next) {
+		struct cache *cache = thread->caches[owner];
+
+		if (cache == NULL)
+			continue;
+		n++;
+		for (unsigned i = 0; n_blocks != NULL && i < size_class__count; i++)
+			n_blocks[i] += cache__count(cache, i);
+	}
 	lock__release(&lock);
 	return n;
 }

@@ -6,8 +6,9 @@
  * what fast paths want. Neither ever is NULL: a thread that has not used a heap, or whose end has
  * begun, has an empty table that all such threads share.
  *
- * Locking: the threads' lock orders threads coming and going, and the two places where one thread touches another's caches: destroying a heap (nobody uses that heap then)
- * and the child of a fork (nobody else is there). Lock order: threads, then jemalloc's, then spaces.
+ * Locking: the threads' lock orders threads coming and going, and the places where one thread looks into
+ * another's caches: statistics (which only read), destroying a heap (nobody uses that heap then) and the
+ * child of a fork (nobody else is there). Nothing under it calls malloc. Lock order: threads, then jemalloc's, then spaces.
  */
 #ifndef HEAP_THREAD_H
 #define HEAP_THREAD_H
@@ -44,7 +45,8 @@ int thread__bind(struct situs_heap *heap);
 /* The heap is going: every thread's cache of it is dropped, blocks and all, and bindings end. */
 void thread__forget_heap(struct situs_heap *heap);
 
-/* How many threads hold a cache of the heap. */
-size_t thread__count(struct situs_heap *heap);
+/* How many threads hold a cache of the heap; adds the blocks that lie in them to n_blocks[class], where
+   that is not NULL. */
+size_t thread__count(struct situs_heap *heap, size_t n_blocks[SIZE_CLASSES]);
 
 #endif

@@ -1,6 +1,6 @@
 # Sources of this floor.
 libsitus_core_la_SOURCES += \
-	src/os/os.h \
+	src/os/os.h src/os/present.c src/os/present.h \
 	src/os/cgroup.c src/os/cgroup.h \
 	src/os/file.c \
 	src/os/map.c \

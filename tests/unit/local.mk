@@ -25,3 +25,4 @@ include tests/unit/area.mk
 include tests/unit/place.mk
 include tests/unit/heap.mk
 include tests/unit/amm.mk
+include tests/unit/stats.mk

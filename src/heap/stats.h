@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* stats.h - a heap's figures, for the functions that show them. */
+#ifndef HEAP_STATS_H
+#define HEAP_STATS_H
+
+#include "situs.h"
+
+/* The heap is known to live; arena__refresh_stats has run, without which `allocated` is stale. */
+void stats__of_heap(struct situs_heap *heap, struct situs_heap_stats *stats);
+void stats__refusals(struct situs_heap *heap, struct situs_refusals *refusals);
+int stats__block_sizes(struct situs_heap *heap, struct situs_count *counts, int n_counts);
+int stats__lifetimes(struct situs_heap *heap, struct situs_count *counts, int n_counts);
+
+/* The i-th arena of a heap, or NULL where none was made. */
+struct heap_arena *stats__arena(struct situs_heap *heap, unsigned i);
+
+#endif
