@@ -3,6 +3,7 @@
 lab_guest_programs =
 lab_suites =
 EXTRA_DIST += \
+	tests/lab/guest/situs_command.sh \
 	doc/lab.md tests/lab/run tests/lab/kernel tests/lab/init \
 	tests/lab/guest.py tests/lab/image.py tests/lab/topology.py \
 	$(lab_topologies)
@@ -65,6 +66,7 @@ tests_lab_guest_narrow_LDADD = $(lab_libs)
 check_PROGRAMS += $(lab_guest_programs)
 
 lab_suites += \
+	tests/lab/command.sh \
 	tests/lab/two.sh \
 	tests/lab/four-hmat.sh \
 	tests/lab/four-plain.sh \

@@ -1,0 +1,92 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# The command on a machine that has nodes: an unmodified program's heap lies where `situs run` was told,
+# page by page and by the kernel's own account, and a strict place says no instead of being killed.
+# needs: build:situs build:.libs/libsitus-preload.so build:tests/conformance/holder
+# needs: redis-check-rdb redis-cli redis-benchmark
+
+n=0
+ok() { # status, name
+	n=$((n + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $n - $2"
+	else
+		echo "not ok $n - $2"
+	fi
+}
+
+# nodes KEY: the bytes by node under that key, as "0":123,"1":456.
+nodes() {
+	tr -d ' \n' </tmp/json | sed 's/.*"'"$1"'":{\([^}]*\)}.*/\1/'
+}
+
+# hold PLACE MIB: a program with so much touched memory in the place; /tmp/json says where it lies.
+hold() {
+	rm -f /tmp/go /tmp/ready
+	mkfifo /tmp/go /tmp/ready
+	timeout 60 situs run --area "$1" -- holder "$2" </tmp/go >/tmp/ready &
+	exec 3>/tmp/go
+	read -r pid </tmp/ready
+	situs stat --json "$pid" >/tmp/json
+	exec 3>&-
+	wait
+}
+
+# only NODE MIB: at least so much lies there and nothing elsewhere, by both accounts.
+only() {
+	case $(nodes nodes) in
+	*,*) return 1 ;;
+	"\"$1\":"*) ;;
+	*) return 1 ;;
+	esac
+	bytes=$(nodes nodes)
+	[ "${bytes#*:}" -ge $(($2 * 1048576)) ] && [ "$bytes" = "$(nodes numa_maps)" ]
+}
+
+echo "1..$((LAB_N_NODES + 5))"
+node=0
+while [ $node -lt "$LAB_N_NODES" ]; do
+	hold "node:$node" 64
+	only $node 64
+	ok $? "a program under --area node:$node lies on node $node"
+	echo "# $(nodes nodes), numa_maps $(nodes numa_maps)"
+	node=$((node + 1))
+done
+
+hold node:0-1,interleave 64
+spread=$(nodes nodes)
+zero=${spread%%,*}
+zero=${zero#*:}
+one=${spread##*:}
+[ "$((zero - one))" -lt 4194304 ] && [ "$((one - zero))" -lt 4194304 ] && [ "$zero" -gt 30000000 ]
+ok $? "interleaved over two nodes it lies half and half"
+echo "# $spread"
+
+last=$((LAB_N_NODES - 1))
+ln -s /bin/redis-check-rdb /tmp/redis-server
+situs run --area "node:$last" -- /tmp/redis-server --port 0 --unixsocket /tmp/redis --save '' --dir /tmp >/tmp/log &
+i=0
+while [ $i -lt 200 ] && [ "$(redis-cli -s /tmp/redis ping 2>/dev/null)" != PONG ]; do
+	sleep 0.1
+	i=$((i + 1))
+done
+redis-benchmark -s /tmp/redis -t set -q -d 1000 -P 64 -n 60000 -r 1000000 >/dev/null
+situs stat --json $! >/tmp/json
+only "$last" 50
+ok $? "redis-server's records lie on node $last"
+echo "# $(nodes nodes), numa_maps $(nodes numa_maps)"
+redis-cli -s /tmp/redis shutdown nosave
+wait
+
+free=$(sed -n 's/.*MemFree: *\([0-9]*\) kB/\1/p' "/sys/devices/system/node/node$last/meminfo")
+timeout 100 situs run --area "node:$last,strict" -- holder $((free / 1024 + 64)) </dev/null >/tmp/out 2>&1
+[ $? -eq 1 ]
+ok $? "more than a strict node has is NULL, and the program lives to say so"
+
+situs run --area "node:$LAB_N_NODES" -- holder 1 >/tmp/out 2>/tmp/err
+[ $? -eq 2 ] && [ ! -s /tmp/out ] && grep -q "node $LAB_N_NODES" /tmp/err
+ok $? "an absent node is an error that names it"
+
+situs topo >/tmp/out && [ "$(grep -c '^ *[0-9]* *[a-z]' /tmp/out)" -ge "$LAB_N_NODES" ]
+ok $? "situs topo lists every node"
+sed 's/^/# /' /tmp/out
