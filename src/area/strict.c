@@ -301,6 +301,9 @@ static int strict_move(const struct aml_area_data *data, void *ptr, size_t size)
 {
 	int failed = linux__move(data, ptr, size);
 
+	/* As for memory of our own; refused by kernels that have none. */
+	if (failed == AML_SUCCESS && data->huge_size == 0)
+		(void)os__advise_huge(ptr, size, false);
 	if (failed == AML_SUCCESS)
 		failed = linux__where(data, ptr, size, check_home, (void *)(uintptr_t)data);
 	return failed == 1 ? refuse(data, size) : failed;

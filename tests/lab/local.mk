@@ -22,6 +22,7 @@ if HAVE_CMOCKA
 lab_guest_programs += \
 	tests/lab/guest/areas \
 	tests/lab/guest/attributes \
+	tests/lab/guest/chains \
 	tests/lab/guest/exhaust \
 	tests/lab/guest/fill \
 	tests/lab/guest/hwloc_areas \
@@ -38,6 +39,10 @@ tests_lab_guest_areas_LDADD = $(lab_libs)
 tests_lab_guest_attributes_SOURCES = tests/lab/guest/attributes.c $(lab_sources)
 tests_lab_guest_attributes_CFLAGS = $(test_cflags)
 tests_lab_guest_attributes_LDADD = $(lab_libs)
+
+tests_lab_guest_chains_SOURCES = tests/lab/guest/chains.c $(lab_sources)
+tests_lab_guest_chains_CFLAGS = $(test_cflags)
+tests_lab_guest_chains_LDADD = $(lab_libs)
 
 tests_lab_guest_hwloc_areas_SOURCES = tests/lab/guest/hwloc_areas.c $(lab_sources)
 tests_lab_guest_hwloc_areas_CFLAGS = $(test_cflags)
