@@ -3,9 +3,9 @@
 # SITUS_REQUIRE(VARIABLE, MODULE, DEBIAN-PACKAGE): a pkg-config module; a miss joins $situs_missing.
 AC_DEFUN([SITUS_REQUIRE], [
 PKG_CHECK_MODULES([$1], [$2], [],
-	[situs_missing="$situs_missing $2 (Debian package $3)"
-	situs_missing_packages="$situs_missing_packages $3"
-	AC_MSG_RESULT([no])])
+	[situs_missing="$situs_missing
+  $2: Debian package $3"
+	situs_missing_packages="$situs_missing_packages $3"])
 ])
 
 # SITUS_OPTIONAL(VARIABLE, MODULE, DEBIAN-PACKAGE, WHAT): defines HAVE_VARIABLE for Automake.
