@@ -158,7 +158,7 @@ AML_PUBLIC int aml_area_fprintf(FILE *stream, const char *prefix, const struct a
  * nothing (plain mapped memory needs neither); decommit, purge, move, locate are -AML_ENOTSUP; info
  * answers with the page size of the system, no flags but AML_AREA_HOST and nothing known; link is 0;
  * collapse is -AML_ENOTSUP. ptr and size are multiples of the system's page size within one mapping
- * of the area (-AML_EINVAL where they are not, size 0 included).
+ * of the area (-AML_EINVAL where they are not multiples, size is 0, or the memory is no area's).
  *
  * Areas that say AML_AREA_COMMIT refuse nothing later: commit is where they say -AML_ENOMEM, with
  * the range uncommitted as before. Strict areas have no purge (pages could not be promised to come

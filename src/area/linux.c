@@ -192,10 +192,23 @@ int linux__munmap(const struct aml_area_data *data, void *ptr, size_t size)
 		ptr, os__strerror(failed));
 }
 
+int linux__check_ours(const struct aml_area_data *data, const void *ptr, size_t size)
+{
+	uintptr_t start = (uintptr_t)ptr;
+
+	if (!ledger__covers(&linux__ledger, start, start + size))
+		return aml__fail(AML_EINVAL, "%s: %zu bytes at %p are not what an area mapped",
+			data->head.place, size, ptr);
+	return AML_SUCCESS;
+}
+
 static int linux_purge(const struct aml_area_data *data, void *ptr, size_t size)
 {
-	int failed = os__discard(ptr, size);
+	int failed;
 
+	if (linux__check_ours(data, ptr, size) != AML_SUCCESS)
+		return -AML_EINVAL;
+	failed = os__discard(ptr, size);
 	if (failed != 0)
 		return aml__fail(aml__code(failed), "%s: purging %zu bytes at %p: %s", data->head.place,
 			size, ptr, os__strerror(failed));
@@ -255,10 +268,13 @@ int linux__locate(const struct aml_area_data *data, const void *ptr, size_t size
 
 int linux__move(const struct aml_area_data *data, void *ptr, size_t size)
 {
-	int failed = os__bind(ptr, size, data->mode,
+	int failed;
+
+	if (linux__check_ours(data, ptr, size) != AML_SUCCESS)
+		return -AML_EINVAL;
+	failed = os__bind(ptr, size, data->mode,
 		data->mode == OS_POLICY_DEFAULT ? NULL : &data->mode_nodes,
 		data->mode != OS_POLICY_DEFAULT);
-
 	if (failed == -EIO)
 		return aml__fail(AML_EBUSY, "%s: some pages of %zu bytes at %p could not be moved",
 			data->head.place, size, ptr);

@@ -53,6 +53,9 @@ void linux__unreserve(void *ptr, size_t size);
    setting its policy? */
 bool linux__is_plain(const struct aml_area *area);
 
+/* Is the range memory that some area of this family has out? Or says that it is not. */
+int linux__check_ours(const struct aml_area_data *data, const void *ptr, size_t size);
+
 /* The operations of every kind of anonymous memory. */
 int linux__munmap(const struct aml_area_data *data, void *ptr, size_t size);
 int linux__locate(const struct aml_area_data *data, const void *ptr, size_t size,

@@ -266,8 +266,10 @@ static bool is_sealed(const void *ptr, size_t size)
 static int strict_commit(const struct aml_area_data *data, void *ptr, size_t size)
 {
 	bool sealed = is_sealed(ptr, size);
-	int failed = sealed ? unseal(data, ptr, size) : AML_SUCCESS;
+	int failed = linux__check_ours(data, ptr, size);
 
+	if (failed == AML_SUCCESS && sealed)
+		failed = unseal(data, ptr, size);
 	if (failed != AML_SUCCESS)
 		return failed;
 	failed = strict__fill(data, ptr, size);
@@ -280,8 +282,11 @@ static int strict_commit(const struct aml_area_data *data, void *ptr, size_t siz
 
 static int strict_decommit(const struct aml_area_data *data, void *ptr, size_t size)
 {
-	int failed = os__discard(ptr, size);
+	int failed;
 
+	if (linux__check_ours(data, ptr, size) != AML_SUCCESS)
+		return -AML_EINVAL;
+	failed = os__discard(ptr, size);
 	if (failed != 0)
 		return aml__fail(aml__code(failed), "%s: giving back %s at %p: %s", data->head.place,
 			linux__size(size).text, ptr, os__strerror(failed));

@@ -127,6 +127,24 @@ static void munmap_takes_only_what_was_mapped(void **state)
 	assert_refused(aml_area_munmap(&aml_area_linux, p, PAGE), AML_EINVAL, EINVAL);
 }
 
+static void strangers_are_neither_purged_nor_moved(void **state)
+{
+	struct aml_area *bind = create(AML_AREA_LINUX_POLICY_BIND);
+	struct aml_area *strict = create(AML_AREA_LINUX_POLICY_STRICT);
+	char *stranger = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	stranger[0] = 1;
+	assert_refused(aml_area_purge(bind, stranger, PAGE), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_move(bind, stranger, PAGE), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_commit(strict, stranger, PAGE), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_decommit(strict, stranger, PAGE), AML_EINVAL, EINVAL);
+	assert_int_equal(stranger[0], 1);
+	munmap(stranger, PAGE);
+	aml_area_linux_destroy(&bind);
+	aml_area_linux_destroy(&strict);
+}
+
 static void ranges_that_are_none_are_einval(void **state)
 {
 	char *p = aml_area_mmap(&aml_area_linux, NULL, 4 * PAGE);
@@ -658,6 +676,7 @@ int main(void)
 		cmocka_unit_test(size_that_overflows_is_enomem),
 		cmocka_unit_test(areas_that_are_none_are_einval),
 		cmocka_unit_test(munmap_takes_only_what_was_mapped),
+		cmocka_unit_test(strangers_are_neither_purged_nor_moved),
 		cmocka_unit_test(ranges_that_are_none_are_einval),
 		cmocka_unit_test(success_leaves_the_last_failure_alone),
 		cmocka_unit_test(every_policy_can_be_created_and_leaves_nothing),
