@@ -29,6 +29,14 @@ tests/unit/libprefixed.a: tests/unit/prefixed.syms
 	{ $(AR) d $@.tmp `$(AR) t $@.tmp | grep cpp` || :; } && mv $@.tmp $@
 endif
 
+if !SANITIZED
+check_PROGRAMS += tests/unit/test_dlclose
+TESTS += tests/unit/test_dlclose
+tests_unit_test_dlclose_SOURCES = tests/unit/test_dlclose.c
+tests_unit_test_dlclose_CFLAGS = $(test_cflags)
+tests_unit_test_dlclose_LDADD = $(CMOCKA_LIBS) $(JEMALLOC_LIBS) -lpthread -ldl
+endif
+
 tests_unit_test_exact_SOURCES = tests/unit/test_exact.c
 tests_unit_test_exact_CFLAGS = $(test_cflags)
 tests_unit_test_exact_LDADD = $(test_libs)
