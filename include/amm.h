@@ -143,7 +143,8 @@ struct amm {
 /*
  * Makes a map of one entry with `flags` that covers everything; `entry`, where not NULL, is that
  * entry. Absent (NULL) callbacks: entries from malloc and free, plain split (a new entry, from the
- * alloc callback, for the tail), plain join (the head stays, the tail is freed). EINVAL, ENOMEM.
+ * alloc callback, for the tail), plain join (the head stays, the tail is freed). EINVAL; ENOMEM, and then
+ * the map is one that amm_destroy may be called for.
  */
 AMM_PUBLIC int amm_init_gen(amm_t *amm, int flags, amm_entry_t *entry, amm_alloc_func *alloc,
 	amm_free_func *free_func, amm_split_func *split, amm_join_func *join);

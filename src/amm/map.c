@@ -214,8 +214,8 @@ int amm_init_with(amm_t *amm, unsigned options, int flags, amm_entry_t *entry,
 
 fail_tree:
 	tree__destroy(amm);
-	*amm = (amm_t){0};
 fail:
+	*amm = (amm_t){0}; /* amm_destroy does nothing */
 	return -error__set(err, "address map: no memory for the first entry");
 }
 

@@ -265,8 +265,8 @@ void tree__begin(amm_t *amm)
 /*
  * An insertion splits at most every level and adds a root. In a map with readers it also copies its
  * path and, where it shares with a sibling, one more node a level. Erasures, there, copy the leaves
- * they empty, of which two neighbours hold half a leaf together at least, what lies above these, and
- * a path with siblings at either end.
+ * they empty, of which two neighbours hold a third of a leaf together at least, what lies above these,
+ * and a path with siblings at either end.
  */
 int tree__reserve(amm_t *amm, size_t n_inserts, size_t n_erases)
 {

@@ -42,9 +42,9 @@ enum {
 	/* A node this empty looks for a sibling to merge with. */
 	LEAF_MIN = LEAF_MAX / 3,
 	INNER_MIN = INNER_MAX / 3,
-	/* Two siblings of which one is below its minimum hold three quarters of a node together, or
-	   they would have been merged: every level has at most 3/8 as many nodes... */
-	TREE_LEVELS = 16, /* ...as slots, so this many levels suffice for any memory */
+	/* Of two siblings one is not below its minimum, or they would have been merged: the average
+	   is a sixth of a node at worst, and this many levels suffice for any memory. */
+	TREE_LEVELS = 16,
 };
 
 struct node {
