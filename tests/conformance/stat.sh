@@ -2,7 +2,7 @@
 # situs stat tells where a program's pages are, and the kernel's account agrees.
 . "${SITUS_SRCDIR:?}/tests/conformance/lib.sh"
 
-echo 1..8
+echo 1..10
 mkfifo "$scratch/go" "$scratch/ready"
 timeout 60 "$situs" run --area "$area" -- "$build/tests/conformance/holder" 64 <"$scratch/go" >"$scratch/ready" &
 exec 3>"$scratch/go"
@@ -49,6 +49,15 @@ fi
 "$situs" stat "$pid" >"$scratch/out" && grep -q '^HEAP' "$scratch/out" && grep -q '^main' "$scratch/out"
 ok $? "for people it is a table"
 table=$(sed -n 's/.* \(\/[^ ]*\/situs-[0-9]*-[0-9]*-[0-9]*\)$/\1/p' "/proc/$pid/maps")
+chmod 644 "$table"
+"$situs" stat "$pid" >"$scratch/out" 2>"$scratch/err"
+[ $? -eq 1 ] && grep -q "not its user's alone" "$scratch/err" && [ ! -s "$scratch/out" ]
+ok $? "a table that others may read is not believed"
+chmod 600 "$table"
+printf 'nonsense' | dd of="$table" conv=notrunc 2>/dev/null
+"$situs" stat "$pid" >"$scratch/out" 2>"$scratch/err"
+[ $? -eq 1 ] && grep -q 'another version' "$scratch/err" && [ ! -s "$scratch/out" ]
+ok $? "a table of something else is not read"
 kill -9 "$pid"
 exec 3>&-
 wait
