@@ -533,6 +533,80 @@ static void strict_that_could_not_verify_is_eperm_at_creation(void **state)
 	assert_int_equal(result, 0);
 }
 
+/* Older kernels */
+
+/* mbind answers EINVAL to policies from `policy` on, madvise to advice from `advice` on. */
+static int pretend_old_kernel(unsigned policy, unsigned advice)
+{
+	const unsigned invalid = SECCOMP_RET_ERRNO | EINVAL;
+	/* The low half of the third argument. */
+	const unsigned third = offsetof(struct seccomp_data, args) + 2 * sizeof(uint64_t);
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mbind, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 3, 6),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, third),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, policy, 0, 4),
+		BPF_STMT(BPF_RET | BPF_K, invalid),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, third),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, advice, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, invalid),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+		return -1;
+	return 0;
+}
+
+static int use_areas_on_old_kernel(void *arg)
+{
+	struct aml_area *area = NULL;
+	unsigned long nodes[16];
+	char *p;
+	int mode;
+
+	(void)arg;
+	/* Linux 5.10: no PREFERRED_MANY, no MADV_POPULATE_WRITE, no MADV_COLLAPSE. */
+	if (pretend_old_kernel(5, 22) != 0)
+		return 77;
+	if (aml_area_linux_create(&area, NULL, AML_AREA_LINUX_POLICY_WEIGHTED_INTERLEAVE) !=
+		-AML_ENOTSUP)
+		return 1;
+	if (strstr(error__text(), "6.9") == NULL)
+		return 2;
+	if (aml_area_linux_create(&area, NULL, AML_AREA_LINUX_POLICY_PREFERRED_MANY) != AML_SUCCESS)
+		return 3;
+	p = aml_area_mmap(area, NULL, MIB);
+	if (p == NULL || get_mempolicy(&mode, nodes, sizeof(nodes) * 8, p, MPOL_F_ADDR) != 0 ||
+		mode != MPOL_PREFERRED)
+		return 4;
+	if (aml_area_linux_check_binding(area, p, MIB) != 1)
+		return 5;
+	if (aml_area_collapse(area, p, MIB) != -AML_ENOTSUP)
+		return 6;
+	aml_area_munmap(area, p, MIB);
+	aml_area_linux_destroy(&area);
+	if (aml_area_linux_create(&area, NULL, AML_AREA_LINUX_POLICY_STRICT) != AML_SUCCESS)
+		return 7;
+	p = aml_area_mmap(area, NULL, MIB);
+	if (p == NULL || n_present(p, MIB) != MIB / PAGE || !all_zero(p, MIB))
+		return 8;
+	return aml_area_munmap(area, p, MIB) == AML_SUCCESS ? 0 : 9;
+}
+
+static void old_kernels_do_without_new_policies_and_advice(void **state)
+{
+	int result = in_child(use_areas_on_old_kernel, NULL);
+
+	(void)state;
+	if (result == 77)
+		skip(); /* no seccomp filters here */
+	assert_int_equal(result, 0);
+}
+
 /* Resource limits */
 
 static int map_without_address_space(void *arg)
@@ -694,6 +768,7 @@ int main(void)
 		cmocka_unit_test(created_area_prints_as_a_place_that_opens_it_again),
 		cmocka_unit_test(process_that_may_not_bind_gets_eperm_and_plain_areas_work),
 		cmocka_unit_test(strict_that_could_not_verify_is_eperm_at_creation),
+		cmocka_unit_test(old_kernels_do_without_new_policies_and_advice),
 		cmocka_unit_test(no_address_space_is_enomem),
 		cmocka_unit_test(munmap_that_the_kernel_refuses_has_changed_nothing),
 		cmocka_unit_test(one_area_serves_many_threads),
