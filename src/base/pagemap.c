@@ -42,11 +42,34 @@ int pagemap__prepare(const void *start, size_t size)
 	return 0;
 }
 
+/* Two words at once: what a reader loads is one of them, whole. */
+typedef uint64_t __attribute__((may_alias)) word_pair;
+
+static void fill_words(pagemap_word *at, pagemap_word *end, uint32_t word)
+{
+	const uint64_t pair = (uint64_t)word << 32 | word;
+
+	if (at < end && (uintptr_t)at % sizeof(word_pair) != 0)
+		atomic_store_explicit(at++, word, memory_order_relaxed);
+	for (; end - at >= 2; at += 2)
+		__atomic_store_n((word_pair *)at, pair, __ATOMIC_RELAXED);
+	if (at < end)
+		atomic_store_explicit(at, word, memory_order_relaxed);
+}
+
 void pagemap__fill(const void *start, size_t size, uint32_t word)
 {
-	const uintptr_t granule = (uintptr_t)1 << PAGEMAP_GRANULE_BITS;
-	uintptr_t end = (uintptr_t)start + size;
+	const uintptr_t leaf_granules = (uintptr_t)1 << PAGEMAP_LEAF_BITS;
+	uintptr_t at = (uintptr_t)start >> PAGEMAP_GRANULE_BITS;
+	uintptr_t end = (((uintptr_t)start + size - 1) >> PAGEMAP_GRANULE_BITS) + 1;
 
-	for (uintptr_t at = (uintptr_t)start & ~(granule - 1); at < end; at += granule)
-		pagemap__put((const void *)at, word);
+	while (at < end) {
+		pagemap_word *leaf = atomic_load_explicit(&pagemap__root[at >> PAGEMAP_LEAF_BITS],
+			memory_order_acquire);
+		uintptr_t from = at & (leaf_granules - 1);
+		uintptr_t n = end - at < leaf_granules - from ? end - at : leaf_granules - from;
+
+		fill_words(leaf + from, leaf + from + n, word);
+		at += n;
+	}
 }
