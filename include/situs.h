@@ -219,6 +219,31 @@ typedef int situs_extent_func(const struct situs_extent *extent, void *arg);
  */
 AML_PUBLIC int situs_heap_iterate(situs_heap_t *heap, situs_extent_func *func, void *arg);
 
+/*
+ * Changes what the heap may draw from its area, in bytes (0: no limit), exactly: not a byte more is drawn
+ * from the return on. -EBUSY, and the limit as it was: more is in use, also after a trim.
+ */
+AML_PUBLIC int situs_heap_limit(situs_heap_t *heap, size_t bytes);
+
+/*
+ * Calls back when the heap has drawn more than `bytes` from its area, once each time that bound is passed
+ * on the way up; it refuses nothing. The call comes from the thread that passed the bound or one that
+ * allocates soon after, inside its malloc but with no lock held: it may allocate, free and trim, and must
+ * not destroy the heap. Where more is drawn already, it comes before this returns. bytes 0: no bound
+ * any more; a call that is under way elsewhere may still finish.
+ */
+typedef void situs_limit_func(situs_heap_t *heap, size_t mapped, void *arg);
+AML_PUBLIC int situs_heap_soft_limit(situs_heap_t *heap, size_t bytes, situs_limit_func *func,
+	void *arg);
+
+/*
+ * Gives back to the area whatever the heap holds without need: this thread's cached blocks, freed large
+ * blocks and unused pages now; what other threads cache, when each next runs out of cached blocks or of
+ * room for them. Returns how many pages (of sysconf(_SC_PAGESIZE) bytes) less are drawn than before,
+ * INT_MAX where there are more; what other threads draw meanwhile counts against it.
+ */
+AML_PUBLIC int situs_heap_trim(situs_heap_t *heap);
+
 /* The last failure of this thread in words; "" before the first. Valid until the next failure. */
 AML_PUBLIC const char *situs_error(void);
 

@@ -65,8 +65,7 @@ static void *block_once(struct situs_heap *heap, struct heap_arena *arena, size_
 	return block;
 }
 
-/* Gives back what the heap holds without need: this thread's cache and jemalloc's unused pages. */
-static void give_back_unused(struct situs_heap *heap)
+void heap__give_back_unused(struct situs_heap *heap)
 {
 	struct cache *cache = thread__cache(heap->owner.number);
 
@@ -108,13 +107,15 @@ static void *block_or_words(struct situs_heap *heap, struct heap_arena *arena, s
 	space__refusal = SPACE_REFUSED_NOT;
 	block = block_once(heap, arena, size, alignment, zero);
 	if (block == NULL && size <= PTRDIFF_MAX) {
-		give_back_unused(heap);
+		heap__give_back_unused(heap);
 		error__clear();
 		space__refusal = SPACE_REFUSED_NOT;
 		block = block_once(heap, arena, size, alignment, zero);
 	}
 	if (block == NULL)
 		refuse(heap, size);
+	else
+		heap__tell_news(heap);
 	return block;
 }
 
@@ -231,6 +232,7 @@ void *heap__resize_block(struct situs_heap *heap, void *block, size_t old_size, 
 		resized = arena__realloc(arena->index, block, size);
 		if (resized != NULL && is_ours(heap, resized)) {
 			enter(heap, resized, class_of_size(size, 0));
+			heap__tell_news(heap);
 			return resized;
 		}
 		/* Where jemalloc went astray the contents are in the new block, and the old one is gone. */

@@ -56,6 +56,7 @@ struct cache *cache__create(struct situs_heap *heap, struct heap_arena *arena, s
 	cache->heap = heap;
 	cache->arena = arena;
 	cache->mapped = size;
+	cache->trims_seen = atomic_load_explicit(&heap->n_trims, memory_order_relaxed);
 	base = cache->slots + 1;
 	for (unsigned class = 0; class < size_class__count; class++) {
 		cache->rooms[class].base = base;
@@ -130,8 +131,14 @@ static void age(struct cache *cache)
 
 static void count_slow_call(struct cache *cache)
 {
-	if (++cache->n_slow % SLOW_CALLS_PER_AGE == 0)
+	unsigned n_trims = atomic_load_explicit(&cache->heap->n_trims, memory_order_relaxed);
+
+	if (cache->trims_seen != n_trims) {
+		cache->trims_seen = n_trims;
+		cache__flush(cache);
+	} else if (++cache->n_slow % SLOW_CALLS_PER_AGE == 0) {
 		age(cache);
+	}
 }
 
 void *cache__refill_and_get(struct cache *cache, unsigned class)
@@ -160,6 +167,7 @@ void *cache__refill_and_get(struct cache *cache, unsigned class)
 		*high = swapped;
 	}
 	count_slow_call(cache);
+	heap__tell_news(cache->heap);
 	return block;
 }
 

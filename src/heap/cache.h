@@ -46,6 +46,7 @@ struct cache {
 	struct situs_heap *heap;
 	struct heap_arena *arena; /* where refills come from */
 	size_t mapped;            /* bytes of this struct and its slots */
+	unsigned trims_seen;      /* of heap->n_trims */
 	unsigned n_slow;          /* refills and overflows so far */
 	unsigned next_to_age;     /* class */
 	void *slots[];

@@ -44,6 +44,7 @@ static void drawn_changed(struct space_account *account, size_t drawn)
 
 	publish__heap_set(heap->published, PUBLISH_MAPPED, drawn);
 	publish__heap_set(heap->published, PUBLISH_FALLBACKS, atomic_load(&account->n_fallbacks));
+	heap__note_drawn(heap, drawn);
 }
 
 static const struct space_events events = {

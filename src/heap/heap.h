@@ -32,6 +32,15 @@ struct heap_arena {
 	struct large_cache large;
 };
 
+/* A limit that is told of, not kept: see limit.c. */
+struct heap_soft {
+	_Atomic(size_t) limit; /* bytes; 0: none */
+	atomic_bool is_passed; /* more is drawn, and that has been noted */
+	atomic_bool is_news;   /* and the program has not been told yet */
+	situs_limit_func *func; /* under the heap's lock, as is arg */
+	void *arg;
+};
+
 struct situs_heap {
 	/* Set once */
 	struct owner owner;
@@ -48,6 +57,8 @@ struct situs_heap {
 	_Atomic(uint64_t) n_failures;
 	_Atomic(unsigned) n_purging; /* threads that are giving unused memory back */
 	_Atomic(uint64_t) n_refused[HEAP_REFUSALS]; /* the same, by enum space_refusal */
+	_Atomic(unsigned) n_trims; /* asked for; caches that have not seen the last empty themselves */
+	struct heap_soft soft;
 	_Atomic(size_t) direct; /* bytes of blocks that lie in extents of their own */
 
 	struct situs_heap *next_named; /* under named.c's lock */
@@ -69,6 +80,22 @@ void *heap__block(struct situs_heap *heap, struct heap_arena *arena, size_t size
 	bool zero);
 void *heap__block_of_class(struct situs_heap *heap, struct heap_arena *arena, unsigned class);
 void *heap__block_of_class_once(struct situs_heap *heap, struct heap_arena *arena, unsigned class);
+
+/* Gives back what the heap holds without need: this thread's cache and jemalloc's unused pages. */
+void heap__give_back_unused(struct situs_heap *heap);
+
+/* Notes how much is drawn now, if the soft limit was passed. Inside extent hooks. */
+void heap__note_drawn(struct situs_heap *heap, size_t drawn);
+
+/* Tells the program, where there is news. No lock is held, no structure half changed: what is told may
+   call anything. errno stays. */
+void heap__tell_soft(struct situs_heap *heap);
+
+static inline void heap__tell_news(struct situs_heap *heap)
+{
+	if (__builtin_expect(atomic_load_explicit(&heap->soft.is_news, memory_order_relaxed), 0))
+		heap__tell_soft(heap);
+}
 
 /* Gives a block of the heap back, past the caches. */
 void heap__free_block(struct situs_heap *heap, void *block);

@@ -6,6 +6,7 @@ libsitus_core_la_SOURCES += \
 	src/heap/heap.c src/heap/heap.h \
 	src/heap/iterate.c \
 	src/heap/large_cache.c src/heap/large_cache.h \
+	src/heap/limit.c \
 	src/heap/locate.c \
 	src/heap/named.c src/heap/named.h \
 	src/heap/publish.c src/heap/publish.h \

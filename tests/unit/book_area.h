@@ -21,6 +21,7 @@ struct book_area {
 	pthread_mutex_t mutex;
 	struct { char *start; size_t size; } out[BOOK_ENTRIES];
 	size_t n_out, size_out;
+	size_t size_max; /* largest size_out so far */
 	size_t n_calls;  /* of mmap */
 	size_t fail_at;  /* the call from which on mmap refuses; 0: none */
 	size_t n_wrong;  /* munmaps of what was not out */
@@ -46,6 +47,8 @@ static inline void *book_mmap(const struct aml_area_data *data, void **ptr, size
 		book->out[book->n_out].start = start;
 		book->out[book->n_out++].size = size;
 		book->size_out += size;
+		if (book->size_max < book->size_out)
+			book->size_max = book->size_out;
 		for (size_t i = 0; book->fill != 0 && i < size; i += 512)
 			((unsigned char *)start)[i] = book->fill;
 	} else {

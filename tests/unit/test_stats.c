@@ -290,6 +290,14 @@ static void no_address_is_told_of_twice_though_extents_merge_meanwhile(void **st
 
 /* Threads */
 
+/* jemalloc finds its arenas' mutexes by its own atomics, which ThreadSanitizer does not see. Ours are
+   never tried, only locked. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+	return "race_top:pthread_mutex_trylock\n";
+}
+
 struct busy {
 	situs_heap_t *heap;
 	atomic_bool stop;

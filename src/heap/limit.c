@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * limit.c - how much a heap may draw, who is told when it draws much, and giving back.
+ *
+ * The hard limit stands in the heap's account and is kept by the spaces (space__set_limit). The soft
+ * limit is noted inside extent hooks, where nothing may be called back, and told by the next slow path
+ * that comes to its end: heap__tell_news stands at all of them, and costs one load of a word that
+ * hardly ever changes.
+ */
+#include <errno.h>
+#include <limits.h>
+
+#include "base/error.h"
+#include "heap/heap.h"
+#include "heap/publish.h"
+#include "heap/registry.h"
+#include "os/os.h"
+
+/* The hard limit */
+
+static int set_limit(struct situs_heap *heap, size_t bytes)
+{
+	int err;
+
+	lock__acquire(&heap->lock);
+	err = space__set_limit(&heap->account, bytes);
+	if (err == 0)
+		publish__heap_set(heap->published, PUBLISH_LIMIT, bytes);
+	lock__release(&heap->lock);
+	return err;
+}
+
+int situs_heap_limit(situs_heap_t *heap, size_t bytes)
+{
+	int err = registry__check(heap, "situs_heap_limit");
+
+	if (err != 0)
+		return err;
+	err = set_limit(heap, bytes);
+	if (err == -EBUSY) {
+		(void)situs_heap_trim(heap);
+		err = set_limit(heap, bytes);
+	}
+	return err;
+}
+
+/* The soft limit */
+
+void heap__note_drawn(struct situs_heap *heap, size_t drawn)
+{
+	struct heap_soft *soft = &heap->soft;
+	size_t limit = atomic_load_explicit(&soft->limit, memory_order_relaxed);
+
+	if (limit == 0)
+		return;
+	if (drawn <= limit)
+		atomic_store(&soft->is_passed, false);
+	else if (!atomic_exchange(&soft->is_passed, true))
+		atomic_store(&soft->is_news, true);
+}
+
+void heap__tell_soft(struct situs_heap *heap)
+{
+	situs_limit_func *func;
+	int err = errno;
+	void *arg;
+
+	lock__acquire(&heap->lock);
+	func = heap->soft.func;
+	arg = heap->soft.arg;
+	lock__release(&heap->lock);
+	/* Of all threads that see the news one tells it. */
+	if (atomic_exchange(&heap->soft.is_news, false) && func != NULL)
+		func(heap, atomic_load(&heap->account.drawn), arg);
+	errno = err;
+}
+
+int situs_heap_soft_limit(situs_heap_t *heap, size_t bytes, situs_limit_func *func, void *arg)
+{
+	int err = registry__check(heap, "situs_heap_soft_limit");
+
+	if (err != 0)
+		return err;
+	if (bytes != 0 && func == NULL)
+		return error__set(EINVAL, "situs_heap_soft_limit: func is NULL: nobody could be told");
+	lock__acquire(&heap->lock);
+	heap->soft.func = bytes == 0 ? NULL : func;
+	heap->soft.arg = arg;
+	atomic_store(&heap->soft.is_news, false);
+	atomic_store(&heap->soft.is_passed, false);
+	atomic_store(&heap->soft.limit, bytes);
+	lock__release(&heap->lock);
+	heap__note_drawn(heap, atomic_load(&heap->account.drawn));
+	heap__tell_news(heap);
+	return 0;
+}
+
+/* Giving back */
+
+int situs_heap_trim(situs_heap_t *heap)
+{
+	size_t before, after, n;
+	int err = registry__check(heap, "situs_heap_trim");
+
+	if (err != 0)
+		return err;
+	before = atomic_load(&heap->account.drawn);
+	atomic_fetch_add_explicit(&heap->n_trims, 1, memory_order_relaxed);
+	heap__give_back_unused(heap);
+	after = atomic_load(&heap->account.drawn);
+	n = before > after ? (before - after) / os__page_size() : 0;
+	return n > INT_MAX ? INT_MAX : (int)n;
+}
