@@ -18,6 +18,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "aml.h"
 
@@ -243,6 +244,20 @@ AML_PUBLIC int situs_heap_soft_limit(situs_heap_t *heap, size_t bytes, situs_lim
  * INT_MAX where there are more; what other threads draw meanwhile counts against it.
  */
 AML_PUBLIC int situs_heap_trim(situs_heap_t *heap);
+
+/*
+ * The figures of all heaps of this program, as one line of JSON and as Prometheus's text format 0.0.4.
+ * doc/stats.md has the schema. The figures are taken first and written then: a slow stream holds up no
+ * heap. 0; -EINVAL: stream is NULL; -ENOMEM; what writing failed with.
+ */
+AML_PUBLIC int situs_stats_json(FILE *stream);
+AML_PUBLIC int situs_stats_prometheus(FILE *stream);
+
+/*
+ * Who owns what, for people: heaps, their arenas, runs of neighbouring extents, and on which nodes these
+ * lie, as a table. The layout may change. Returns as the two above.
+ */
+AML_PUBLIC int situs_dump(FILE *stream);
 
 /* The last failure of this thread in words; "" before the first. Valid until the next failure. */
 AML_PUBLIC const char *situs_error(void);

@@ -3,16 +3,20 @@ libsitus_core_la_SOURCES += \
 	src/heap/alloc.c \
 	src/heap/block.c \
 	src/heap/cache.c src/heap/cache.h \
+	src/heap/dump.c \
 	src/heap/heap.c src/heap/heap.h \
 	src/heap/iterate.c \
+	src/heap/json.c \
 	src/heap/large_cache.c src/heap/large_cache.h \
 	src/heap/limit.c \
 	src/heap/locate.c \
 	src/heap/named.c src/heap/named.h \
+	src/heap/prometheus.c \
 	src/heap/publish.c src/heap/publish.h \
 	src/heap/publish_sweep.c \
 	src/heap/query.c \
 	src/heap/registry.c src/heap/registry.h \
 	src/heap/size_class.c src/heap/size_class.h \
+	src/heap/snapshot.c src/heap/snapshot.h \
 	src/heap/stats.c src/heap/stats.h \
 	src/heap/thread.c src/heap/thread.h

@@ -1,8 +1,12 @@
 # Tests of the heap as a whole: what it holds, where it lies, how much it may have.
 if HAVE_CMOCKA
-stats_tests = tests/unit/test_limit tests/unit/test_locate tests/unit/test_stats
+stats_tests = tests/unit/test_dump tests/unit/test_limit tests/unit/test_locate tests/unit/test_stats
 check_PROGRAMS += $(stats_tests)
 TESTS += $(stats_tests)
+
+tests_unit_test_dump_SOURCES = tests/unit/test_dump.c
+tests_unit_test_dump_CFLAGS = $(test_cflags) $(JANSSON_CFLAGS)
+tests_unit_test_dump_LDADD = $(test_libs) $(JANSSON_LIBS)
 
 tests_unit_test_limit_SOURCES = tests/unit/test_limit.c
 tests_unit_test_limit_CFLAGS = $(test_cflags)

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "heap/snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "heap/registry.h"
+#include "heap/stats.h"
+#include "hooks/arena_stats.h"
+#include "os/os.h"
+
+static int grow(struct snapshots *snapshots)
+{
+	size_t room = snapshots->room == 0 ? 8 : snapshots->room * 2;
+	struct snapshot *heaps = reallocarray(snapshots->heaps, room, sizeof(*heaps));
+
+	if (heaps == NULL)
+		return error__set(ENOMEM, "no memory for the figures of %zu heaps", room);
+	snapshots->heaps = heaps;
+	snapshots->room = room;
+	return 0;
+}
+
+static int at_most(int n, int room)
+{
+	return n < room ? n : room;
+}
+
+static int take(struct situs_heap *heap, void *arg)
+{
+	struct snapshots *snapshots = arg;
+	struct snapshot *snapshot;
+	int err = snapshots->n < snapshots->room ? 0 : grow(snapshots);
+
+	if (err != 0)
+		return err;
+	snapshot = &snapshots->heaps[snapshots->n++];
+	memcpy(snapshot->name, heap->name, sizeof(snapshot->name));
+	memcpy(snapshot->place, heap->place, sizeof(snapshot->place));
+	snapshot->id = heap->owner.number;
+	stats__of_heap(heap, &snapshot->stats);
+	stats__refusals(heap, &snapshot->refusals);
+	snapshot->n_sizes = at_most(stats__block_sizes(heap, snapshot->sizes, SNAPSHOT_SIZES),
+		SNAPSHOT_SIZES);
+	snapshot->n_lifetimes = at_most(stats__lifetimes(heap, snapshot->lifetimes, SPACE_LIFETIMES),
+		SPACE_LIFETIMES);
+	return 0;
+}
+
+int snapshots__take(struct snapshots *snapshots)
+{
+	int err = arena__refresh_stats();
+
+	memset(snapshots, 0, sizeof(*snapshots));
+	if (err == 0)
+		err = registry__for_each(take, snapshots);
+	if (err != 0) {
+		free(snapshots->heaps);
+		snapshots->heaps = NULL;
+	}
+	return err;
+}
+
+int snapshots__finish(FILE *stream, const char *who)
+{
+	errno = 0;
+	if (fflush(stream) == 0 && !ferror(stream))
+		return 0;
+
+	int err = errno == 0 ? EIO : errno;
+
+	return error__set(err, "%s: writing failed: %s", who, os__strerror(err));
+}
+
+/* RFC 3629, section 4. */
+size_t snapshot__utf8(const char *text)
+{
+	const unsigned char *c = (const unsigned char *)text;
+	unsigned char low = 0x80, high = 0xbf;
+	size_t n;
+
+	if (c[0] < 0x80)
+		return 1;
+	if (c[0] < 0xc2 || c[0] > 0xf4)
+		return 0;
+	n = c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : 4;
+	low = c[0] == 0xe0 ? 0xa0 : c[0] == 0xf0 ? 0x90 : low;
+	high = c[0] == 0xed ? 0x9f : c[0] == 0xf4 ? 0x8f : high;
+	for (size_t i = 1; i < n; i++, low = 0x80, high = 0xbf)
+		if (c[i] < low || c[i] > high)
+			return 0;
+	return n;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * snapshot.h - the figures of all heaps, taken first and written at leisure: a slow stream holds up
+ * nobody who makes or destroys a heap.
+ */
+#ifndef HEAP_SNAPSHOT_H
+#define HEAP_SNAPSHOT_H
+
+#include <stdio.h>
+
+#include "heap/heap.h"
+#include "hooks/space.h"
+
+enum { SNAPSHOT_SIZES = 256 }; /* jemalloc 5.3 has 232 size classes */
+
+struct snapshot {
+	char name[HEAP_NAME_SIZE];
+	char place[HEAP_PLACE_SIZE];
+	uint32_t id; /* tells heaps of one name apart; reused after a heap has gone */
+	struct situs_heap_stats stats;
+	struct situs_refusals refusals;
+	int n_sizes, n_lifetimes;
+	struct situs_count sizes[SNAPSHOT_SIZES];
+	struct situs_count lifetimes[SPACE_LIFETIMES];
+};
+
+struct snapshots {
+	struct snapshot *heaps; /* malloced; the caller frees it */
+	size_t n, room;
+};
+
+/* Every heap there is: 0, -ENOMEM, or -ENOTSUP (arena__refresh_stats). */
+int snapshots__take(struct snapshots *snapshots);
+
+/* 0, or the stream's error with a sentence that begins with `who`. */
+int snapshots__finish(FILE *stream, const char *who);
+
+/* Bytes of the UTF-8 character at text; 0: it is none. */
+size_t snapshot__utf8(const char *text);
+
+#endif
