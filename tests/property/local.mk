@@ -1,8 +1,13 @@
 # Random programs against models.
 if HAVE_CMOCKA
-property_tests = tests/property/test_amm_model tests/property/test_amm_model_deep
+property_tests = tests/property/test_amm_large tests/property/test_amm_model \
+	tests/property/test_amm_model_deep
 check_PROGRAMS += $(property_tests)
 TESTS += $(property_tests)
+
+tests_property_test_amm_large_SOURCES = tests/property/test_amm_large.c
+tests_property_test_amm_large_CFLAGS = $(test_cflags)
+tests_property_test_amm_large_LDADD = $(test_libs)
 
 amm_model_sources = tests/property/amm_model.c tests/property/amm_model.h \
 	tests/property/test_amm_model.c

@@ -1,12 +1,21 @@
 # The address map.
 if HAVE_CMOCKA
-amm_tests = tests/unit/test_amm tests/unit/test_amm_space tests/unit/test_amm_readers
+amm_tests = tests/unit/test_amm tests/unit/test_amm_find tests/unit/test_amm_bad \
+	tests/unit/test_amm_space tests/unit/test_amm_readers
 check_PROGRAMS += $(amm_tests)
 TESTS += $(amm_tests)
 
-tests_unit_test_amm_SOURCES = tests/unit/test_amm.c
+tests_unit_test_amm_SOURCES = tests/unit/test_amm.c tests/unit/amm_test.h
 tests_unit_test_amm_CFLAGS = $(test_cflags)
 tests_unit_test_amm_LDADD = $(test_libs)
+
+tests_unit_test_amm_find_SOURCES = tests/unit/test_amm_find.c tests/unit/amm_test.h
+tests_unit_test_amm_find_CFLAGS = $(test_cflags)
+tests_unit_test_amm_find_LDADD = $(test_libs)
+
+tests_unit_test_amm_bad_SOURCES = tests/unit/test_amm_bad.c tests/unit/amm_test.h
+tests_unit_test_amm_bad_CFLAGS = $(test_cflags)
+tests_unit_test_amm_bad_LDADD = $(test_libs)
 
 # Through the shared library, as programs see it.
 tests_unit_test_amm_space_SOURCES = tests/unit/test_amm_space.c
