@@ -4,6 +4,7 @@ area_tests = \
 	tests/unit/test_area \
 	tests/unit/test_area_faults \
 	tests/unit/test_area_file \
+	tests/unit/test_area_heaps \
 	tests/unit/test_area_kinds \
 	tests/unit/test_area_strict \
 	tests/unit/test_ledger
@@ -25,6 +26,10 @@ tests_unit_test_area_faults_LDFLAGS = $(AM_LDFLAGS) \
 tests_unit_test_area_file_SOURCES = tests/unit/test_area_file.c
 tests_unit_test_area_file_CFLAGS = $(test_cflags) -D_GNU_SOURCE
 tests_unit_test_area_file_LDADD = $(test_libs)
+
+tests_unit_test_area_heaps_SOURCES = tests/unit/test_area_heaps.c
+tests_unit_test_area_heaps_CFLAGS = $(test_cflags)
+tests_unit_test_area_heaps_LDADD = $(test_libs)
 
 tests_unit_test_area_kinds_SOURCES = tests/unit/test_area_kinds.c
 tests_unit_test_area_kinds_CFLAGS = $(test_cflags)

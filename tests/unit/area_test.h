@@ -93,6 +93,18 @@ static inline void forget_errors(void)
 	assert_int_equal(errno, err); \
 } while (0)
 
+/* Skips the calling test where a container forbids mbind or move_pages. */
+static inline void skip_where_binding_is_forbidden(void)
+{
+	struct aml_area *area = NULL;
+
+	if (aml_area_linux_create(&area, NULL, AML_AREA_LINUX_POLICY_STRICT) == -AML_EPERM) {
+		print_message("skipped: this process may not bind memory\n");
+		skip();
+	}
+	aml_area_linux_destroy(&area);
+}
+
 static inline bool all_zero(const char *p, size_t size)
 {
 	return p[0] == 0 && memcmp(p, p + 1, size - 1) == 0;

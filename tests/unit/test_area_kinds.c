@@ -127,6 +127,7 @@ static void limit_charges_reserved_memory_at_commit(void **state)
 		AML_AREA_LINUX_POLICY_STRICT};
 
 	(void)state;
+	skip_where_binding_is_forbidden();
 	for (int i = 0; i < 2; i++) {
 		struct aml_area *area = limited(MIB, policies[i]);
 		struct aml_area_info info = {.struct_size = sizeof(info)};
@@ -153,10 +154,13 @@ static void limit_charges_reserved_memory_at_commit(void **state)
 
 static void check_binding_looks_through_a_limit(void **state)
 {
-	struct aml_area *area = limited(MIB, AML_AREA_LINUX_POLICY_BIND);
-	char *p = aml_area_mmap(area, NULL, MIB);
+	struct aml_area *area;
+	char *p;
 
 	(void)state;
+	skip_where_binding_is_forbidden();
+	area = limited(MIB, AML_AREA_LINUX_POLICY_BIND);
+	p = aml_area_mmap(area, NULL, MIB);
 	memset(p, 1, MIB);
 	assert_int_equal(aml_area_linux_check_binding(area, p, MIB), 1);
 	assert_int_equal(aml_area_munmap(area, p, MIB), AML_SUCCESS);
@@ -235,6 +239,7 @@ static void chain_of_anonymous_memory_commits(void **state)
 	char *p;
 
 	(void)state;
+	skip_where_binding_is_forbidden();
 	assert_int_equal(aml_area_linux_create(&strict, NULL, AML_AREA_LINUX_POLICY_STRICT), AML_SUCCESS);
 	area = chain_of(strict, anon(0));
 	assert_int_equal(aml_area_info(area, &info), AML_SUCCESS);
@@ -319,6 +324,7 @@ static void empty_pool_is_enomem(void **state)
 	int mappings;
 
 	(void)state;
+	skip_where_binding_is_forbidden();
 	if (read_pool() != 0)
 		skip(); /* there are huge pages, or there is no pool */
 	assert_int_equal(area__hugetlb_create(&area, 2 * MIB, NULL), AML_SUCCESS);
@@ -340,6 +346,7 @@ static void pages_of_the_pool_are_paid_at_mmap(void **state)
 	int before = read_pool();
 
 	(void)state;
+	skip_where_binding_is_forbidden();
 	if (before != 0 || !write_pool(4)) {
 		if (before == 0)
 			write_pool(0);

@@ -8,18 +8,6 @@
 
 static struct aml_area *strict;
 
-static int create(void **state)
-{
-	(void)state;
-	return aml_area_linux_create(&strict, NULL, AML_AREA_LINUX_POLICY_STRICT);
-}
-
-static int destroy(void **state)
-{
-	(void)state;
-	aml_area_linux_destroy(&strict);
-	return 0;
-}
 
 static void mmap_gives_present_pages(void **state)
 {
@@ -290,5 +278,13 @@ int main(void)
 		cmocka_unit_test(full_memory_group_is_null_on_shared_memory_too),
 	};
 
-	return cmocka_run_group_tests(tests, create, destroy);
+	if (aml_area_linux_create(&strict, NULL, AML_AREA_LINUX_POLICY_STRICT) == -AML_EPERM) {
+		puts("1..0 # SKIP this process may not bind memory");
+		return 0;
+	}
+
+	int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	aml_area_linux_destroy(&strict);
+	return n_failed;
 }
