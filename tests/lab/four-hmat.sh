@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # Four nodes and an HMAT: every place word, every policy, and a node that runs full.
-exec "${SITUS_SRCDIR:-.}/tests/lab/run" --time-limit 200 four-hmat \
+exec "${SITUS_SRCDIR:-.}/tests/lab/run" --time-limit 1200 four-hmat \
 	attributes \
 	kernel_places \
 	areas \
@@ -9,4 +9,6 @@ exec "${SITUS_SRCDIR:-.}/tests/lab/run" --time-limit 200 four-hmat \
 	'places node:3,strict=3 hbm,bind=2 cxl,preferred=3 node:0,2,interleave=0,2 gpu=- node:4=-' \
 	fill \
 	chains \
-	narrow
+	hugepools \
+	narrow \
+	'programs 0 1 2 3'

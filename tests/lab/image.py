@@ -18,7 +18,8 @@ class ImageError(Exception):
 # Where a Debian machine gets each program that is not its own package's name.
 PACKAGES = {"busybox": "busybox-static", "cpio": "cpio", "lstopo-no-graphics": "hwloc-nox",
             "qemu-system-x86_64": "qemu-system-x86", "python3": "python3-minimal",
-            "redis-cli": "redis-tools", "redis-benchmark": "redis-tools", "ldd": "libc-bin"}
+            "redis-cli": "redis-tools", "redis-check-rdb": "redis-tools",
+            "redis-benchmark": "redis-tools", "ldd": "libc-bin"}
 
 
 def find_program(name):

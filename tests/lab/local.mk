@@ -25,6 +25,7 @@ lab_guest_programs += \
 	tests/lab/guest/chains \
 	tests/lab/guest/exhaust \
 	tests/lab/guest/fill \
+	tests/lab/guest/hugepools \
 	tests/lab/guest/hwloc_areas \
 	tests/lab/guest/kernel_places \
 	tests/lab/guest/narrow \
@@ -67,6 +68,10 @@ tests_lab_guest_places_LDADD = $(lab_libs)
 tests_lab_guest_narrow_SOURCES = tests/lab/guest/narrow.c $(lab_sources)
 tests_lab_guest_narrow_CFLAGS = $(test_cflags)
 tests_lab_guest_narrow_LDADD = $(lab_libs)
+
+tests_lab_guest_hugepools_SOURCES = tests/lab/guest/hugepools.c $(lab_sources)
+tests_lab_guest_hugepools_CFLAGS = $(test_cflags)
+tests_lab_guest_hugepools_LDADD = $(lab_libs)
 
 check_PROGRAMS += $(lab_guest_programs)
 

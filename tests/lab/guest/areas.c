@@ -127,6 +127,27 @@ static void weighted_interleave_follows_the_kernels_weights(void **state)
 	}
 }
 
+static void a_heap_that_interleaves_gives_each_node_the_same(void **state)
+{
+	size_t on_node[LAB_MAX_NODES] = {0}, share = SIZE / (size_t)lab_n_nodes();
+	char place[64];
+	situs_heap_t *heap;
+	void *block;
+
+	(void)state;
+	snprintf(place, sizeof(place), "node:0-%d,interleave,nothp", lab_n_nodes() - 1);
+	heap = situs_heap_open(place);
+	if (!heap)
+		fail_msg("%s", situs_error());
+	block = situs_malloc(heap, SIZE);
+	assert_non_null(block);
+	lab_fill(block, SIZE, 1);
+	lab_pages(block, SIZE, on_node);
+	for (int node = 0; node < lab_n_nodes(); node++)
+		assert_in_range(on_node[node], share - 16 * LAB_PAGE, share + 16 * LAB_PAGE);
+	assert_int_equal(situs_heap_destroy(heap), 0);
+}
+
 static void touch(void *ptr)
 {
 	lab_fill(ptr, SIZE, 1);
@@ -206,6 +227,7 @@ int main(void)
 		cmocka_unit_test(preferred_many_lands_on_each_node_with_room),
 		cmocka_unit_test(strict_lands_on_each_node),
 		cmocka_unit_test(interleave_gives_each_node_the_same),
+		cmocka_unit_test(a_heap_that_interleaves_gives_each_node_the_same),
 		cmocka_unit_test(weighted_interleave_follows_the_kernels_weights),
 		cmocka_unit_test(default_follows_the_thread_that_touches),
 		cmocka_unit_test(check_binding_notices_one_page_astray),

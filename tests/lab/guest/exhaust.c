@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "situs.h"
 #include "tests/lab/guest/lab.h"
@@ -186,6 +188,84 @@ static void blocks_of_32_mib_from_four_threads_end_in_null(void **state)
 	fills_up_twice(32 * MIB, 4);
 }
 
+static void a_heap_on_a_chain_goes_on_with_the_next_link(void **state)
+{
+	struct filler filler = {.block_size = MIB, .max = lab_free(node) / MIB + 64};
+	static struct lab_census by_link[2];
+	size_t inside[2];
+	char place[64];
+
+	(void)state;
+	snprintf(place, sizeof(place), "node:%d,strict > node:0,strict", node);
+	heap = situs_heap_open(place);
+	if (!heap)
+		fail_msg("%s", situs_error());
+	filler.heap = heap;
+	filler.blocks = new_list(filler.max);
+	fill(&filler);
+	if (filler.n < filler.max)
+		fail_msg("%s", filler.words);
+	/* A block may straddle two links: each page must lie where its own link says. */
+	for (size_t i = 0; i < filler.n; i++) {
+		const struct aml_area *area = situs_area_of(filler.blocks[i]);
+
+		assert_true(lab_filled(filler.blocks[i], MIB, i));
+		for (size_t at = 0; at < MIB; at += LAB_PAGE) {
+			int link = aml_area_link(area, filler.blocks[i] + at);
+
+			assert_in_range(link, 0, 1);
+			lab_census_add(&by_link[link], filler.blocks[i] + at, 1);
+		}
+	}
+	for (int link = 0; link < 2; link++) {
+		lab_census_end(&by_link[link]);
+		assert_int_equal(lab_census_astray(&by_link[link], (lab_nodes_t)1 << (link ? 0 : node),
+			&inside[link]), 0);
+	}
+	print_message("# %zu MiB from the first link, %zu from the second\n", inside[0] / MIB, inside[1] / MIB);
+	assert_in_range(inside[1], 64 * MIB, filler.n * MIB / 4);
+}
+
+/* What becomes of a child that fills a heap in a cgroup of 192 MiB: its wait status. */
+static int fill_in_cgroup(void)
+{
+	struct filler filler = {.block_size = MIB, .max = 400};
+	int status;
+	pid_t pid;
+
+	lab_cgroup_enter();
+	lab_cgroup_write("memory.max", "192M");
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		char place[32];
+
+		snprintf(place, sizeof(place), "node:%d,strict", node);
+		filler.heap = situs_heap_open(place);
+		filler.blocks = new_list(filler.max);
+		fill(&filler);
+		fprintf(stderr, "# %zu MiB in a cgroup of 192 MiB: %s\n", filler.n, filler.words);
+		for (size_t i = 0; i < filler.n; i++)
+			if (!lab_filled(filler.blocks[i], MIB, i) ||
+				lab_astray(filler.blocks[i], MIB, (lab_nodes_t)1 << node, NULL))
+				_exit(1);
+		_exit(filler.err == ENOMEM && filler.n >= 96 ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	lab_cgroup_leave();
+	return status;
+}
+
+static void a_cgroups_limit_ends_in_null_too(void **state)
+{
+	int status = fill_in_cgroup();
+
+	(void)state;
+	if (WIFSIGNALED(status))
+		fail_msg("killed by signal %d", WTERMSIG(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +275,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_teardown(blocks_of_1_mib_from_four_threads_end_in_null, close_heap),
 		cmocka_unit_test_teardown(blocks_of_32_mib_from_one_thread_end_in_null, close_heap),
 		cmocka_unit_test_teardown(blocks_of_32_mib_from_four_threads_end_in_null, close_heap),
+		cmocka_unit_test_teardown(a_heap_on_a_chain_goes_on_with_the_next_link, close_heap),
+		cmocka_unit_test(a_cgroups_limit_ends_in_null_too),
 		cmocka_unit_test(destroyed_heaps_gave_the_node_back),
 	};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * fill.c - what areas do when their node runs full: strict ones refuse, preferred ones spill, chains
- * go on with their next link. That nothing was killed is checked by the runner.
+ * fill.c - what areas do when their node runs full: strict ones refuse, preferred ones spill. That
+ * nothing was killed is checked by the runner.
  *
  * Argument: the node, 2 unless told.
  */
@@ -188,27 +188,6 @@ static void preferred_spills_to_other_nodes(void **state)
 	aml_area_close(&area);
 }
 
-static void a_chain_goes_on_with_its_next_link(void **state)
-{
-	struct aml_area *area = open_place(",strict > node:0,strict");
-	size_t max = lab_of_node("MEMORY", node) / BLOCK + 8, n_second = 0;
-	char *blocks[MAX_BLOCKS];
-	size_t n = map_blocks(area, blocks, max);
-
-	(void)state;
-	assert_int_equal(n, max);
-	for (size_t i = 0; i < n; i++) {
-		int link = aml_area_link(area, blocks[i]);
-
-		assert_in_range(link, 0, 1);
-		n_second += (size_t)link;
-		assert_int_equal(lab_astray(blocks[i], BLOCK, link ? 1 : (lab_nodes_t)1 << node, NULL), 0);
-	}
-	assert_in_range(n_second, 8, max / 4);
-	unmap_blocks(area, blocks, n);
-	aml_area_close(&area);
-}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,7 +195,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(strict_commits_of_four_threads_end_in_enomem),
 		cmocka_unit_test(committed_pages_never_written_stay_under_pressure),
 		cmocka_unit_test(preferred_spills_to_other_nodes),
-		cmocka_unit_test(a_chain_goes_on_with_its_next_link),
 	};
 
 	if (argc > 1)
