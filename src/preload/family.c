@@ -190,12 +190,26 @@ PUBLIC size_t malloc_usable_size(void *ptr)
 	return preload__owner(ptr) ? situs_usable_size(ptr) : system__usable_size(ptr);
 }
 
+/* 1 where memory went back to the system, as the C library's. */
 PUBLIC int malloc_trim(size_t pad)
 {
-	return system__trim(pad);
+	situs_heap_t *heap = atomic_load_explicit(&preload.heap, memory_order_acquire);
+	bool trimmed = system__trim(pad) > 0;
+
+	return trimmed | (heap && situs_heap_trim(heap) > 0);
 }
 
+/* The sum of both allocators, as far as the fields mean something for both. */
 PUBLIC struct mallinfo2 mallinfo2(void)
 {
-	return system__mallinfo2();
+	situs_heap_t *heap = atomic_load_explicit(&preload.heap, memory_order_acquire);
+	struct situs_heap_stats stats = { .struct_size = sizeof(stats) };
+	struct mallinfo2 info = system__mallinfo2();
+
+	if (heap && situs_heap_stats(heap, &stats) == 0) {
+		info.arena += stats.mapped;
+		info.uordblks += stats.allocated;
+		info.fordblks += stats.mapped > stats.allocated ? stats.mapped - stats.allocated : 0;
+	}
+	return info;
 }

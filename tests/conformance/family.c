@@ -235,14 +235,28 @@ static void blocks_outlive_their_thread(void **state)
 		free(blocks[i]);
 }
 
-static void trim_and_info_answer(void **state)
+static void trim_gives_freed_memory_back(void **state)
 {
-	struct mallinfo2 info = mallinfo2();
-	int trimmed = malloc_trim(0);
+	static void *blocks[512];
 
 	(void)state;
-	assert_true(trimmed == 0 || trimmed == 1);
-	assert_true(info.uordblks < huge);
+	for (int i = 0; i < 512; i++)
+		blocks[i] = memset(malloc(100000), 1, 100000);
+	for (int i = 0; i < 512; i++)
+		free(blocks[i]);
+	assert_int_equal(malloc_trim(zero), 1);
+}
+
+static void info_counts_what_is_in_use(void **state)
+{
+	size_t before = mallinfo2().uordblks, with;
+	void *block = malloc(10 << 20);
+
+	(void)state;
+	with = mallinfo2().uordblks;
+	assert_in_range(with - before, 10 << 20, 11 << 20);
+	assert_true(mallinfo2().arena >= with);
+	free(block);
 }
 
 int main(void)
@@ -261,7 +275,8 @@ int main(void)
 		cmocka_unit_test(usable_sizes_are_usable),
 		cmocka_unit_test(the_c_librarys_own_blocks_are_freed),
 		cmocka_unit_test(blocks_outlive_their_thread),
-		cmocka_unit_test(trim_and_info_answer),
+		cmocka_unit_test(trim_gives_freed_memory_back),
+		cmocka_unit_test(info_counts_what_is_in_use),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
