@@ -96,13 +96,20 @@ int os__unmap(void *ptr, size_t size)
 	return munmap(ptr, size) == 0 ? 0 : -errno;
 }
 
-/* For kernels before 5.14: an atomic that changes nothing makes each page present and private. */
+/*
+ * For kernels before 5.14: each page is written what it holds. By compare-and-exchange, since
+ * compilers turn an atomic or of 0 into a load; where it fails, somebody else has just written.
+ */
 static void populate_by_hand(char *ptr, size_t size)
 {
 	size_t page_size = os__page_size();
 
-	for (size_t i = 0; i < size; i += page_size)
-		__atomic_fetch_or(ptr + i, 0, __ATOMIC_RELAXED);
+	for (size_t i = 0; i < size; i += page_size) {
+		char byte = __atomic_load_n(ptr + i, __ATOMIC_RELAXED);
+
+		__atomic_compare_exchange_n(ptr + i, &byte, byte, false, __ATOMIC_RELAXED,
+			__ATOMIC_RELAXED);
+	}
 }
 
 int os__populate(void *ptr, size_t size)
