@@ -3,15 +3,56 @@
 
 #include <errno.h>
 #include <jemalloc/jemalloc.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
 #include "base/error.h"
+
+enum { PAGE = 4096 };
 
 /* jemalloc's arena_config_t, which its public header lacks (src/arena.c, 5.3.0). */
 struct arena_config {
 	extent_hooks_t *extent_hooks;
 	bool metadata_use_hooks;
 };
+
+/*
+ * The hooks that an arena's own books are drawn with. With the default ones jemalloc keeps the
+ * address space of a destroyed arena's books for ever, 2 MiB an arena.
+ */
+
+static void *books_alloc(extent_hooks_t *table, void *want, size_t size, size_t alignment, bool *zero,
+	bool *commit, unsigned arena)
+{
+	size_t slack = alignment > PAGE ? alignment - PAGE : 0;
+	char *mapped, *start;
+
+	(void)table, (void)arena;
+	if (want != NULL || size + slack < size)
+		return NULL;
+	mapped = mmap(NULL, size + slack, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mapped == MAP_FAILED)
+		return NULL;
+	start = mapped + (-(uintptr_t)mapped & (alignment - 1));
+	if (start != mapped)
+		munmap(mapped, (size_t)(start - mapped));
+	if (start + size != mapped + size + slack)
+		munmap(start + size, (size_t)(mapped + slack - start));
+	*zero = true;
+	*commit = true;
+	return start;
+}
+
+static bool books_dalloc(extent_hooks_t *table, void *start, size_t size, bool committed,
+	unsigned arena)
+{
+	(void)table, (void)committed, (void)arena;
+	return munmap(start, size) != 0;
+}
+
+static extent_hooks_t books_table = {.alloc = books_alloc, .dalloc = books_dalloc};
 
 /* Growth beyond what is asked for only holds address space that the map could give to others. */
 static const size_t GROW_LIMIT = 2 * 1024 * 1024;
@@ -24,17 +65,27 @@ static int set_of_arena(unsigned arena, const char *what, void *value, size_t si
 	return mallctl(name, NULL, NULL, value, size);
 }
 
+/* An arena whose books lie elsewhere than its memory: false where jemalloc cannot do that. */
+static bool create_apart(unsigned *arena, extent_hooks_t *table)
+{
+	struct arena_config config = {.extent_hooks = &books_table, .metadata_use_hooks = true};
+	size_t size = sizeof(*arena);
+
+	if (mallctl("experimental.arenas_create_ext", arena, &size, &config, sizeof(config)) != 0)
+		return false;
+	if (set_of_arena(*arena, "extent_hooks", &table, sizeof(table)) == 0)
+		return true;
+	(void)set_of_arena(*arena, "destroy", NULL, 0);
+	return false;
+}
+
 int arena__create(unsigned *arena, struct hooks *hooks, long decay_ms)
 {
-	struct arena_config config = {
-		.extent_hooks = hooks__table(hooks),
-		.metadata_use_hooks = false,
-	};
 	extent_hooks_t *table = hooks__table(hooks);
 	size_t size = sizeof(*arena), grow_limit = GROW_LIMIT;
 	unsigned made;
 
-	if (mallctl("experimental.arenas_create_ext", &made, &size, &config, sizeof(config)) != 0 &&
+	if (!create_apart(&made, table) &&
 		mallctl("arenas.create", &made, &size, &table, sizeof(table)) != 0)
 		return error__set(EAGAIN, "jemalloc has no arena left (4094 are its limit), or no memory for one");
 	/* Fails where opt.retain is off, and is not needed there. */

@@ -30,6 +30,9 @@ struct runs {
 	struct pairs by_start, by_size;
 };
 
+/* One pool for both: a map that is hardly used costs a page less. */
+_Static_assert(sizeof(struct runs) <= PAIRS_NODE_SIZE, "an index's head fits a node of its pairs");
+
 static const struct pairs_wanted anything = {0, UINTPTR_MAX, 0};
 
 /* Indices: made, found, dropped */
@@ -41,14 +44,13 @@ static void drop(amm_t *amm, struct runs **place)
 	*place = runs->next;
 	pairs__clear(&runs->by_start);
 	pairs__clear(&runs->by_size);
-	pool__put(&amm->memory->run_heads, runs);
+	pool__put(&amm->memory->pairs, runs);
 }
 
 void runs__init(amm_t *amm)
 {
 	amm->memory->runs = NULL;
 	pool__init(&amm->memory->pairs, PAIRS_NODE_SIZE);
-	pool__init(&amm->memory->run_heads, sizeof(struct runs));
 }
 
 void runs__destroy(amm_t *amm)
@@ -57,7 +59,6 @@ void runs__destroy(amm_t *amm)
 
 	memory->runs = NULL;
 	pool__destroy(&memory->pairs);
-	pool__destroy(&memory->run_heads);
 }
 
 static int add(struct runs *runs, amm_addr_t start, amm_addr_t end)
@@ -122,10 +123,10 @@ static struct runs *make(amm_t *amm, const struct query *q, amm_addr_t align_mas
 {
 	struct amm_memory *memory = amm->memory;
 
-	if (pool__reserve(&memory->run_heads, 1) != 0)
+	if (pool__reserve(&memory->pairs, 1) != 0)
 		return NULL;
 
-	struct runs *runs = pool__get(&memory->run_heads);
+	struct runs *runs = pool__get(&memory->pairs);
 	amm_addr_t align_off = q->align_off & align_mask;
 
 	*runs = (struct runs){

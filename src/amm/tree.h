@@ -72,7 +72,7 @@ struct runs;
 struct amm_memory {
 	struct pool nodes;
 	struct pool entries;       /* AMM_NO_MALLOC: default entries */
-	struct pool pairs;         /* nodes of the run indices (pairs.h) */
+	struct pool pairs;         /* the run indices: their heads and nodes (runs.c, pairs.h) */
 	struct node *free_nodes;   /* maps with readers: ready for use */
 	struct node *retired;      /* maps with readers: dropped by the change that is under way */
 	size_t n_free_nodes;
@@ -83,7 +83,6 @@ struct amm_memory {
 	size_t n_unreserved;       /* nodes got beyond what was reserved: 0, or a bound is wrong */
 	size_t n_reserved;         /* nodes that the change under way may still get */
 	struct runs *runs;         /* run indices (runs.h), most recently used first */
-	struct pool run_heads;
 };
 
 /* A place in the tree: the path to one slot. */

@@ -11,6 +11,7 @@ struct pool_free {
 
 struct pool_chunk {
 	struct pool_chunk *next;
+	struct pool_chunk *next_fresh; /* where fresh objects come from when this one has none left */
 	size_t size;    /* bytes mapped */
 	size_t n_fresh; /* objects at its end that were never used */
 };
@@ -47,13 +48,15 @@ void pool__destroy(struct pool *pool)
 	pool__init(pool, pool->object_size);
 }
 
-static size_t next_chunk_size(const struct pool *pool)
+static size_t next_chunk_size(const struct pool *pool, size_t n)
 {
 	size_t size = pool->chunks == NULL ? CHUNK_MIN : pool->chunks->size * 2;
 
 	if (size > CHUNK_MAX)
 		size = CHUNK_MAX;
-	while (size < CACHE_LINE + 4 * pool->object_size)
+	/* All that is wanted at once, as far as that goes. */
+	while (size < CACHE_LINE + 4 * pool->object_size ||
+		(size < CHUNK_MAX && (size - CACHE_LINE) / pool->object_size < n))
 		size *= 2;
 	return size;
 }
@@ -66,9 +69,17 @@ static void push(struct pool *pool, void *object)
 	publish(pool->free, freed);
 }
 
+/* The chunk to take fresh objects from; NULL: none has any. */
+static struct pool_chunk *fresh_chunk(struct pool *pool)
+{
+	while (pool->fresh != NULL && pool->fresh->n_fresh == 0)
+		publish(pool->fresh, pool->fresh->next_fresh);
+	return pool->fresh;
+}
+
 static void *take_fresh(struct pool *pool)
 {
-	struct pool_chunk *chunk = pool->chunks;
+	struct pool_chunk *chunk = fresh_chunk(pool);
 	char *end = (char *)chunk + CACHE_LINE +
 		(chunk->size - CACHE_LINE) / pool->object_size * pool->object_size;
 	size_t n = chunk->n_fresh;
@@ -102,29 +113,35 @@ static void *map_chunk(size_t size)
 	return mapped + before;
 }
 
-static int grow(struct pool *pool)
+static int grow(struct pool *pool, size_t n)
 {
-	size_t size = next_chunk_size(pool);
-	struct pool_chunk *chunk = map_chunk(size);
+	size_t size = next_chunk_size(pool, n);
+	struct pool_chunk *chunk = map_chunk(size), *last;
 
 	if (chunk == NULL)
 		return -ENOMEM;
-	/* Only the newest chunk is taken fresh objects from. */
-	while (pool->chunks != NULL && pool->chunks->n_fresh != 0)
-		push(pool, take_fresh(pool));
 	chunk->next = pool->chunks;
+	chunk->next_fresh = NULL;
 	chunk->size = size;
 	chunk->n_fresh = (size - CACHE_LINE) / pool->object_size;
 	pool->n_free += chunk->n_fresh;
 	pool->mapped += size;
 	publish(pool->chunks, chunk);
+	/* Older chunks are used up first: memory is touched as late as can be. */
+	last = fresh_chunk(pool);
+	while (last != NULL && last->next_fresh != NULL)
+		last = last->next_fresh;
+	if (last == NULL)
+		publish(pool->fresh, chunk);
+	else
+		publish(last->next_fresh, chunk);
 	return 0;
 }
 
 int pool__reserve(struct pool *pool, size_t n)
 {
 	while (pool->n_free < n)
-		if (grow(pool) != 0)
+		if (grow(pool, n - pool->n_free) != 0)
 			return -ENOMEM;
 	return 0;
 }
@@ -133,7 +150,7 @@ void *pool__get(struct pool *pool)
 {
 	void *object;
 
-	if (pool->n_free == 0 && grow(pool) != 0)
+	if (pool->n_free == 0 && grow(pool, 1) != 0)
 		return NULL;
 	if (pool->free != NULL) {
 		object = pool->free;
@@ -156,7 +173,9 @@ void pool__put(struct pool *pool, void *object)
 void pool__after_fork(struct pool *pool)
 {
 	/* The lists are whole at every instant; only the counts may lag behind them. */
-	pool->n_free = pool->chunks == NULL ? 0 : pool->chunks->n_fresh;
+	pool->n_free = 0;
+	for (struct pool_chunk *chunk = pool->fresh; chunk != NULL; chunk = chunk->next_fresh)
+		pool->n_free += chunk->n_fresh;
 	for (struct pool_free *object = pool->free; object != NULL; object = object->next)
 		pool->n_free++;
 }

@@ -16,6 +16,7 @@ struct pool {
 	size_t object_size;        /* set once */
 	struct pool_free *free;    /* freed objects, last in first out */
 	struct pool_chunk *chunks; /* what was mapped, newest first */
+	struct pool_chunk *fresh;  /* those with objects that were never used, oldest first */
 	size_t n_used;             /* objects out */
 	size_t n_free;             /* objects that the next calls of pool__get need no kernel for */
 	size_t mapped;             /* bytes from the kernel */

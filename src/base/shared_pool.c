@@ -35,13 +35,14 @@ static void watch(struct shared_pool *pool)
 
 void *shared_pool__get(struct shared_pool *pool)
 {
-	bool first;
+	bool first, fresh;
 	void *object;
 
 	lock__acquire(&pool->lock);
 	first = pool->pool.mapped == 0;
+	fresh = pool->pool.free == NULL; /* from the kernel, zero and not yet touched */
 	object = pool__get(&pool->pool);
-	if (object != NULL)
+	if (object != NULL && !fresh)
 		memset(object, 0, pool->pool.object_size);
 	lock__release(&pool->lock);
 	if (first)

@@ -41,12 +41,13 @@ struct cache_room {
 struct heap_arena;
 
 struct cache {
-	struct cache_bin bins[1 << OWNER_CLASS_BITS];
+	/* Beside the bins that are used, so that both touch one page. */
 	struct cache_room rooms[SIZE_CLASSES];
 	struct situs_heap *heap;
 	struct heap_arena *arena; /* where refills come from */
 	size_t mapped;            /* bytes of this struct and its slots */
 	unsigned trims_seen;      /* of heap->n_trims */
+	struct cache_bin bins[1 << OWNER_CLASS_BITS];
 	unsigned n_slow;          /* refills and overflows so far */
 	unsigned next_to_age;     /* class */
 	void *slots[];

@@ -23,7 +23,6 @@ static uint32_t now_ms(void)
 
 void large_cache__init(struct large_cache *cache, long decay_ms)
 {
-	memset(cache, 0, sizeof(*cache));
 	lock__init(&cache->lock);
 	if (decay_ms == 0)
 		decay_ms = JEMALLOC_DECAY;

@@ -39,7 +39,7 @@ struct large_cache {
 	void *blocks[LARGE_CLASSES][LARGE_CACHE_BLOCKS];
 };
 
-/* decay_ms as in struct situs_config. */
+/* Of zeroed memory, which stays untouched but for a line; decay_ms as in struct situs_config. */
 void large_cache__init(struct large_cache *cache, long decay_ms);
 
 /* A block of the class, or NULL. */

@@ -6,6 +6,15 @@ check_PROGRAMS += $(heap_tests)
 TESTS += $(heap_tests)
 EXTRA_DIST += tests/unit/book_area.h
 
+if !SANITIZED
+# A sanitizer's shadow memory is what would be counted.
+check_PROGRAMS += tests/unit/test_life
+TESTS += tests/unit/test_life
+endif
+tests_unit_test_life_SOURCES = tests/unit/test_life.c
+tests_unit_test_life_CFLAGS = $(test_cflags)
+tests_unit_test_life_LDADD = $(test_libs)
+
 dist_check_SCRIPTS += tests/unit/hostile.sh tests/unit/mallocs.sh
 TESTS += tests/unit/hostile.sh
 if !SANITIZED
