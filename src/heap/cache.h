@@ -47,9 +47,9 @@ struct cache {
 	struct heap_arena *arena; /* where refills come from */
 	size_t mapped;            /* bytes of this struct and its slots */
 	unsigned trims_seen;      /* of heap->n_trims */
-	struct cache_bin bins[1 << OWNER_CLASS_BITS];
 	unsigned n_slow;          /* refills and overflows so far */
 	unsigned next_to_age;     /* class */
+	struct cache_bin bins[1 << OWNER_CLASS_BITS];
 	void *slots[];
 };
 

@@ -57,6 +57,11 @@ static const struct space_events events = {
 
 static struct shared_pool arenas = SHARED_POOL(struct heap_arena);
 
+/* jemalloc has 4094 arenas. Once this many are ours, heaps share what they have, so that the second
+   CPU of one heap does not take the only arena of another. */
+enum { ARENAS_FOR_CPUS = 1024 };
+static _Atomic(unsigned) n_arenas;
+
 /* The first arena there is, for CPUs that cannot have their own any more. */
 static struct heap_arena *any_arena(struct situs_heap *heap)
 {
@@ -83,6 +88,7 @@ static struct heap_arena *make_arena_locked(struct situs_heap *heap) LOCK_HELD(h
 	if (arena__create(&arena->index, arena->hooks, heap->decay_ms) != 0)
 		goto destroy_hooks;
 	large_cache__init(&arena->large, heap->thread_cache == 0 ? 1 : heap->decay_ms);
+	atomic_fetch_add_explicit(&n_arenas, 1, memory_order_relaxed);
 	return arena;
 destroy_hooks:
 	hooks__destroy(arena->hooks);
@@ -93,8 +99,12 @@ put_arena:
 
 static struct heap_arena *arena_for_slot(struct situs_heap *heap, unsigned slot)
 {
-	struct heap_arena *arena;
+	struct heap_arena *arena = NULL;
 
+	if (atomic_load_explicit(&n_arenas, memory_order_relaxed) >= ARENAS_FOR_CPUS)
+		arena = any_arena(heap);
+	if (arena != NULL)
+		return arena;
 	lock__acquire(&heap->lock);
 	arena = atomic_load_explicit(&heap->arenas[slot], memory_order_relaxed);
 	if (arena == NULL) {
@@ -234,6 +244,7 @@ static int destroy_arena(struct heap_arena *arena)
 		return err;
 	hooks__destroy(arena->hooks);
 	shared_pool__put(&arenas, arena);
+	atomic_fetch_sub_explicit(&n_arenas, 1, memory_order_relaxed);
 	return 0;
 }
 

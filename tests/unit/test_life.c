@@ -122,6 +122,27 @@ static void too_many_heaps_are_refused_in_words(void **state)
 	destroy(1);
 }
 
+static void *use_all(void *n)
+{
+	use((int)(intptr_t)n);
+	return NULL;
+}
+
+/* Two threads run on two CPUs, as a rule: each heap would like two arenas. */
+static void one_heap_s_cpus_do_not_take_another_s_arena(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(make(2500), 2500);
+	pthread_create(&thread, NULL, use_all, (void *)(intptr_t)2500);
+	use(2500);
+	pthread_join(thread, NULL);
+	for (int i = 2500; i < 3000; i++)
+		assert_int_equal(situs_heap_create(&heaps[i], &aml_area_linux, NULL), 0);
+	destroy(3000);
+}
+
 /* Threads that hold caches of heaps which others destroy, again and again. */
 
 static pthread_barrier_t barrier;
@@ -164,6 +185,7 @@ int main(void)
 		cmocka_unit_test(a_heap_in_light_use_is_small), /* first: no pool has spares yet */
 		cmocka_unit_test(heaps_that_come_and_go_leave_nothing_behind),
 		cmocka_unit_test(heaps_go_while_other_threads_hold_caches_of_them),
+		cmocka_unit_test(one_heap_s_cpus_do_not_take_another_s_arena),
 		cmocka_unit_test(four_thousand_heaps_work_at_once),
 		cmocka_unit_test(too_many_heaps_are_refused_in_words),
 	};
