@@ -8,6 +8,7 @@ libsitus_core_la_SOURCES += \
 	hooks/hooks.c hooks/hooks.h \
 	hooks/owner.c hooks/owner.h \
 	hooks/region.c hooks/region.h \
+	hooks/rehome.c \
 	hooks/situs_arena.c \
 	hooks/space.c hooks/space.h hooks/space_internal.h \
 	hooks/space_fork.c

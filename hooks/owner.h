@@ -26,7 +26,7 @@ enum {
 };
 
 struct owner {
-	const struct aml_area *area;
+	_Atomic(const struct aml_area *) area; /* changes when a heap is migrated */
 	struct situs_heap *heap; /* NULL: hooks or an arena that the program made itself */
 	bool is_arena;           /* of this process's jemalloc: its blocks can be freed here */
 	uint32_t number;

@@ -76,11 +76,12 @@ struct space_extent {
 
 struct space {
 	/* Set once */
-	const struct aml_area *area;
 	struct space_account *account;
 	size_t page_size; /* the area's granule */
 	unsigned flags;   /* AML_AREA_... */
 	uint32_t word;    /* what the page map says of extents */
+
+	_Atomic(const struct aml_area *) area; /* changed under the lock (space__adopt) */
 
 	struct lock lock;
 	/* Under the lock */
@@ -153,6 +154,21 @@ int space__set_limit(struct space_account *account, size_t limit);
 
 /* Finds the first region that ends above *at and moves *at to its end; false: there is none. */
 bool space__next_region(struct space *space, uintptr_t *at, uintptr_t *start, uintptr_t *end);
+
+/*
+ * The space draws from `area` from now on, and each region is handed over by adopt(area, start, size): 0,
+ * or what adopt failed with and everything as it was. The new area has the old one's flags and page size,
+ * and takes back what the old one mapped.
+ */
+int space__adopt(struct space *space, const struct aml_area *area,
+	int (*adopt)(const struct aml_area *area, void *start, size_t size));
+
+/*
+ * Shows the next piece of a region, at most `step` bytes, from *at on, with the lock held, so that the
+ * region stays; *at moves past it. 0: there is none; 1: go on; negative: what visit answered.
+ */
+int space__visit(struct space *space, uintptr_t *at, size_t step,
+	int (*visit)(void *start, size_t size, void *arg), void *arg);
 
 /* Is the whole range extents of this space? */
 bool space__holds(struct space *space, const void *start, size_t size);

@@ -245,6 +245,37 @@ AML_PUBLIC int situs_heap_soft_limit(situs_heap_t *heap, size_t bytes, situs_lim
  */
 AML_PUBLIC int situs_heap_trim(situs_heap_t *heap);
 
+typedef int situs_progress_func(size_t done, size_t total, void *arg); /* bytes; non-zero cancels */
+
+/*
+ * Moves the heap to another area while threads go on allocating, reading and writing. Possible between
+ * areas of anonymous memory in base pages (aml_area_linux_create, node:..., tiers, any) without limit or
+ * chain, both strict or neither; -ENOTSUP for all others, whose pages cannot pass from one to the other.
+ *
+ * Memory that is touched for the first time after progress was first called comes from `to`; what is
+ * present is then moved in pieces of 2 MiB, each of which holds up only who waits for the same arena's
+ * books or touches a page that is just being copied. `to` must outlive the heap; the area before must too.
+ *
+ * progress (may be NULL) is called with no lock held, first with done 0 before anything has changed;
+ * what it answers with non-zero cancels: -ECANCELED. -EINVAL, -ENOTSUP, -EBUSY (the heap is being migrated
+ * already) and whatever setting the policy fails with leave the heap as it was. Once pieces have been
+ * moved, a cancel, or a page that stays behind (-ENOMEM: the nodes are full, -EBUSY: the kernel could
+ * not), leaves a heap that draws from `to` and lies partly there: call again to roll forward, or with
+ * the area before to roll back. 0 means that no page of the heap stayed behind.
+ */
+AML_PUBLIC int situs_heap_migrate(situs_heap_t *heap, const struct aml_area *to,
+	situs_progress_func *progress, void *arg);
+
+/* What came of the last situs_heap_migrate, or how far the present one is; bytes of present pages. */
+struct situs_migration {
+	size_t struct_size;    /* sizeof(struct situs_migration), set by the caller */
+	size_t moved, already; /* in the new place now */
+	size_t no_room;        /* stayed behind: the nodes were full */
+	size_t busy;           /* stayed behind: in use by the kernel or a device */
+	size_t other;          /* stayed behind: shared with another process since a fork, or else */
+};
+AML_PUBLIC int situs_heap_migration(situs_heap_t *heap, struct situs_migration *account);
+
 /*
  * The figures of all heaps of this program, as one line of JSON and as Prometheus's text format 0.0.4.
  * doc/stats.md has the schema. The figures are taken first and written then: a slow stream holds up no

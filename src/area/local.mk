@@ -20,6 +20,7 @@ libsitus_core_la_SOURCES += \
 # Places by name.
 libsitus_core_la_SOURCES += \
 	src/area/hwloc.c \
+	src/area/migrate.c src/area/migrate.h \
 	src/area/nodes.c src/area/nodes.h \
 	src/area/place.c src/area/place.h \
 	src/area/place_format.c \

@@ -93,11 +93,15 @@ static int write_heap(struct situs_heap *heap, void *arg)
 {
 	char allocated[SIZE_TEXT_SIZE], resident[SIZE_TEXT_SIZE], mapped[SIZE_TEXT_SIZE];
 	char peak[SIZE_TEXT_SIZE], limit[SIZE_TEXT_SIZE];
+	char place[HEAP_PLACE_SIZE];
 	struct situs_heap_stats stats;
 	FILE *out = arg;
 
 	stats__of_heap(heap, &stats);
-	fprintf(out, "heap \"%s\" in %s\n", heap->name, heap->place);
+	lock__acquire(&heap->lock);
+	memcpy(place, heap->place, sizeof(place));
+	lock__release(&heap->lock);
+	fprintf(out, "heap \"%s\" in %s\n", heap->name, place);
 	fprintf(out, "  allocated %s, resident %s, mapped %s, peak %s, limit %s\n",
 		size__format(stats.allocated, allocated),
 		stats.resident == SIZE_MAX ? "not told" : size__format(stats.resident, resident),

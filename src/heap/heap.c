@@ -134,7 +134,7 @@ static unsigned default_arenas(void)
 	return n_cpus < 1 ? 1 : n_cpus > HEAP_ARENAS_MAX ? HEAP_ARENAS_MAX : (unsigned)n_cpus;
 }
 
-static void describe_place(const struct aml_area *area, char place[HEAP_PLACE_SIZE])
+void heap__describe_place(const struct aml_area *area, char place[HEAP_PLACE_SIZE])
 {
 	FILE *stream = fmemopen(place, HEAP_PLACE_SIZE, "w");
 
@@ -173,7 +173,7 @@ static int create(struct situs_heap **heap, const struct aml_area *area,
 	made->thread_cache = settings->thread_cache == 0 ? CACHE_DEFAULT :
 		settings->thread_cache == SIZE_MAX ? 0 : settings->thread_cache;
 	lock__init(&made->lock);
-	describe_place(area, made->place);
+	heap__describe_place(area, made->place);
 	copy_text(made->name, sizeof(made->name),
 		settings->name == NULL ? made->place : settings->name);
 	made->published = publish__heap_add(made->name, made->place);

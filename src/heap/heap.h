@@ -65,6 +65,9 @@ struct situs_heap {
 	struct situs_heap *next, **link_to_this; /* under the registry's lock */
 
 	struct lock lock;
+	/* Under the lock */
+	bool is_migrating;
+	struct situs_migration migration; /* the last one's account */
 	_Atomic(struct heap_arena *) arenas[HEAP_ARENAS_MAX]; /* written under the lock */
 };
 
@@ -80,6 +83,9 @@ void *heap__block(struct situs_heap *heap, struct heap_arena *arena, size_t size
 	bool zero);
 void *heap__block_of_class(struct situs_heap *heap, struct heap_arena *arena, unsigned class);
 void *heap__block_of_class_once(struct situs_heap *heap, struct heap_arena *arena, unsigned class);
+
+/* What the area calls itself, cut where it is too long. */
+void heap__describe_place(const struct aml_area *area, char place[HEAP_PLACE_SIZE]);
 
 /* Gives back what the heap holds without need: this thread's cache and jemalloc's unused pages. */
 void heap__give_back_unused(struct situs_heap *heap);

@@ -10,6 +10,7 @@ libsitus_core_la_SOURCES += \
 	src/heap/large_cache.c src/heap/large_cache.h \
 	src/heap/limit.c \
 	src/heap/locate.c \
+	src/heap/migrate.c \
 	src/heap/named.c src/heap/named.h \
 	src/heap/prometheus.c \
 	src/heap/publish.c src/heap/publish.h \

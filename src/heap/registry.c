@@ -67,6 +67,7 @@ static void child_after_fork(void) LOCK_UNCHECKED
 	for (; *link != NULL; link = &(*link)->next) {
 		(*link)->link_to_this = link;
 		lock__reset(&(*link)->lock);
+		(*link)->is_migrating = false;
 		atomic_store(&(*link)->n_purging, 0);
 		for (unsigned i = 0; i < (*link)->n_arenas; i++)
 			if ((*link)->arenas[i] != NULL)

@@ -38,7 +38,9 @@ static int take(struct situs_heap *heap, void *arg)
 		return err;
 	snapshot = &snapshots->heaps[snapshots->n++];
 	memcpy(snapshot->name, heap->name, sizeof(snapshot->name));
+	lock__acquire(&heap->lock);
 	memcpy(snapshot->place, heap->place, sizeof(snapshot->place));
+	lock__release(&heap->lock);
 	snapshot->id = heap->owner.number;
 	stats__of_heap(heap, &snapshot->stats);
 	stats__refusals(heap, &snapshot->refusals);

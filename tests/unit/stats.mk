@@ -1,6 +1,7 @@
 # Tests of the heap as a whole: what it holds, where it lies, how much it may have.
 if HAVE_CMOCKA
-stats_tests = tests/unit/test_dump tests/unit/test_limit tests/unit/test_locate tests/unit/test_stats
+stats_tests = tests/unit/test_dump tests/unit/test_limit tests/unit/test_locate tests/unit/test_migrate \
+	tests/unit/test_stats
 check_PROGRAMS += $(stats_tests)
 TESTS += $(stats_tests)
 
@@ -15,6 +16,10 @@ tests_unit_test_limit_LDADD = $(test_libs)
 tests_unit_test_locate_SOURCES = tests/unit/test_locate.c
 tests_unit_test_locate_CFLAGS = $(test_cflags)
 tests_unit_test_locate_LDADD = $(test_libs)
+
+tests_unit_test_migrate_SOURCES = tests/unit/test_migrate.c
+tests_unit_test_migrate_CFLAGS = $(test_cflags)
+tests_unit_test_migrate_LDADD = $(test_libs)
 
 tests_unit_test_stats_SOURCES = tests/unit/test_stats.c
 tests_unit_test_stats_CFLAGS = $(test_cflags)
