@@ -25,6 +25,7 @@ lab_guest_programs += \
 	tests/lab/guest/chains \
 	tests/lab/guest/exhaust \
 	tests/lab/guest/fill \
+	tests/lab/guest/heap_moves \
 	tests/lab/guest/hugepools \
 	tests/lab/guest/hwloc_areas \
 	tests/lab/guest/kernel_places \
@@ -44,6 +45,10 @@ tests_lab_guest_attributes_LDADD = $(lab_libs)
 tests_lab_guest_chains_SOURCES = tests/lab/guest/chains.c $(lab_sources)
 tests_lab_guest_chains_CFLAGS = $(test_cflags)
 tests_lab_guest_chains_LDADD = $(lab_libs)
+
+tests_lab_guest_heap_moves_SOURCES = tests/lab/guest/heap_moves.c $(lab_sources)
+tests_lab_guest_heap_moves_CFLAGS = $(test_cflags)
+tests_lab_guest_heap_moves_LDADD = $(lab_libs)
 
 tests_lab_guest_hwloc_areas_SOURCES = tests/lab/guest/hwloc_areas.c $(lab_sources)
 tests_lab_guest_hwloc_areas_CFLAGS = $(test_cflags)
@@ -83,6 +88,7 @@ lab_suites += \
 	tests/lab/exhaust.sh \
 	tests/lab/eight.sh \
 	tests/lab/hbm-only.sh \
+	tests/lab/heap_moves.sh \
 	tests/lab/hwloc.sh \
 	tests/lab/offline.sh
 endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * heap_moves.c - heaps are located and migrated between nodes, alone and while four threads allocate and
+ * write; the lab's own questions to the kernel are the witness.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "situs.h"
+#include "tests/lab/guest/lab.h"
+
+enum { N_BLOCKS = 96 };
+#define BLOCK MIB
+
+static struct aml_area *open_area(const char *place)
+{
+	struct aml_area *area;
+
+	if (aml_area_open(&area, place) != AML_SUCCESS)
+		fail_msg("%s: %s", place, situs_error());
+	return area;
+}
+
+static situs_heap_t *make(const struct aml_area *area)
+{
+	situs_heap_t *heap;
+
+	if (situs_heap_create(&heap, area, NULL) != 0)
+		fail_msg("%s", situs_error());
+	return heap;
+}
+
+static void fill(situs_heap_t *heap, char *blocks[N_BLOCKS])
+{
+	for (int i = 0; i < N_BLOCKS; i++) {
+		blocks[i] = situs_malloc(heap, BLOCK);
+		assert_non_null(blocks[i]);
+		lab_fill(blocks[i], BLOCK, (uint64_t)i);
+	}
+}
+
+static void check_contents(char *blocks[N_BLOCKS])
+{
+	for (int i = 0; i < N_BLOCKS; i++)
+		assert_true(lab_filled(blocks[i], BLOCK, (uint64_t)i));
+}
+
+/* Bytes of all blocks on a node, as the lab sees it. */
+static size_t on_node(char *blocks[N_BLOCKS], int node)
+{
+	size_t sum = 0;
+
+	for (int i = 0; i < N_BLOCKS; i++) {
+		size_t bytes[LAB_MAX_NODES] = {0};
+		uintptr_t start = (uintptr_t)blocks[i] & ~(LAB_PAGE - 1);
+
+		lab_pages((void *)start, BLOCK, bytes);
+		sum += bytes[node];
+	}
+	return sum;
+}
+
+/* As the library sees all of the heap: whatever is not on `node`. */
+static size_t elsewhere(situs_heap_t *heap, int node)
+{
+	size_t bytes[LAB_MAX_NODES], sum = 0;
+
+	assert_true(situs_heap_locate(heap, bytes, LAB_MAX_NODES) >= 0);
+	for (int i = 0; i < LAB_MAX_NODES; i++)
+		sum += i == node ? 0 : bytes[i];
+	return sum;
+}
+
+static void a_heap_is_located_where_the_kernel_put_it(void **state)
+{
+	struct aml_area *zero = open_area("node:0,bind"), *one = open_area("node:1,bind");
+	situs_heap_t *heaps[] = {make(zero), make(one)};
+	size_t bytes[LAB_MAX_NODES], error;
+
+	(void)state;
+	for (int node = 0; node < 2; node++) {
+		char *blocks[N_BLOCKS];
+
+		fill(heaps[node], blocks);
+		assert_int_equal(on_node(blocks, node), N_BLOCKS * BLOCK);
+		assert_int_equal(elsewhere(heaps[node], node), 0);
+		assert_int_equal(situs_locate(blocks[3], BLOCK, bytes, LAB_MAX_NODES), 0);
+		assert_int_equal(bytes[node], BLOCK);
+		assert_int_equal(situs_locate(blocks[3], BLOCK, bytes, node), node == 0 ? -EINVAL : 257);
+		assert_int_equal(situs_locate_sampled(blocks[3], BLOCK, 50, bytes, LAB_MAX_NODES, &error), 0);
+		assert_int_equal(bytes[node], BLOCK);
+		situs_heap_destroy(heaps[node]);
+	}
+	aml_area_close(&zero);
+	aml_area_close(&one);
+}
+
+struct first_touch {
+	situs_heap_t *heap;
+	char *block;
+	size_t on_target;
+	int calls, target;
+};
+
+/* Right after the first piece: what is touched for the first time now lies in the new place. */
+static int touch(size_t done, size_t total, void *arg)
+{
+	struct first_touch *first = arg;
+
+	(void)done, (void)total;
+	if (++first->calls == 2) {
+		size_t bytes[LAB_MAX_NODES];
+
+		first->block = situs_malloc(first->heap, 8 * BLOCK);
+		assert_non_null(first->block);
+		memset(first->block, 1, 8 * BLOCK);
+		assert_true(situs_locate(first->block, 8 * BLOCK, bytes, LAB_MAX_NODES) >= 0);
+		first->on_target = bytes[first->target];
+	}
+	return 0;
+}
+
+static void moves_there_and_back(const char *from_place, const char *to_place)
+{
+	struct aml_area *from = open_area(from_place), *to = open_area(to_place);
+	struct situs_migration account = {.struct_size = sizeof(account)};
+	situs_heap_t *heap = make(from);
+	struct first_touch first = {.heap = heap, .target = 1};
+	char *blocks[N_BLOCKS];
+
+	fill(heap, blocks);
+	assert_int_equal(on_node(blocks, 0), N_BLOCKS * BLOCK);
+	if (situs_heap_migrate(heap, to, touch, &first) != 0)
+		fail_msg("%s", situs_error());
+	assert_int_equal(on_node(blocks, 1), N_BLOCKS * BLOCK);
+	assert_int_equal(elsewhere(heap, 1), 0);
+	/* A huge page that the blocks before had touched was there already. */
+	assert_true(first.on_target >= 8 * BLOCK - 2 * MIB);
+	assert_int_equal(situs_heap_migration(heap, &account), 0);
+	assert_true(account.moved >= N_BLOCKS * BLOCK);
+	assert_int_equal(account.no_room + account.busy + account.other, 0);
+	check_contents(blocks);
+	if (situs_heap_migrate(heap, from, NULL, NULL) != 0)
+		fail_msg("%s", situs_error());
+	assert_int_equal(on_node(blocks, 0), N_BLOCKS * BLOCK);
+	assert_int_equal(elsewhere(heap, 0), 0);
+	check_contents(blocks);
+	situs_heap_destroy(heap);
+	aml_area_close(&from);
+	aml_area_close(&to);
+}
+
+static void a_bound_heap_moves_there_and_back(void **state)
+{
+	(void)state;
+	moves_there_and_back("node:0,bind", "node:1,bind");
+}
+
+static void a_preferred_heap_moves_there_and_back(void **state)
+{
+	(void)state;
+	moves_there_and_back("node:0,preferred", "node:1,preferred");
+}
+
+static void a_strict_heap_moves_there_and_back(void **state)
+{
+	(void)state;
+	moves_there_and_back("node:0,strict", "node:1,strict");
+}
+
+struct busy {
+	situs_heap_t *heap;
+	atomic_bool stop;
+	atomic_int n_wrong, n_done;
+};
+
+static void *work(void *arg)
+{
+	struct busy *busy = arg;
+	struct { unsigned char *start; size_t size; } blocks[64] = {0};
+	unsigned seed = (unsigned)(uintptr_t)&blocks;
+
+	while (!atomic_load(&busy->stop)) {
+		int i = rand_r(&seed) % 64;
+
+		for (size_t k = 0; k < blocks[i].size; k += 61)
+			if (blocks[i].start[k] != (unsigned char)(k ^ (size_t)i))
+				atomic_fetch_add(&busy->n_wrong, 1);
+		situs_free(blocks[i].start);
+		blocks[i].size = (size_t)rand_r(&seed) % 200000;
+		blocks[i].start = situs_malloc(busy->heap, blocks[i].size);
+		if (blocks[i].start == NULL)
+			blocks[i].size = 0;
+		for (size_t k = 0; k < blocks[i].size; k += 61)
+			blocks[i].start[k] = (unsigned char)(k ^ (size_t)i);
+		atomic_fetch_add(&busy->n_done, 1);
+		usleep(1000);
+	}
+	for (int i = 0; i < 64; i++)
+		situs_free(blocks[i].start);
+	return NULL;
+}
+
+static void a_heap_moves_while_four_threads_allocate_and_write(void **state)
+{
+	struct aml_area *zero = open_area("node:0,bind"), *one = open_area("node:1,bind");
+	struct busy busy = {.heap = make(zero)};
+	char *blocks[N_BLOCKS];
+	pthread_t threads[4];
+
+	(void)state;
+	fill(busy.heap, blocks);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, work, &busy), 0);
+	for (int round = 1; round <= 2; round++) {
+		int before = atomic_load(&busy.n_done);
+
+		if (situs_heap_migrate(busy.heap, round % 2 == 1 ? one : zero, NULL, NULL) != 0)
+			fail_msg("%s", situs_error());
+		assert_int_equal(on_node(blocks, round % 2), N_BLOCKS * BLOCK);
+		assert_int_equal(elsewhere(busy.heap, round % 2), 0);
+		assert_true(atomic_load(&busy.n_done) > before);
+	}
+	atomic_store(&busy.stop, true);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(atomic_load(&busy.n_wrong), 0);
+	check_contents(blocks);
+	situs_heap_destroy(busy.heap);
+	aml_area_close(&zero);
+	aml_area_close(&one);
+}
+
+static void a_full_target_stops_cleanly_and_says_what_stayed(void **state)
+{
+	enum { N_FILLERS = 128 };
+	struct aml_area *from = open_area("node:0,strict"), *to = open_area("node:1,strict");
+	struct situs_migration account = {.struct_size = sizeof(account)};
+	situs_heap_t *heap = make(from);
+	void *fillers[N_FILLERS];
+	char *blocks[N_BLOCKS];
+	int n = 0;
+
+	(void)state;
+	fill(heap, blocks);
+	while (n < N_FILLERS && (fillers[n] = aml_area_mmap(to, NULL, 8 * MIB)) != NULL)
+		n++;
+	/* Room for about a third. */
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(aml_area_munmap(to, fillers[--n], 8 * MIB), AML_SUCCESS);
+	assert_int_equal(situs_heap_migrate(heap, to, NULL, NULL), -ENOMEM);
+	assert_non_null(strstr(situs_error(), "stayed behind"));
+	assert_int_equal(situs_heap_migration(heap, &account), 0);
+	assert_true(account.no_room > 0 && account.moved > 0);
+	assert_int_equal(on_node(blocks, 0) + on_node(blocks, 1), N_BLOCKS * BLOCK);
+	assert_true(account.moved + account.no_room + account.busy + account.other >= N_BLOCKS * BLOCK);
+
+	/* The account has free space too that is kept populated. */
+	size_t left = account.no_room + account.busy + account.other, seen = elsewhere(heap, 1);
+
+	assert_true(seen <= left && left - seen < MIB);
+	check_contents(blocks);
+	/* Forward, once there is room. */
+	while (n > 0)
+		assert_int_equal(aml_area_munmap(to, fillers[--n], 8 * MIB), AML_SUCCESS);
+	if (situs_heap_migrate(heap, to, NULL, NULL) != 0)
+		fail_msg("%s", situs_error());
+	assert_int_equal(on_node(blocks, 1), N_BLOCKS * BLOCK);
+	check_contents(blocks);
+	situs_heap_destroy(heap);
+	aml_area_close(&from);
+	aml_area_close(&to);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_heap_is_located_where_the_kernel_put_it),
+		cmocka_unit_test(a_bound_heap_moves_there_and_back),
+		cmocka_unit_test(a_preferred_heap_moves_there_and_back),
+		cmocka_unit_test(a_strict_heap_moves_there_and_back),
+		cmocka_unit_test(a_heap_moves_while_four_threads_allocate_and_write),
+		cmocka_unit_test(a_full_target_stops_cleanly_and_says_what_stayed),
+	};
+
+	return cmocka_run_group_tests_name("heap moves", tests, NULL, NULL);
+}

@@ -1,0 +1,4 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Heaps located and migrated between two nodes.
+exec "${SITUS_SRCDIR:-.}/tests/lab/run" --name heap_moves two heap_moves
