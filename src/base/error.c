@@ -21,6 +21,9 @@ struct text {
 
 static _Thread_local struct text *own __attribute__((tls_model("initial-exec")));
 
+/* Stands in where not even the words of a failure find room; never written to. */
+static struct text no_room = {"out of memory: not even the reason could be kept"};
+
 static struct shared_pool texts = SHARED_POOL(struct text);
 static pthread_key_t ending;
 static int have_key;
@@ -39,9 +42,11 @@ __attribute__((constructor)) static void make_key(void)
 
 static struct text *own_text(void)
 {
-	if (own == NULL) {
+	if (own == NULL || own == &no_room) {
 		own = shared_pool__get(&texts);
-		if (own != NULL && have_key)
+		if (own == NULL)
+			own = &no_room;
+		else if (have_key)
 			pthread_setspecific(ending, own);
 	}
 	return own;
@@ -51,7 +56,7 @@ int error__set(int err, const char *format, ...)
 {
 	struct text *text = own_text();
 
-	if (text != NULL) {
+	if (text != &no_room) {
 		/* The new sentence may quote the old one, so it is made beside it. */
 		struct text next;
 		va_list args;
@@ -67,7 +72,7 @@ int error__set(int err, const char *format, ...)
 
 void error__clear(void)
 {
-	if (own != NULL)
+	if (own != NULL && own != &no_room)
 		own->words[0] = '\0';
 }
 
