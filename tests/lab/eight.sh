@@ -5,4 +5,5 @@ exec "${SITUS_SRCDIR:-.}/tests/lab/run" eight \
 	attributes \
 	kernel_places \
 	areas \
+	topo \
 	'places dram=0-3 hbm=4-7 node:5,strict=5 node:4-7,strict=4-7 tier:fastest=4-7 tier:nearest@2=2 cxl=-'

@@ -44,7 +44,7 @@ class Tap:
 
     def comment(self, text):
         for line in text.splitlines():
-            self.say("# " + line.lstrip("# "))
+            self.say("# " + line.removeprefix("#").removeprefix(" "))
 
     def result(self, ok, name, directive=""):
         self.count += 1

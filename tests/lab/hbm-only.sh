@@ -5,5 +5,6 @@ exec "${SITUS_SRCDIR:-.}/tests/lab/run" hbm-only \
 	attributes \
 	kernel_places \
 	areas \
+	topo \
 	'places node:3,strict=3 tier:fastest=0-3 tier:nearest@2=2 hbm=-' \
 	'SITUS_TIERS=hbm=0-3 places hbm=0-3 dram=- hbm,strict@3=0-3'
