@@ -128,7 +128,8 @@ AML_PUBLIC const struct aml_area *situs_area_of(const void *ptr);
  * The bytes of [ptr, ptr + size) by node: bytes_on_node[0, n_nodes) is filled with how many of them lie in
  * pages on each, by the kernel's own account; nothing is touched or brought in. Returns the rest: the
  * number of pages of the range that lie on none of these nodes (untouched, given back, not mapped, or on
- * a node from n_nodes on), INT_MAX where there are more. -EINVAL; -EPERM, -ENOSYS: this process may not ask.
+ * a node from n_nodes on), INT_MAX where there are more. -EINVAL; -EPERM, -ENOSYS: this process may not
+ * ask, and what the array holds means nothing.
  */
 AML_PUBLIC int situs_locate(const void *ptr, size_t size, size_t *bytes_on_node, int n_nodes);
 

@@ -239,12 +239,8 @@ struct covered {
 	situs_heap_t *heap;
 	const char *end;
 	size_t bytes;
-	bool free_meanwhile;
-	void **blocks;
-	int next;
 };
 
-/* Frees blocks on the way, so that extents which were told of merge with those that were not. */
 static int cover(const struct situs_extent *extent, void *arg)
 {
 	struct covered *covered = arg;
@@ -253,10 +249,6 @@ static int cover(const struct situs_extent *extent, void *arg)
 	covered->end = (const char *)extent->start + extent->size;
 	covered->bytes += extent->size;
 	assert_ptr_equal(situs_heap_of(extent->start), covered->heap);
-	if (covered->free_meanwhile && covered->next < 200) {
-		situs_free(covered->blocks[covered->next++]);
-		arena__purge(extent->arena);
-	}
 	return 0;
 }
 
@@ -274,18 +266,43 @@ static void extents_tile_what_is_mapped(void **state)
 	situs_heap_destroy(covered.heap);
 }
 
+struct merging {
+	struct space *space;
+	char *start;
+	const char *end;
+	size_t bytes;
+};
+
+/* Merges the extent that was just told of with the next one. */
+static int merge(const struct space_extent_info *extent, void *arg)
+{
+	struct merging *merging = arg;
+
+	assert_true((const char *)extent->start >= merging->end);
+	merging->end = (const char *)extent->start + extent->size;
+	merging->bytes += extent->size;
+	if (extent->start == merging->start)
+		assert_int_equal(space__merge(merging->space, merging->start, MIB, MIB), 0);
+	return 0;
+}
+
 static void no_address_is_told_of_twice_though_extents_merge_meanwhile(void **state)
 {
-	struct situs_config config = {.struct_size = sizeof(config), .n_arenas = 1, .decay_ms = -1};
-	void *blocks[300];
-	struct covered covered = {.free_meanwhile = true, .blocks = blocks};
+	situs_heap_t *heap = make(&aml_area_linux, 0);
+	struct merging merging = {0};
+	bool zero = false;
 
 	(void)state;
-	assert_int_equal(situs_heap_create(&covered.heap, &aml_area_linux, &config), 0);
-	for (int i = 0; i < 300; i++)
-		blocks[i] = situs_malloc(covered.heap, 5 * MIB);
-	assert_int_equal(situs_heap_iterate(covered.heap, cover, &covered), 0);
-	situs_heap_destroy(covered.heap);
+	assert_non_null(situs_malloc(heap, 1000));
+	merging.space = hooks__space(heap->arenas[0]->hooks);
+	merging.start = space__alloc(merging.space, NULL, 2 * MIB, 4096, &zero);
+	assert_non_null(merging.start);
+	space__split(merging.space, merging.start, MIB, MIB);
+	assert_int_equal(space__iterate(merging.space, merge, &merging), 0);
+	assert_int_equal(merging.bytes, stats_of(heap).mapped);
+	assert_int_equal(space__free(merging.space, merging.start, 2 * MIB), 0);
+	check_spaces(heap);
+	situs_heap_destroy(heap);
 }
 
 /* Threads */
