@@ -16,7 +16,8 @@ static void child_after_fork(void) LOCK_UNCHECKED
 	}
 }
 
-__attribute__((constructor)) static void watch_forks(void)
+/* Before the handlers of those who use pools: children's handlers run in the order of registration. */
+__attribute__((constructor(101))) static void watch_forks(void)
 {
 	pthread_atfork(NULL, NULL, child_after_fork);
 }
