@@ -307,7 +307,7 @@ int space__init(struct space *space, const struct aml_area *area, uint32_t word,
 		split_entry, join_entries);
 	if (err != 0) {
 		pool__destroy(&space->extents);
-		return -err;
+		return error__set(err, "no memory for the address map");
 	}
 	return 0;
 }

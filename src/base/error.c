@@ -37,7 +37,12 @@ static void give_back(void *text)
 /* Early, so that the key is among the first, which pthread_setspecific serves without malloc. */
 __attribute__((constructor)) static void make_key(void)
 {
+	struct text *text = shared_pool__get(&texts);
+
 	have_key = pthread_key_create(&ending, give_back) == 0;
+	/* The first text is there when there is no memory for anything. */
+	if (text != NULL)
+		shared_pool__put(&texts, text);
 }
 
 static struct text *own_text(void)

@@ -8,9 +8,12 @@ EXTRA_DIST += tests/unit/book_area.h
 
 if !SANITIZED
 # A sanitizer's shadow memory is what would be counted.
-check_PROGRAMS += tests/unit/test_life
-TESTS += tests/unit/test_life
+check_PROGRAMS += tests/unit/test_life tests/unit/test_no_memory
+TESTS += tests/unit/test_life tests/unit/test_no_memory
 endif
+tests_unit_test_no_memory_SOURCES = tests/unit/test_no_memory.c
+tests_unit_test_no_memory_CFLAGS = $(test_cflags)
+tests_unit_test_no_memory_LDADD = $(test_libs)
 tests_unit_test_life_SOURCES = tests/unit/test_life.c
 tests_unit_test_life_CFLAGS = $(test_cflags)
 tests_unit_test_life_LDADD = $(test_libs)
