@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 
 #include "base/error.h"
@@ -285,6 +286,21 @@ put:
 
 /* Making and unmaking */
 
+/*
+ * Lazy areas would promise any size, and the page map pays a word for each page of it. No place has more
+ * than it says, or than the machine has memory and swap.
+ */
+static size_t largest_extent(const struct aml_area_info *info)
+{
+	struct sysinfo machine;
+	size_t memory;
+
+	if (!(info->flags & AML_AREA_LAZY) || sysinfo(&machine) != 0)
+		return SIZE_MAX;
+	memory = ((size_t)machine.totalram + machine.totalswap) * machine.mem_unit;
+	return info->capacity > memory ? info->capacity : memory;
+}
+
 int space__init(struct space *space, const struct aml_area *area, uint32_t word,
 	struct space_account *account)
 {
@@ -299,6 +315,7 @@ int space__init(struct space *space, const struct aml_area *area, uint32_t word,
 	space->page_size = info.page_size < PAGE ? PAGE : info.page_size;
 	space->flags = info.flags;
 	space->word = word;
+	space->largest = largest_extent(&info);
 	lock__init(&space->lock);
 	pool__init(&space->extents, sizeof(struct space_extent));
 	pool__init(&space->regions_pool, sizeof(struct space_region));
@@ -381,6 +398,8 @@ static amm_entry_t *place_locked(struct space *space, void *want, size_t size, s
 		error__set(ENOMEM, "%zu bytes aligned to %zu: too large", size, alignment);
 	else if (add_region_locked(space, size + slack) == 0)
 		entry = find_locked(space, at, size, align_bits, AMM_FORWARD | AMM_BESTFIT);
+	if (entry != NULL)
+		error__clear(); /* that no region had room is no failure any more */
 	return entry;
 }
 
@@ -493,6 +512,10 @@ void *space__alloc(struct space *space, void *want, size_t size, size_t alignmen
 	if (size == 0 || size % PAGE != 0 || alignment == 0 || (alignment & (alignment - 1)) != 0) {
 		error__set(EINVAL, "extent of %zu bytes aligned to %zu: not a multiple of a page", size,
 			alignment);
+		return NULL;
+	}
+	if (size > space->largest) {
+		error__set(ENOMEM, "%zu bytes in one piece: the place has %zu in all", size, space->largest);
 		return NULL;
 	}
 	if (lazy && charge(space, size) != 0)

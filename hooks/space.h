@@ -80,6 +80,7 @@ struct space {
 	size_t page_size; /* the area's granule */
 	unsigned flags;   /* AML_AREA_... */
 	uint32_t word;    /* what the page map says of extents */
+	size_t largest;   /* bytes an extent may have: more than there is memory is no use to anybody */
 
 	_Atomic(const struct aml_area *) area; /* changed under the lock (space__adopt) */
 

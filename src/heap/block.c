@@ -3,8 +3,10 @@
  * block.c - blocks as they come from jemalloc: checked, entered in the page map, refused in words.
  *
  * jemalloc serves arena 0 instead of the arena asked for on threads whose jemalloc state is gone
- * (destructors that run late at thread exit). The page map shows it, and such a thread gets an extent
- * of the heap's space for each block: page by page, slow and in the right place.
+ * (destructors that run late at thread exit), and inside its own calls (it creates its background
+ * threads by pthread_create, which allocates). The page map shows it, and such a request gets an extent
+ * of the heap's space for each block: page by page, slow and in the right place. These blocks are not
+ * jemalloc's, so they are never cached.
  */
 #include <errno.h>
 #include <string.h>
@@ -175,7 +177,13 @@ void *heap__block_of_class(struct situs_heap *heap, struct heap_arena *arena, un
 
 void *heap__block_of_class_once(struct situs_heap *heap, struct heap_arena *arena, unsigned class)
 {
-	return enter_class(heap, block_once(heap, arena, size_class__bytes[class], 0, false), class);
+	void *block = arena__malloc(arena->index, size_class__bytes[class], 0, false);
+
+	if (block != NULL && !is_ours(heap, block)) {
+		arena__free(block);
+		return NULL;
+	}
+	return enter_class(heap, block, class);
 }
 
 /* The space that holds an address of the heap. */

@@ -77,7 +77,7 @@ struct heap_arena *heap__arena(struct situs_heap *heap);
 /*
  * A block from the arena that surely lies in the heap's area and is known to the page map; alignment
  * 0: natural. The first form gives unused memory back and tries again before it says no, and counts
- * and words the refusal; the second just tries. NULL with errno.
+ * and words the refusal; the second just tries, and gives nothing but blocks of jemalloc's, fit for caches. NULL with errno.
  */
 void *heap__block(struct situs_heap *heap, struct heap_arena *arena, size_t size, size_t alignment,
 	bool zero);

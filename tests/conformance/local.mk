@@ -15,7 +15,8 @@ TESTS += $(conformance_tests)
 check_PROGRAMS += \
 	tests/conformance/containers \
 	tests/conformance/fork_threads \
-	tests/conformance/holder
+	tests/conformance/holder \
+	tests/conformance/reentrant
 if HAVE_CMOCKA
 TESTS += tests/conformance/family.sh
 check_PROGRAMS += tests/conformance/family
@@ -29,3 +30,5 @@ tests_conformance_family_CFLAGS = $(test_cflags) -fno-builtin
 tests_conformance_family_LDADD = $(CMOCKA_LIBS)
 tests_conformance_fork_threads_SOURCES = tests/conformance/fork_threads.c
 tests_conformance_holder_SOURCES = tests/conformance/holder.c
+tests_conformance_reentrant_SOURCES = tests/conformance/reentrant.c
+tests_conformance_reentrant_LDADD = -ldl

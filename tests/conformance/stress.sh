@@ -13,7 +13,7 @@ runs() { # name, command...
 	[ $result -eq 0 ] || { echo "# exit status $status"; show "$scratch/out"; }
 }
 
-echo 1..5
+echo 1..6
 here=$build/tests/conformance
 runs "threads churn while the program forks" "$situs" run --area "$area" -- "$here/fork_threads"
 runs "the same with only large blocks in the place" \
@@ -23,3 +23,5 @@ runs "the same with a bare preload" env LD_PRELOAD="$("$situs" run --dry-run -- 
 runs "C++ containers, threads, aligned and failing new" "$situs" run --area "$area" -- "$here/containers"
 runs "C++ with sizes split between two allocators" \
 	"$situs" run --area "$area" --size-min 100 --size-max 100K -- "$here/containers"
+runs "jemalloc's background threads begin inside its own calls" \
+	"$situs" run --area "$area" -- "$here/reentrant"

@@ -121,6 +121,22 @@ static void calloc_overflow_is_refused(void **state)
 	situs_heap_destroy(heap);
 }
 
+static void more_than_the_machine_has_is_refused_at_once(void **state)
+{
+	situs_heap_t *heap = make(&aml_area_linux, 0);
+
+	(void)state;
+	for (int bits = 45; bits < 47; bits++) {
+		errno = 0;
+		assert_null(situs_malloc(heap, (size_t)1 << bits));
+		assert_int_equal(errno, ENOMEM);
+		assert_non_null(strstr(situs_error(), "in one piece"));
+	}
+	assert_non_null(situs_malloc(heap, 100 << 20));
+	check_spaces(heap);
+	situs_heap_destroy(heap);
+}
+
 static void aligned_blocks_are_aligned(void **state)
 {
 	situs_heap_t *heap = make(&aml_area_linux, 0);
@@ -469,6 +485,7 @@ int main(void)
 		cmocka_unit_test(destroy_returns_everything_even_with_blocks_out),
 		cmocka_unit_test(calloc_is_zero_on_dirty_areas_and_reused_blocks),
 		cmocka_unit_test(calloc_overflow_is_refused),
+		cmocka_unit_test(more_than_the_machine_has_is_refused_at_once),
 		cmocka_unit_test(aligned_blocks_are_aligned),
 		cmocka_unit_test(realloc_keeps_contents_through_all_sizes),
 		cmocka_unit_test(realloc_null_and_zero),
