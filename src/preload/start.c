@@ -116,7 +116,7 @@ __attribute__((constructor)) static void start(void)
 	limit = read_size("SITUS_LIMIT", 0);
 	preload.size_min = read_size("SITUS_SIZE_MIN", 0);
 	preload.size_max = read_size("SITUS_SIZE_MAX", SIZE_MAX);
-	if (!place || !*place)
+	if (!place)
 		place = "any";
 	heap = make_heap(place, limit);
 	if (!heap) {

@@ -233,7 +233,7 @@ int run__main(int argc, char **argv)
 
 	/* In order: the first word that is no option is the program. */
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &run);
-	if (!getenv("SITUS_AREA") || !*getenv("SITUS_AREA"))
+	if (!getenv("SITUS_AREA"))
 		set("SITUS_AREA", "any");
 	status = check_environment();
 	if (!status)

@@ -26,9 +26,11 @@ cat >"$scratch/empty.c" <<'END'
 int main(void) { return 0; }
 END
 
-echo 1..27
+echo 1..29
 refused 2 'command' "no command is a usage error" "$situs" nonsense
 refused 2 'nowhere' "an unknown place is named" "$situs" run --area nowhere -- $start
+refused 2 'place' "an empty place is no default" "$situs" run --area= -- $start
+refused 2 'place' "an empty SITUS_AREA is no default" env SITUS_AREA= "$situs" run -- $start
 refused 2 '999' "an absent node is named" "$situs" run --area node:999 -- $start
 refused 2 'x' "a very long place is refused" "$situs" run --area "$long" -- $start
 refused 2 'node' "control characters in a place do not reach the terminal" \

@@ -22,13 +22,15 @@ may_include() {
 floors="src/base src/os src/amm src/area hooks src/heap src/preload src/tool"
 n=0
 set -- $floors
-echo "1..$(($# + 2))"
+echo "1..$(($# + 3))"
 for floor in $floors; do
 	n=$((n + 1))
 	own=${floor#src/}
 	wrong=""
 	for file in $(find "$floor" -name '*.[ch]'); do
-		for name in $(sed -n 's/^[[:space:]]*#[[:space:]]*include "\([^"]*\)".*/\1/p' "$file"); do
+		# Public headers count in either form.
+		for name in $(sed -n -e 's/^[[:space:]]*#[[:space:]]*include "\([^"]*\)".*/\1/p' \
+			-e 's/^[[:space:]]*#[[:space:]]*include <\(a[ml][lm][a-z_]*\.h\|situs\.h\)>.*/\1/p' "$file"); do
 			folder=${name%%/*}
 			ok=no
 			for allowed in $own config.h $(may_include "$floor"); do
@@ -57,3 +59,14 @@ only_in() { # header, folders as a grep pattern
 }
 only_in 'jemalloc/jemalloc.h' '^hooks/'
 only_in 'hwloc.h' '^(src/area/|src/tool/|include/aml_hwloc.h)'
+
+# Public headers: areas and the map stand alone, heaps know areas.
+n=$((n + 1))
+wrong=$(grep -HE '^[[:space:]]*#[[:space:]]*include [<"](aml|amm|situs|aml_hwloc)\.h' include/*.h |
+	grep -vE '^include/(situs|aml_hwloc)\.h:.*aml\.h')
+if [ -z "$wrong" ]; then
+	echo "ok $n - public headers include downwards only"
+else
+	echo "not ok $n - public headers include downwards only"
+	echo "# $wrong"
+fi
