@@ -81,7 +81,7 @@ static int dump_entry(amm_t *amm, amm_entry_t *entry, void *arg)
 {
 	(void)amm;
 	(void)arg;
-	printf("[%#018" PRIxPTR ", %#018" PRIxPTR ") size %#" PRIxPTR " flags %#x\n", entry->start,
+	printf("[0x%016" PRIxPTR ", 0x%016" PRIxPTR ") size %#" PRIxPTR " flags %#x\n", entry->start,
 		entry->end, entry->end - entry->start, (unsigned)entry->flags);
 	return 0;
 }

@@ -20,8 +20,12 @@ enum {
 	/* Runs that a first fit looks at before it has an index made. */
 #ifdef AMM_SMALL_NODES
 	PATIENCE = 1,
+	FAR = 4,
 #else
 	PATIENCE = 16,
+	/* Nodes it may go through to them before an index pays the next time: flags whose AND and OR
+	   say little lead a search through every leaf. */
+	FAR = 128,
 #endif
 };
 
@@ -108,8 +112,15 @@ static bool walk_first(const amm_t *amm, const struct query *q, long patience, a
 
 static bool find(amm_t *amm, const struct query *q, amm_addr_t *addr)
 {
-	if (!q->best && !runs__has(amm, q) && walk_first(amm, q, PATIENCE, addr))
+	size_t before = amm->memory->n_visited;
+
+	if (!q->best && !runs__has(amm, q) && walk_first(amm, q, PATIENCE, addr)) {
+		amm_addr_t same;
+
+		if (amm->memory->n_visited - before > FAR)
+			(void)runs__find(amm, q, &same);
 		return true;
+	}
 
 	int found = runs__find(amm, q, addr);
 

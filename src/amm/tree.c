@@ -163,6 +163,7 @@ bool tree__seek_match(const amm_t *amm, struct cursor *c, int flags, int mask, b
 	for (;;) {
 		const struct node *node = c->node[level];
 
+		amm->memory->n_visited++;
 		while (slot < node->n && !slot_worthwhile(node, slot, flags, mask, match))
 			slot++;
 		if (slot == node->n) {
@@ -187,6 +188,7 @@ bool tree__seek_match_back(const amm_t *amm, struct cursor *c, int flags, int ma
 	for (;;) {
 		const struct node *node = c->node[level];
 
+		amm->memory->n_visited++;
 		while (n > 0 && !slot_worthwhile(node, n - 1, flags, mask, match))
 			n--;
 		if (n == 0) {
@@ -310,6 +312,7 @@ void tree__after_fork(amm_t *amm)
 	memory->n_free_nodes = 0;
 	memory->retired = NULL;
 	memory->doomed = NULL;
+	memory->kept = NULL;
 	memory->n_reserved = 0;
 	memory->edits++;
 	pool__after_fork(&memory->nodes);

@@ -82,6 +82,7 @@ struct amm_memory {
 	size_t edits;              /* changes begun: an unchanged count means valid cursors */
 	size_t n_unreserved;       /* nodes got beyond what was reserved: 0, or a bound is wrong */
 	size_t n_reserved;         /* nodes that the change under way may still get */
+	size_t n_visited;          /* nodes that searches by flags went through, ever */
 	struct runs *runs;         /* run indices (runs.h), most recently used first */
 };
 

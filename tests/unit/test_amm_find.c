@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "amm/tree.h"
+
 static void find_gen_spans_entries_whose_differences_the_mask_ignores(void **state)
 {
 	amm_t amm;
@@ -224,6 +226,34 @@ static void reserve_takes_addresses_out_of_reach(void **state)
 	destroy(&amm);
 }
 
+/* Flags of which every node has all bits: nothing tells a search where not to look. */
+static void a_first_fit_that_went_far_knows_the_way_the_next_time(void **state)
+{
+	enum { N = 20000 };
+
+	(void)state;
+	for (int find_flags = AMM_FORWARD; find_flags <= AMM_BACKWARD; find_flags++) {
+		amm_t amm;
+		amm_addr_t addr;
+		size_t n_visited[2];
+
+		init_plain(&amm);
+		for (amm_addr_t i = 1; i <= N; i++)
+			assert_int_equal(amm_modify(&amm, i * 10, 10, i % 2 == 0 ? 1 : 2, NULL), 0);
+		assert_int_equal(amm_modify(&amm, find_flags == AMM_FORWARD ? (N + 1) * 10 : 0, 10, 3, NULL), 0);
+		for (int i = 0; i < 2; i++) {
+			n_visited[i] = amm.memory->n_visited;
+			addr = find_flags == AMM_FORWARD ? 0 : (N + 2) * 10;
+			assert_non_null(amm_find_gen(&amm, &addr, 10, 3, -1, 0, 0, find_flags));
+			assert_int_equal(addr, find_flags == AMM_FORWARD ? (N + 1) * 10 : 0);
+			n_visited[i] = amm.memory->n_visited - n_visited[i];
+		}
+		assert_true(n_visited[0] > 500);
+		assert_true(n_visited[1] < 50);
+		destroy(&amm);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +265,7 @@ int main(void)
 		cmocka_unit_test(best_fit_sees_a_run_of_several_entries_as_one),
 		cmocka_unit_test(exact_takes_that_address_or_none),
 		cmocka_unit_test(a_wanted_bit_outside_the_mask_is_found_nowhere),
+		cmocka_unit_test(a_first_fit_that_went_far_knows_the_way_the_next_time),
 		cmocka_unit_test(allocate_searches_from_the_hint_then_from_the_lowest),
 		cmocka_unit_test(deallocate_and_protect_touch_allocated_entries_only),
 		cmocka_unit_test(reserve_takes_addresses_out_of_reach),
