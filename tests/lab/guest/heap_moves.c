@@ -141,7 +141,10 @@ static void moves_there_and_back(const char *from_place, const char *to_place)
 	/* A huge page that the blocks before had touched was there already. */
 	assert_true(first.on_target >= 8 * BLOCK - 2 * MIB);
 	assert_int_equal(situs_heap_migration(heap, &account), 0);
-	assert_true(account.moved >= N_BLOCKS * BLOCK);
+	/* The kernel follows the new policy by itself too (huge pages made anew, balancing): what it
+	   brought there before us counts as there already. */
+	assert_true(account.moved > 0);
+	assert_true(account.moved + account.already >= N_BLOCKS * BLOCK);
 	assert_int_equal(account.no_room + account.busy + account.other, 0);
 	check_contents(blocks);
 	if (situs_heap_migrate(heap, from, NULL, NULL) != 0)
