@@ -105,3 +105,12 @@ endif
 lab:
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='tests/lab/runner.sh tests/lab/topology.sh $(lab_suites)'
 .PHONY: lab
+
+# Each guest's own folder, and the kernel: fetched once, and again after distclean only.
+clean-local: lab-clean
+lab-clean:
+	-rm -rf tests/lab/out
+distclean-local: lab-distclean
+lab-distclean:
+	-rm -rf tests/lab/out tests/lab/fetched
+.PHONY: lab-clean lab-distclean
