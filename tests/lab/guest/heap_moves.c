@@ -75,6 +75,14 @@ static size_t elsewhere(situs_heap_t *heap, int node)
 	return sum;
 }
 
+/* Pages a block touches: jemalloc starts large blocks anywhere in their first page, on its first byte too. */
+static int n_pages(const char *block, size_t size)
+{
+	uintptr_t first = (uintptr_t)block / LAB_PAGE, last = ((uintptr_t)block + size - 1) / LAB_PAGE;
+
+	return (int)(last - first + 1);
+}
+
 static void a_heap_is_located_where_the_kernel_put_it(void **state)
 {
 	struct aml_area *zero = open_area("node:0,bind"), *one = open_area("node:1,bind");
@@ -90,7 +98,8 @@ static void a_heap_is_located_where_the_kernel_put_it(void **state)
 		assert_int_equal(elsewhere(heaps[node], node), 0);
 		assert_int_equal(situs_locate(blocks[3], BLOCK, bytes, LAB_MAX_NODES), 0);
 		assert_int_equal(bytes[node], BLOCK);
-		assert_int_equal(situs_locate(blocks[3], BLOCK, bytes, node), node == 0 ? -EINVAL : 257);
+		assert_int_equal(situs_locate(blocks[3], BLOCK, bytes, node),
+				 node == 0 ? -EINVAL : n_pages(blocks[3], BLOCK));
 		assert_int_equal(situs_locate_sampled(blocks[3], BLOCK, 50, bytes, LAB_MAX_NODES, &error), 0);
 		assert_int_equal(bytes[node], BLOCK);
 		situs_heap_destroy(heaps[node]);
