@@ -2,6 +2,7 @@
 bin_PROGRAMS += situs
 
 situs_SOURCES = \
+	src/tool/arguments.c \
 	src/tool/main.c src/tool/tool.h \
 	src/tool/places.c \
 	src/tool/process.h src/tool/process_pages.c src/tool/process_table.c \

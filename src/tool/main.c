@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "aml.h"
+#include "area/topology.h"
+#include "base/error.h"
 #include "tool/tool.h"
 
 static const struct command commands[] = {
@@ -55,23 +57,37 @@ int tool__json(json_t *value)
 	return TOOL_OK;
 }
 
+/* A variable that is wrong is told of whether or not this word would have come to use it. */
+static int check_environment(void)
+{
+	const struct topology *topology;
+	const char *tiers = getenv("SITUS_TIERS");
+	int err = tiers && *tiers ? topology__get(&topology) : 0;
+
+	return err ? tool__fail(tool__status(err), "%s", error__text()) : TOOL_OK;
+}
+
+/* Does the word only have to say what it is? */
+static bool wants_help(int argc, char **argv)
+{
+	return argc == 3 && strcmp(argv[2], "--help") == 0;
+}
+
 static void usage(FILE *stream)
 {
 	fputs("Usage: situs COMMAND [OPTION...]\n\nPuts heap memory where it belongs.\n\n", stream);
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		fprintf(stream, "  %-6s %s\n", commands[i].name, commands[i].summary);
+		fprintf(stream, "  %-7s %s\n", commands[i].name, commands[i].summary);
 	fputs("\n'situs COMMAND --help' says more; 'situs --version' prints the version.\n", stream);
 }
 
 int main(int argc, char **argv)
 {
 	char name[64];
+	int status;
 
-	argp_err_exit_status = TOOL_USAGE;
-	if (argc < 2) {
-		usage(stderr);
-		return TOOL_USAGE;
-	}
+	if (argc < 2)
+		return tool__fail(TOOL_USAGE, "which command? 'situs --help' lists them");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0 || strcmp(argv[1], "help") == 0) {
 		usage(stdout);
 		return TOOL_OK;
@@ -83,10 +99,12 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
+		status = wants_help(argc, argv) ? TOOL_OK : check_environment();
+		if (status)
+			return status;
 		snprintf(name, sizeof(name), "situs %s", commands[i].name);
 		argv[1] = name;
 		return commands[i].run(argc - 1, argv + 1);
 	}
-	tool__fail(TOOL_USAGE, "%.60s is not a command; 'situs --help' lists them", argv[1]);
-	return TOOL_USAGE;
+	return tool__fail(TOOL_USAGE, "'%.60s' is not a command; 'situs --help' lists them", argv[1]);
 }

@@ -12,7 +12,7 @@ enum { KEY_JSON = 256 };
 
 static const struct argp_option option_list[] = {
 	{ "json", KEY_JSON, NULL, 0, "print JSON", 0 },
-	{ 0 },
+	TOOL_OPTIONS_END,
 };
 
 static const char *const words[] = {
@@ -82,7 +82,7 @@ int places__main(int argc, char **argv)
 	char text[32];
 	int err;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &json);
+	tool__parse(&argp, argc, argv, 0, &json);
 	err = topology__get(&topology);
 	if (err)
 		return tool__fail(tool__status(err), "%s", error__text());

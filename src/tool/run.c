@@ -30,6 +30,26 @@ struct run {
 	char **program;
 };
 
+/* Options that are variables for the preload, each a size. */
+static struct size_option {
+	int key;
+	const char *option, *variable;
+	bool given; /* by the option: what is wrong is told of that */
+} sizes[] = {
+	{ KEY_LIMIT, "--limit", "SITUS_LIMIT", false },
+	{ KEY_SIZE_MIN, "--size-min", "SITUS_SIZE_MIN", false },
+	{ KEY_SIZE_MAX, "--size-max", "SITUS_SIZE_MAX", false },
+};
+
+static struct size_option *size_option(int key)
+{
+	size_t i = 0;
+
+	while (sizes[i].key != key)
+		i++;
+	return &sizes[i];
+}
+
 static const struct argp_option options[] = {
 	{ "area", 'a', "PLACE", 0, "where the heap shall lie, for example node:0 (default: any)", 0 },
 	{ "limit", KEY_LIMIT, "SIZE", 0, "bytes the heap may hold; beyond, malloc gives NULL", 0 },
@@ -37,7 +57,7 @@ static const struct argp_option options[] = {
 	{ "size-max", KEY_SIZE_MAX, "SIZE", 0, "larger blocks stay with the program's own malloc", 0 },
 	{ "dry-run", KEY_DRY_RUN, NULL, 0, "print what would be done, and do nothing", 0 },
 	{ "verbose", 'v', NULL, 0, "say what was decided", 0 },
-	{ 0 },
+	TOOL_OPTIONS_END,
 };
 
 /* Options become the variables they stand for; the check below covers both. */
@@ -56,13 +76,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		set("SITUS_AREA", arg);
 		return 0;
 	case KEY_LIMIT:
-		set("SITUS_LIMIT", arg);
-		return 0;
 	case KEY_SIZE_MIN:
-		set("SITUS_SIZE_MIN", arg);
-		return 0;
 	case KEY_SIZE_MAX:
-		set("SITUS_SIZE_MAX", arg);
+		set(size_option(key)->variable, arg);
+		size_option(key)->given = true;
 		return 0;
 	case KEY_DRY_RUN:
 		run->dry_run = true;
@@ -76,27 +93,44 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		state->next = state->argc;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which program? situs run --area PLACE -- PROGRAM ARGS...");
-		return 0;
+		tool__usage(state->name, "which program? situs run --area PLACE -- PROGRAM ARGS...");
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-/* The value of a size variable, or `otherwise`; *status is set where it is not a size. */
-static size_t check_size(const char *name, size_t otherwise, int *status)
+/* The value of a size, or `otherwise` where it is not given; TOOL_USAGE where it is no size. */
+static int check_size(int key, size_t otherwise, size_t *size)
 {
-	const char *value = getenv(name);
-	size_t size;
+	const struct size_option *option = size_option(key);
+	const char *value = getenv(option->variable), *name = option->given ? option->option : option->variable;
 
-	if (!value || !*value)
-		return otherwise;
-	if (size__parse(value, &size)) {
-		*status = tool__fail(TOOL_USAGE, "%s=%.40s is not a size: a number, then K, M, G or T", name,
-			value);
-		return otherwise;
+	*size = otherwise;
+	if (!value || (!*value && !option->given))
+		return TOOL_OK;
+	switch (size__parse(value, size)) {
+	case 0:
+		return TOOL_OK;
+	case -ERANGE:
+		return tool__fail(TOOL_USAGE, "%s=%.40s is more than any machine has", name, value);
+	default:
+		return tool__fail(TOOL_USAGE, "%s=%.40s is not a size: a number, then K, M, G or T", name, value);
 	}
-	return size;
+}
+
+static int check_sizes(void)
+{
+	size_t limit, least, most;
+	int status = check_size(KEY_LIMIT, 0, &limit);
+
+	if (!status)
+		status = check_size(KEY_SIZE_MIN, 0, &least);
+	if (!status)
+		status = check_size(KEY_SIZE_MAX, SIZE_MAX, &most);
+	if (!status && least > most)
+		return tool__fail(TOOL_USAGE, "the smallest size, %s, is above the largest, %s",
+			getenv("SITUS_SIZE_MIN"), getenv("SITUS_SIZE_MAX"));
+	return status;
 }
 
 static int check_environment(void)
@@ -104,15 +138,11 @@ static int check_environment(void)
 	static const char *const levels[] = { "", "error", "warn", "info", "debug" };
 	const char *level = getenv("SITUS_LOG");
 	size_t i, n = sizeof(levels) / sizeof(levels[0]);
-	int status = TOOL_OK;
+	int status = check_sizes();
 
-	check_size("SITUS_LIMIT", 0, &status);
-	if (check_size("SITUS_SIZE_MIN", 0, &status) > check_size("SITUS_SIZE_MAX", SIZE_MAX, &status))
-		return tool__fail(TOOL_USAGE, "the smallest size, %s, is above the largest, %s",
-			getenv("SITUS_SIZE_MIN"), getenv("SITUS_SIZE_MAX"));
 	for (i = 0; level && i < n && strcmp(level, levels[i]) != 0; i++)
 		;
-	if (i == n)
+	if (!status && i == n)
 		return tool__fail(TOOL_USAGE, "SITUS_LOG=%.40s is not one of error, warn, info, debug", level);
 	return status;
 }
@@ -232,7 +262,7 @@ int run__main(int argc, char **argv)
 	int status;
 
 	/* In order: the first word that is no option is the program. */
-	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &run);
+	tool__parse(&argp, argc, argv, ARGP_IN_ORDER, &run);
 	if (!getenv("SITUS_AREA"))
 		set("SITUS_AREA", "any");
 	status = check_environment();

@@ -26,31 +26,24 @@ struct account {
 
 static const struct argp_option option_list[] = {
 	{ "json", KEY_JSON, NULL, 0, "print JSON", 0 },
-	{ 0 },
+	TOOL_OPTIONS_END,
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
-	char *end;
-	long pid;
 
 	switch (key) {
 	case KEY_JSON:
 		options->json = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		errno = 0;
-		pid = strtol(arg, &end, 10);
 		if (options->pid)
-			argp_error(state, "one process at a time");
-		if (errno || end == arg || *end || pid <= 0 || pid > INT32_MAX)
-			argp_error(state, "'%.40s' is not a process id", arg);
-		options->pid = (pid_t)pid;
+			tool__usage(state->name, "one process at a time");
+		options->pid = tool__pid(state->name, arg);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which process? situs stat PID");
-		return 0;
+		tool__usage(state->name, "which process? situs stat PID");
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -255,7 +248,7 @@ int stat__main(int argc, char **argv)
 	struct process_table table;
 	int status;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	tool__parse(&argp, argc, argv, 0, &options);
 	publish__sweep(publish__folder());
 	if (process__read(options.pid, &table))
 		return tool__fail(TOOL_FAILED, "%s", error__text());

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/types.h>
 #include <jansson.h>
 
 enum { TOOL_OK = 0, TOOL_FAILED = 1, TOOL_USAGE = 2 };
@@ -28,6 +29,23 @@ int stat__main(int argc, char **argv);
 
 /* "situs: sentence" on standard error, control characters replaced; returns status. */
 int tool__fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * argp_parse, but what is wrong is one line and ends the program with TOOL_USAGE. Option lists end with
+ * TOOL_OPTIONS_END, which names --help; parsers refuse by tool__usage, never by argp_error.
+ */
+void tool__parse(const struct argp *argp, int argc, char **argv, unsigned flags, void *options);
+
+/* "situs: sentence; 'NAME --help' says what does", then the end with TOOL_USAGE. */
+void tool__usage(const char *name, const char *format, ...)
+	__attribute__((format(printf, 2, 3), noreturn));
+
+enum { TOOL_KEY_HELP = '?' };
+#define TOOL_OPTIONS_END \
+	{ "help", TOOL_KEY_HELP, NULL, 0, "print this, and do nothing", -1 }, { 0 }
+
+/* A process id from the command line; what is none ends the program as tool__usage. */
+pid_t tool__pid(const char *name, const char *text);
 
 /* The exit status for a failed aml_... call: bad words and absent places are the caller's error. */
 int tool__status(int aml_error);

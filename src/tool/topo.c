@@ -20,7 +20,7 @@ struct options {
 
 static const struct argp_option option_list[] = {
 	{ "json", KEY_JSON, NULL, 0, "print JSON", 0 },
-	{ 0 },
+	TOOL_OPTIONS_END,
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -33,7 +33,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (options->place)
-			argp_error(state, "one place at a time");
+			tool__usage(state->name, "one place at a time");
 		options->place = arg;
 		return 0;
 	default:
@@ -164,15 +164,25 @@ static int show_machine(const struct topology *topology, bool json)
 	return TOOL_OK;
 }
 
+/* What was wrong with a place, and where the place itself was, what would fit here. */
+static int refuse(const struct topology *topology, const struct place_error *error)
+{
+	char fitting[512];
+
+	if (!error->bad_where)
+		return tool__fail(tool__status(error->code), "%s", error->text);
+	place__fitting(topology, fitting, sizeof(fitting));
+	return tool__fail(tool__status(error->code), "%s; here would fit: %s", error->text, fitting);
+}
+
 /* One link of a chain: its text and the nodes it stands for. */
 static int resolve(const struct topology *topology, const struct place *place, char *text, size_t size,
 	struct os_nodes *nodes)
 {
 	struct place_error error;
-	int err = place__resolve(place, topology, -1, nodes, &error);
 
-	if (err)
-		return tool__fail(tool__status(err), "%s", error.text);
+	if (place__resolve(place, topology, -1, nodes, &error))
+		return refuse(topology, &error);
 	place__format(place, text, size);
 	return TOOL_OK;
 }
@@ -184,12 +194,11 @@ static int show_place(const struct topology *topology, const char *place, bool j
 	char text[PLACE_MAX_PATH + 256], list[256];
 	struct os_nodes nodes;
 	json_t *links = json_array(), *numbers;
-	int err, status;
+	int status;
 
-	err = place__parse(place, &chain, &error);
-	if (err) {
+	if (place__parse(place, &chain, &error)) {
 		json_decref(links);
-		return tool__fail(tool__status(err), "%s", error.text);
+		return refuse(topology, &error);
 	}
 	for (int i = 0; i < chain.n_links; i++) {
 		status = resolve(topology, &chain.link[i], text, sizeof(text), &nodes);
@@ -227,7 +236,7 @@ int topo__main(int argc, char **argv)
 	const struct topology *topology;
 	int err;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	tool__parse(&argp, argc, argv, 0, &options);
 	err = topology__get(&topology);
 	if (err)
 		return tool__fail(tool__status(err), "%s", error__text());

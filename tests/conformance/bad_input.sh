@@ -12,9 +12,9 @@ refused() {
 	rm -f "$scratch/started"
 	"$@" >"$scratch/out" 2>"$scratch/err" </dev/null
 	got=$?
-	[ $got -eq "$status" ] && [ "$(head -n 1 "$scratch/err" | grep -c -e "$word")" = 1 ] &&
-		[ ! -s "$scratch/out" ] && [ ! -e "$scratch/started" ] &&
-		[ "$(grep -vc '^Try .*--help' "$scratch/err")" = 1 ]
+	[ $got -eq "$status" ] && [ "$(wc -l <"$scratch/err")" = 1 ] && grep -q -e "$word" "$scratch/err" &&
+		! LC_ALL=C grep -q "$(printf '[\001-\010\013-\037\177]')" "$scratch/err" &&
+		[ ! -s "$scratch/out" ] && [ ! -e "$scratch/started" ]
 	result=$?
 	ok $result "$name"
 	[ $result -eq 0 ] || { echo "# exit $got, wanted $status and '$word'"; show "$scratch/err"; }
@@ -26,7 +26,7 @@ cat >"$scratch/empty.c" <<'END'
 int main(void) { return 0; }
 END
 
-echo 1..29
+echo 1..50
 refused 2 'command' "no command is a usage error" "$situs" nonsense
 refused 2 'nowhere' "an unknown place is named" "$situs" run --area nowhere -- $start
 refused 2 'place' "an empty place is no default" "$situs" run --area= -- $start
@@ -36,8 +36,12 @@ refused 2 'x' "a very long place is refused" "$situs" run --area "$long" -- $sta
 refused 2 'node' "control characters in a place do not reach the terminal" \
 	"$situs" run --area "node:$(printf '\033')[2J" -- $start
 refused 2 '12Q' "a limit that is no size is named" "$situs" run --limit 12Q -- $start
-refused 2 'SIZE_MIN' "a bad smallest size is named" "$situs" run --size-min -5 -- $start
-refused 2 'SIZE_MAX' "a bad largest size is named" "$situs" run --size-max lots -- $start
+refused 2 '[-]-limit=abc' "by its option where it came by that" "$situs" run --limit=abc -- $start
+refused 2 'SITUS_LIMIT=abc' "and by its variable where it came by that" env SITUS_LIMIT=abc "$situs" run -- $start
+refused 2 '[-]-limit' "an empty limit is no default" "$situs" run --limit= -- $start
+refused 2 'more than any' "a limit that no machine has is refused" "$situs" run --limit 99999999999T -- $start
+refused 2 'size-min' "a bad smallest size is named" "$situs" run --size-min -5 -- $start
+refused 2 'size-max' "a bad largest size is named" "$situs" run --size-max lots -- $start
 refused 2 'above' "sizes the wrong way round are refused" "$situs" run --size-min 2M --size-max 1M -- $start
 refused 2 'SITUS_LIMIT' "a bad variable of the environment is named" \
 	env SITUS_LIMIT=much "$situs" run -- $start
@@ -45,6 +49,24 @@ refused 2 'SITUS_LOG' "a bad log level is named" env SITUS_LOG=loud "$situs" run
 refused 2 'nowhere' "a bad SITUS_AREA is named" env SITUS_AREA=nowhere "$situs" run -- $start
 refused 2 'program' "a run without a program is a usage error" "$situs" run --area any
 refused 2 'bogus' "an unknown option is named" "$situs" run --bogus -- $start
+refused 2 'run --help' "with where the others stand" "$situs" run --bogus -- $start
+refused 2 "'-q'" "an unknown letter among others is named" "$situs" run -vq -- $start
+refused 2 "'-?'" "control characters of an option do not reach the terminal" "$situs" run "$(printf -- '-v\033')" -- $start
+refused 2 'needs a value' "an option without its value is named" "$situs" run --limit
+refused 2 'takes no value' "a value that an option does not take is named" "$situs" run --dry-run=3 -- $start
+refused 2 'more than one' "an option that may mean several is named" "$situs" run --size 3 -- $start
+refused 2 'word too many' "a word too many is named" "$situs" places everywhere
+refused 2 'which command' "no command is a usage error too" "$situs"
+for word in run topo stat places; do
+	refused 2 'SITUS_TIERS' "a bad SITUS_TIERS is named by situs $word" env SITUS_TIERS=nonsense "$situs" $word 1
+done
+refused 2 'would fit: node' "topo says what would fit" "$situs" topo nowhere
+refused 2 'would fit: node' "also where a node is absent" "$situs" topo node:999
+refused 2 'No such file' "a path out of a folder that is not there is refused" \
+	"$situs" run --area "file:$scratch/none/../../../$scratch/x" -- $start
+refused 2 'shm' "a shared memory name with a slash is refused" "$situs" run --area "shm:../../etc/passwd" -- $start
+refused 2 'control character' "control characters in a file's name do not reach the terminal" \
+	"$situs" run --area "file:$(printf '\033]0;x\007')" -- $start
 refused 1 'no-such-program' "a missing program is named" "$situs" run -- no-such-program
 refused 1 'no such program' "a program with an empty name is refused" "$situs" run -- ''
 echo '#!/no/such/interpreter' >"$scratch/orphan"
