@@ -181,12 +181,17 @@ AMM_PUBLIC amm_entry_t *amm_find_gen(amm_t *amm, amm_addr_t *addrp, amm_size_t s
 
 /*
  * Replaces [addr, addr + size) by one entry with `flags`, then joins it with neighbours of equal flags
- * where the join callback agrees. Entries partly inside are split, entries inside are freed. `entry`,
- * where not NULL, is the new entry; it may be one that already lies (also partly) in the range.
- * Without one, and the range already of those flags inside one entry, nothing is done.
+ * where the join callback agrees. Entries partly inside are split, entries inside are freed. Without
+ * `entry`, and the range already of those flags inside one entry, nothing is done.
+ *
+ * `entry`, where not NULL, is the new entry; set its fields to anything, or zero, before it is first
+ * given to a map. It may be one that lies in the range already. One that lies partly in it is split
+ * like any other; where the split callback left it with a part outside, what it carries belongs there,
+ * and the new entry is the piece inside. One that lies elsewhere in the map is EINVAL.
  *
  * ENOMEM, EINVAL or what a split callback returned; then the map is as it was, except that a split
- * which had to be undone stays where the join callback refuses.
+ * which had to be undone stays where the join callback refuses; where the callback agrees, its joined
+ * entry is what the map goes on with.
  */
 AMM_PUBLIC int amm_modify(amm_t *amm, amm_addr_t addr, amm_size_t size, int flags,
 	amm_entry_t *entry);

@@ -83,6 +83,11 @@ void map__end(amm_t *amm)
 static int plain_split(amm_t *amm, amm_entry_t *entry, amm_addr_t at, amm_entry_t **head,
 	amm_entry_t **tail)
 {
+	if (entry == amm->memory->kept && at == amm->memory->kept_from) {
+		*tail = entry;
+		*head = map__alloc(amm, entry->start, at - entry->start, entry->flags);
+		return *head == NULL ? ENOMEM : 0;
+	}
 	*head = entry;
 	*tail = map__alloc(amm, at, entry->end - at, entry->flags);
 	return *tail == NULL ? ENOMEM : 0;

@@ -27,40 +27,10 @@ static size_t count_covered(const amm_t *amm, const struct cursor *from, amm_add
 }
 
 /*
- * The caller's entry lay partly in the range and the split left it with the part outside: the entry
- * that the split made for the inside takes over there.
- */
-static void trade_places(amm_t *amm, struct cursor *c, struct cursor *outside, amm_entry_t *entry)
-{
-	amm_entry_t *inside = cursor__entry(c);
-	amm_addr_t start = inside->start, end = inside->end;
-	int flags = inside->flags;
-
-	map__fill(inside, entry->start, entry->end, entry->flags);
-	tree__set(amm, outside, inside, inside->flags);
-	tree__seek(amm, start, c);
-	map__fill(entry, start, end, flags);
-	tree__set(amm, c, entry, flags);
-}
-
-static void take_entry_from_remainder(amm_t *amm, struct cursor *c, amm_addr_t end,
-	amm_entry_t *entry)
-{
-	struct cursor outside = *c;
-
-	if (cursor__prev(amm, &outside) && cursor__entry(&outside) == entry) {
-		trade_places(amm, c, &outside, entry);
-	} else if (end != AMM_MAXADDR) {
-		tree__seek(amm, end, &outside);
-		if (cursor__entry(&outside) == entry)
-			trade_places(amm, c, &outside, entry);
-	}
-}
-
-/*
  * map__isolate for a change whose new entry is `entry`, which may be one of those split. The split
- * callback may then have replaced it by others: it is kept from being freed, and where the change
- * fails it goes back to where it was.
+ * callback may then have replaced it by others: it is kept from being freed. Where the change fails,
+ * what the join callback made of the pieces stays, and `entry` goes if it is none of them; pieces of a
+ * plain split carry nothing, so that it can take its old place.
  */
 static int isolate_keeping(amm_t *amm, struct cursor *c, amm_addr_t addr, amm_addr_t end,
 	amm_entry_t *entry)
@@ -69,19 +39,41 @@ static int isolate_keeping(amm_t *amm, struct cursor *c, amm_addr_t addr, amm_ad
 	int err;
 
 	memory->kept = entry;
+	memory->kept_from = addr;
 	memory->kept_dropped = false;
 	err = map__isolate(amm, c, addr, end);
 	memory->kept = NULL;
 	if (err != 0 && memory->kept_dropped) {
-		tree__seek(amm, addr - 1, c);
+		amm_entry_t *leftover = entry;
 
-		amm_entry_t *stand_in = cursor__entry(c);
-
-		map__fill(entry, stand_in->start, stand_in->end, stand_in->flags);
-		tree__set(amm, c, entry, entry->flags);
-		map__doom(amm, stand_in);
+		if (amm->split == NULL) {
+			tree__seek(amm, addr - 1, c);
+			leftover = cursor__entry(c);
+			map__fill(entry, leftover->start, leftover->end, leftover->flags);
+			tree__set(amm, c, entry, entry->flags);
+		}
+		map__doom(amm, leftover);
 	}
 	return err;
+}
+
+/*
+ * The new entry where the caller gave `entry`. It may have lain partly in the range, and the split
+ * left it with a part outside: what it carries belongs there, and the piece inside is the new entry.
+ */
+static amm_entry_t *piece_inside(const amm_t *amm, const struct cursor *c, amm_addr_t end,
+	amm_entry_t *entry)
+{
+	struct cursor other = *c;
+
+	if (cursor__prev(amm, &other) && cursor__entry(&other) == entry)
+		return cursor__entry(c);
+	if (end != AMM_MAXADDR) {
+		tree__seek(amm, end, &other);
+		if (cursor__entry(&other) == entry && cursor__prev(amm, &other))
+			return cursor__entry(&other);
+	}
+	return entry;
 }
 
 /* Everything from the cursor's entry up to `end` becomes one entry. */
@@ -128,7 +120,7 @@ static int modify(amm_t *amm, struct cursor *c, amm_addr_t addr, amm_addr_t end,
 	if (err != 0)
 		goto give_back;
 	if (entry != NULL)
-		take_entry_from_remainder(amm, c, end, entry);
+		entry = piece_inside(amm, c, end, entry);
 	else
 		entry = own_entry ? cursor__entry(c) : fresh;
 	replace(amm, c, end, flags, entry);
@@ -142,6 +134,19 @@ end:
 	return err;
 }
 
+/* Does the entry lie in the map, and all of it outside the range? */
+static bool lies_elsewhere(const amm_t *amm, const amm_entry_t *entry, amm_addr_t addr,
+	amm_addr_t end)
+{
+	struct cursor c;
+
+	if (entry->start == AMM_MAXADDR)
+		return false;
+	/* One that is not in the map may say anything of itself. */
+	tree__seek(amm, entry->start, &c);
+	return cursor__entry(&c) == entry && (cursor__start(&c) >= end || cursor__end(amm, &c) <= addr);
+}
+
 int amm_modify(amm_t *amm, amm_addr_t addr, amm_size_t size, int flags, amm_entry_t *entry)
 {
 	struct cursor c;
@@ -153,6 +158,8 @@ int amm_modify(amm_t *amm, amm_addr_t addr, amm_size_t size, int flags, amm_entr
 	tree__seek(amm, addr, &c);
 	if (entry == NULL && cursor__flags(&c) == flags && cursor__end(amm, &c) - addr >= size)
 		return 0;
+	if (entry != NULL && entry != cursor__entry(&c) && lies_elsewhere(amm, entry, addr, addr + size))
+		return map__invalid("amm_modify", "the entry lies in the map, outside the range");
 	return modify(amm, &c, addr, addr + size, flags, entry);
 }
 

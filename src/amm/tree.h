@@ -77,8 +77,9 @@ struct amm_memory {
 	struct node *retired;      /* maps with readers: dropped by the change that is under way */
 	size_t n_free_nodes;
 	amm_entry_t *doomed;       /* entries to free when the change is published */
-	amm_entry_t *kept;         /* amm_modify's own entry: not freed though a split drops it... */
-	bool kept_dropped;         /* ...which is what happened */
+	amm_entry_t *kept;         /* amm_modify's own entry: not freed though dropped... */
+	amm_addr_t kept_from;      /* ...a plain split here leaves it the tail... */
+	bool kept_dropped;         /* ...and whether a split or join has dropped it */
 	size_t edits;              /* changes begun: an unchanged count means valid cursors */
 	size_t n_unreserved;       /* nodes got beyond what was reserved: 0, or a bound is wrong */
 	size_t n_reserved;         /* nodes that the change under way may still get */

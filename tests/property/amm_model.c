@@ -24,6 +24,7 @@ enum {
 struct tagged {
 	amm_entry_t entry; /* first */
 	int magic;
+	amm_addr_t from; /* what it carries: where it starts, if callbacks and map agree */
 };
 
 /* The world: one map, one model, one program. */
@@ -83,13 +84,14 @@ int __wrap_pool__reserve(struct pool *pool, size_t n)
 
 /* Callbacks */
 
-static amm_entry_t *new_entry(void)
+static amm_entry_t *new_entry(amm_addr_t from)
 {
 	struct tagged *t = malloc(sizeof(*t));
 
 	CHECK(t != NULL, "the test itself ran out of memory");
 	memset(t, 0xa5, sizeof(*t));
 	t->magic = MAGIC;
+	t->from = from;
 	w.n_live++;
 	return &t->entry;
 }
@@ -98,7 +100,12 @@ static amm_entry_t *entry_alloc(amm_t *amm, amm_addr_t addr, amm_size_t size, in
 {
 	(void)flags;
 	CHECK(amm == &w.map && size > 0 && size <= AMM_MAXADDR - addr, "alloc callback");
-	return may_allocate() ? new_entry() : NULL;
+	return may_allocate() ? new_entry(addr) : NULL;
+}
+
+static amm_addr_t from_of(const amm_entry_t *entry)
+{
+	return ((const struct tagged *)entry)->from;
 }
 
 static void entry_free(amm_t *amm, amm_entry_t *entry)
@@ -120,18 +127,19 @@ static int entry_split(amm_t *amm, amm_entry_t *entry, amm_addr_t at, amm_entry_
 		return at % 2 == 0 ? ENOMEM : ENOSPC;
 	switch (w.styles & 3) {
 	case 0:
-		*head = new_entry();
+		*head = new_entry(from_of(entry));
 		*tail = entry;
 		break;
 	case 1:
-		*head = new_entry();
-		*tail = new_entry();
+		*head = new_entry(from_of(entry));
+		*tail = new_entry(at);
 		break;
 	default:
 		*head = entry;
-		*tail = new_entry();
+		*tail = new_entry(at);
 		break;
 	}
+	((struct tagged *)*tail)->from = at;
 	w.n_splits++;
 	return 0;
 }
@@ -152,12 +160,13 @@ static int entry_join(amm_t *amm, amm_entry_t *head, amm_entry_t *tail, amm_entr
 		*joined = tail;
 		break;
 	case 1:
-		*joined = new_entry();
+		*joined = new_entry(0);
 		break;
 	default:
 		*joined = head;
 		break;
 	}
+	((struct tagged *)*joined)->from = from_of(head);
 	return 0;
 }
 
@@ -189,6 +198,8 @@ static void expect_entry(amm_addr_t start, amm_addr_t end, int flags, struct pos
 static int compare_entry(amm_t *amm, amm_entry_t *entry, void *arg)
 {
 	(void)amm;
+	if (w.callbacks)
+		CHECK(from_of(entry) == amm_entry_start(entry), "an entry carries another's");
 	expect_entry(amm_entry_start(entry), amm_entry_end(entry), amm_entry_flags(entry), arg);
 	return 0;
 }
@@ -322,14 +333,19 @@ static int run_modify(const struct operation *op)
 	bool noop = w.tags[op->a] == op->flags && entry_end(op->a) >= op->b;
 
 	if (op->how % 3 == 1 && w.callbacks)
-		entry = new_entry();
-	else if (op->how % 3 == 2)
-		entry = amm_find_addr(&w.map, w.base + op->a);
+		entry = new_entry(w.base + op->a);
+	else if (op->how % 3 == 2) /* one that is there, or reaches in from either side */
+		entry = amm_find_addr(&w.map, w.base + op->a + (unsigned)op->how / 3 % (op->b - op->a));
 
 	int err = amm_modify(&w.map, w.base + op->a, op->b - op->a, op->flags, entry);
 
 	if (err == 0 && !(noop && entry == NULL))
 		model_modify(op->a, op->b, op->flags);
+	if (err == 0 && w.callbacks) {
+		/* What the new entry carries is up to who made it the new one. */
+		entry = amm_find_addr(&w.map, w.base + op->a);
+		((struct tagged *)entry)->from = amm_entry_start(entry);
+	}
 	if (err != 0) {
 		if (op->how % 3 == 1 && w.callbacks) {
 			w.n_live--;

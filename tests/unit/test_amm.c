@@ -234,7 +234,7 @@ static void modify_of_equal_flags_inside_one_entry_does_nothing(void **state)
 static void modify_uses_the_callers_entry(void **state)
 {
 	amm_t amm;
-	amm_entry_t *entry = malloc(sizeof(*entry));
+	amm_entry_t *entry = calloc(1, sizeof(*entry));
 
 	(void)state;
 	init_plain(&amm);
@@ -244,35 +244,173 @@ static void modify_uses_the_callers_entry(void **state)
 	destroy(&amm);
 }
 
+/* With a plain split every piece is as good as any other: the entry goes where it is wanted. */
 static void modify_takes_the_very_entry_that_covers_the_range(void **state)
 {
+	amm_t amm;
+
 	(void)state;
-	for (int split = HEAD_OLD; split <= BOTH_NEW; split++) {
-		amm_t amm;
+	init_counting(&amm, 0);
+	amm.split = NULL;
+	amm_modify(&amm, 0, 100, 1, NULL);
 
-		init_counting(&amm, 0);
-		amm_modify(&amm, 0, 100, 1, NULL);
-		calls.split = split;
+	amm_entry_t *entry = amm_find_addr(&amm, 0);
 
-		amm_entry_t *entry = amm_find_addr(&amm, 0);
+	/* All of it, its middle, its head, its tail, its tail and more. */
+	assert_int_equal(amm_modify(&amm, 0, 100, 2, entry), 0);
+	assert_ptr_equal(amm_find_addr(&amm, 0), entry);
+	assert_int_equal(amm_modify(&amm, 20, 60, 3, entry), 0);
+	assert_ptr_equal(amm_find_addr(&amm, 20), entry);
+	expect(&amm, 0, 20, 2);
+	expect(&amm, 20, 80, 3);
+	expect(&amm, 80, 100, 2);
+	assert_int_equal(amm_modify(&amm, 20, 10, 4, entry), 0);
+	assert_ptr_equal(amm_find_addr(&amm, 20), entry);
+	expect(&amm, 30, 80, 3);
+	assert_int_equal(amm_modify(&amm, 25, 5, 5, entry), 0);
+	assert_ptr_equal(amm_find_addr(&amm, 25), entry);
+	expect(&amm, 20, 25, 4);
+	assert_int_equal(amm_modify(&amm, 27, 63, 6, entry), 0);
+	assert_ptr_equal(amm_find_addr(&amm, 27), entry);
+	expect(&amm, 25, 27, 5);
+	expect(&amm, 90, 100, 2);
+	destroy(&amm);
+	assert_int_equal(calls.n_alloc, calls.n_free);
+}
 
-		/* All of it, its middle, its head, its tail. */
-		assert_int_equal(amm_modify(&amm, 0, 100, 2, entry), 0);
-		assert_ptr_equal(amm_find_addr(&amm, 0), entry);
-		assert_int_equal(amm_modify(&amm, 20, 60, 3, entry), 0);
-		assert_ptr_equal(amm_find_addr(&amm, 20), entry);
-		expect(&amm, 0, 20, 2);
-		expect(&amm, 20, 80, 3);
-		expect(&amm, 80, 100, 2);
-		assert_int_equal(amm_modify(&amm, 20, 10, 4, entry), 0);
-		assert_ptr_equal(amm_find_addr(&amm, 20), entry);
-		expect(&amm, 30, 80, 3);
-		assert_int_equal(amm_modify(&amm, 25, 5, 5, entry), 0);
-		assert_ptr_equal(amm_find_addr(&amm, 25), entry);
-		expect(&amm, 20, 25, 4);
-		destroy(&amm);
-		assert_int_equal(calls.n_alloc, calls.n_free);
+/* Where its own split fails, the entry that was to be used is in the map as before. */
+static void a_failed_modify_leaves_the_given_entry_in_its_place(void **state)
+{
+	amm_t amm;
+
+	(void)state;
+	init_counting(&amm, 0);
+	amm.split = NULL;
+	amm.join = NULL;
+	amm_modify(&amm, 0, 100, 1, NULL);
+
+	amm_entry_t *entry = amm_find_addr(&amm, 0);
+
+	for (int k = 0; k < 2; k++) {
+		calls.fail_after = k;
+		assert_int_equal(amm_modify(&amm, 20, 60, 2, entry), ENOMEM);
+		calls.fail_after = -1;
+		assert_ptr_equal(amm_find_addr(&amm, 50), entry);
+		assert_int_equal(amm_count(&amm), 2);
+		expect(&amm, 0, 100, 1);
 	}
+	destroy(&amm);
+	assert_int_equal(calls.n_alloc, calls.n_free);
+}
+
+/* Entries that carry where they began when they were whole: what an offset into an object comes to. */
+struct carrier {
+	amm_entry_t entry;
+	amm_addr_t from;
+};
+
+static amm_entry_t *new_carrier(amm_addr_t from)
+{
+	struct carrier *carrier = calloc(1, sizeof(*carrier));
+
+	carrier->from = from;
+	return &carrier->entry;
+}
+
+static amm_entry_t *carrier_alloc(amm_t *amm, amm_addr_t addr, amm_size_t size, int flags)
+{
+	(void)amm;
+	(void)size;
+	(void)flags;
+	return new_carrier(addr);
+}
+
+static void carrier_free(amm_t *amm, amm_entry_t *entry)
+{
+	(void)amm;
+	free(entry);
+}
+
+static int carrier_split(amm_t *amm, amm_entry_t *entry, amm_addr_t at, amm_entry_t **head,
+	amm_entry_t **tail)
+{
+	struct carrier *old = (struct carrier *)entry;
+
+	(void)amm;
+	*head = calls.split == HEAD_OLD ? entry : new_carrier(old->from);
+	*tail = calls.split == TAIL_OLD ? entry : new_carrier(at);
+	((struct carrier *)*tail)->from = at;
+	return 0;
+}
+
+static int carrier_join(amm_t *amm, amm_entry_t *head, amm_entry_t *tail, amm_entry_t **joined)
+{
+	(void)amm;
+	(void)tail;
+	*joined = head;
+	return 0;
+}
+
+static int expect_carried(amm_t *amm, amm_entry_t *entry, void *arg)
+{
+	(void)amm;
+	(void)arg;
+	/* That of the new entry is the caller's business. */
+	if (amm_entry_flags(entry) != 2)
+		assert_int_equal(((struct carrier *)entry)->from, amm_entry_start(entry));
+	return 0;
+}
+
+static void parts_outside_the_range_carry_what_the_split_gave_them(void **state)
+{
+	static const struct {
+		amm_addr_t start, end;
+	} ranges[] = {{20, 60}, {0, 60}, {20, 100}, {50, 150}, {0, 150}, {0, 100}};
+
+	(void)state;
+	for (int split = HEAD_OLD; split <= BOTH_NEW; split++)
+		for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+			for (amm_addr_t at = 0; at <= 100; at += 100) {
+				amm_addr_t start = ranges[i].start, end = ranges[i].end;
+				amm_t amm;
+
+				calls.split = split;
+				assert_int_equal(amm_init_gen(&amm, 0, NULL, carrier_alloc, carrier_free,
+							 carrier_split, carrier_join), 0);
+				amm_modify(&amm, 0, 100, 1, NULL);
+				amm_modify(&amm, 100, 100, 3, NULL);
+
+				amm_entry_t *entry = amm_find_addr(&amm, at);
+				int err = amm_modify(&amm, start, end - start, 2, entry);
+
+				assert_int_equal(err, at < end ? 0 : EINVAL);
+				if (err == 0)
+					expect(&amm, start, end, 2);
+				amm_iterate(&amm, expect_carried, NULL);
+				destroy(&amm);
+			}
+}
+
+static void an_entry_that_lies_elsewhere_in_the_map_is_einval(void **state)
+{
+	amm_t amm;
+
+	(void)state;
+	init_counting(&amm, 0);
+	amm_modify(&amm, 100, 100, 1, NULL);
+	amm_modify(&amm, 200, 100, 2, NULL);
+
+	int n_alloc = calls.n_alloc, n_free = calls.n_free;
+
+	assert_int_equal(amm_modify(&amm, 200, 100, 3, amm_find_addr(&amm, 100)), EINVAL);
+	assert_int_equal(amm_modify(&amm, 100, 100, 3, amm_find_addr(&amm, 200)), EINVAL);
+	assert_int_equal(amm_modify(&amm, 250, 100, 3, amm_find_addr(&amm, 0)), EINVAL);
+	assert_int_equal(calls.n_alloc - n_alloc + calls.n_free - n_free, 0);
+	assert_int_equal(amm_count(&amm), 4);
+	expect(&amm, 0, 100, 0);
+	expect(&amm, 100, 200, 1);
+	expect(&amm, 200, 300, 2);
+	destroy(&amm);
 }
 
 static void modify_at_both_ends_of_the_address_range(void **state)
@@ -598,6 +736,9 @@ int main(void)
 		cmocka_unit_test(modify_of_equal_flags_inside_one_entry_does_nothing),
 		cmocka_unit_test(modify_uses_the_callers_entry),
 		cmocka_unit_test(modify_takes_the_very_entry_that_covers_the_range),
+		cmocka_unit_test(a_failed_modify_leaves_the_given_entry_in_its_place),
+		cmocka_unit_test(parts_outside_the_range_carry_what_the_split_gave_them),
+		cmocka_unit_test(an_entry_that_lies_elsewhere_in_the_map_is_einval),
 		cmocka_unit_test(modify_at_both_ends_of_the_address_range),
 		cmocka_unit_test(modify_hands_out_what_the_split_callback_said),
 		cmocka_unit_test(protect_oom_leaves_map_unchanged),
