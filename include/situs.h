@@ -88,7 +88,10 @@ AML_PUBLIC situs_heap_t *situs_heap_open(const char *place);
  */
 AML_PUBLIC situs_heap_t *situs_heap_named(const char *name, const char *place);
 
-/* Frees the heap and everything allocated from it. */
+/*
+ * Frees the heap and everything allocated from it. The handle is worth nothing from then on: every call
+ * refuses it with EINVAL until another heap takes its place (doc/safety.md). NULL is allowed.
+ */
 AML_PUBLIC int situs_heap_destroy(situs_heap_t *heap);
 
 /*

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -101,6 +100,10 @@ static struct heap_arena *arena_for_slot(struct situs_heap *heap, unsigned slot)
 {
 	struct heap_arena *arena = NULL;
 
+	if (heap->owner.heap != heap) {
+		error__set(EINVAL, "%p is not a heap, or not any more", (void *)heap);
+		return NULL;
+	}
 	if (atomic_load_explicit(&n_arenas, memory_order_relaxed) >= ARENAS_FOR_CPUS)
 		arena = any_arena(heap);
 	if (arena != NULL)
@@ -126,6 +129,28 @@ struct heap_arena *heap__arena(struct situs_heap *heap)
 }
 
 /* Making and unmaking */
+
+/*
+ * Heaps are never unmapped, and one that has gone stays recognisable (owner 0, of no heap, without
+ * arenas) until another takes its place: who still has the handle is refused, not crashed. The last few
+ * that went wait before they are taken, so that it is not the very next.
+ */
+static struct shared_pool heaps = SHARED_POOL(struct situs_heap);
+
+enum { N_WAITING = 32 };
+static _Atomic(struct situs_heap *) waiting[N_WAITING];
+static _Atomic(unsigned) n_gone;
+
+static void forget(struct situs_heap *heap)
+{
+	unsigned slot = atomic_fetch_add_explicit(&n_gone, 1, memory_order_relaxed) % N_WAITING;
+
+	heap->owner.number = 0;
+	heap->owner.heap = NULL;
+	heap = atomic_exchange(&waiting[slot], heap);
+	if (heap != NULL)
+		shared_pool__put(&heaps, heap);
+}
 
 static unsigned default_arenas(void)
 {
@@ -159,7 +184,7 @@ static void copy_text(char *to, size_t size, const char *from)
 static int create(struct situs_heap **heap, const struct aml_area *area,
 	const struct situs_config *settings)
 {
-	struct situs_heap *made = calloc(1, sizeof(*made));
+	struct situs_heap *made = shared_pool__get(&heaps);
 	int err;
 
 	if (made == NULL)
@@ -193,7 +218,7 @@ unregister:
 	owner__unregister(&made->owner);
 unpublish:
 	publish__heap_remove(made->published);
-	free(made);
+	forget(made);
 	return err;
 }
 
@@ -250,16 +275,20 @@ static int destroy_arena(struct heap_arena *arena)
 
 int situs_heap_destroy(situs_heap_t *heap)
 {
+	int err;
+
 	if (heap == NULL)
 		return 0;
 	/* Off every list first: nobody may look at half a heap. */
-	registry__remove(heap);
+	err = registry__remove(heap, "situs_heap_destroy");
+	if (err != 0)
+		return err;
 	named__forget(heap);
 	thread__forget_heap(heap);
 	for (unsigned i = 0; i < heap->n_arenas; i++) {
 		struct heap_arena *arena = atomic_load_explicit(&heap->arenas[i], memory_order_acquire);
-		int err = arena == NULL ? 0 : destroy_arena(arena);
 
+		err = arena == NULL ? 0 : destroy_arena(arena);
 		if (err != 0) {
 			registry__add(heap);
 			return err;
@@ -270,6 +299,6 @@ int situs_heap_destroy(situs_heap_t *heap)
 	publish__heap_remove(heap->published);
 	if (heap->owned_area != NULL)
 		aml_area_close(&heap->owned_area);
-	free(heap);
+	forget(heap);
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/pagemap.h"
 #include "heap/heap.h"
+#include "heap/registry.h"
 #include "heap/thread.h"
 
 situs_heap_t *situs_heap_of(const void *ptr)
@@ -21,7 +22,9 @@ const struct aml_area *situs_area_of(const void *ptr)
 
 int situs_thread_bind(situs_heap_t *heap)
 {
-	return thread__bind(heap);
+	int err = heap == NULL ? 0 : registry__check(heap, "situs_thread_bind");
+
+	return err != 0 ? err : thread__bind(heap);
 }
 
 situs_heap_t *situs_thread_heap(void)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -23,28 +24,47 @@ void registry__add(struct situs_heap *heap)
 	lock__release(&lock);
 }
 
-void registry__remove(struct situs_heap *heap)
+static bool is_known_locked(const struct situs_heap *heap) LOCK_HELD(lock)
 {
+	const struct situs_heap *found = heaps;
+
+	while (found != NULL && found != heap)
+		found = found->next;
+	return found != NULL;
+}
+
+static int unknown(const struct situs_heap *heap, const char *who)
+{
+	return error__set(EINVAL, "%s: %p is not a heap, or not any more", who, (const void *)heap);
+}
+
+int registry__remove(struct situs_heap *heap, const char *who)
+{
+	bool is_known;
+
 	lock__acquire(&lock);
-	*heap->link_to_this = heap->next;
-	if (heap->next != NULL)
-		heap->next->link_to_this = heap->link_to_this;
+	/* No walk: heaps that went can still be read (heap.c). */
+	is_known = heap->link_to_this != NULL;
+	if (is_known) {
+		*heap->link_to_this = heap->next;
+		if (heap->next != NULL)
+			heap->next->link_to_this = heap->link_to_this;
+		heap->link_to_this = NULL;
+	}
 	lock__release(&lock);
+	return is_known ? 0 : unknown(heap, who);
 }
 
 int registry__check(const struct situs_heap *heap, const char *who)
 {
-	const struct situs_heap *found;
+	bool is_known;
 
 	if (heap == NULL)
 		return error__set(EINVAL, "%s: heap is NULL", who);
 	lock__acquire(&lock);
-	for (found = heaps; found != NULL && found != heap; found = found->next)
-		;
+	is_known = is_known_locked(heap);
 	lock__release(&lock);
-	if (found == NULL)
-		return error__set(EINVAL, "%s: %p is not a heap, or not any more", who, (const void *)heap);
-	return 0;
+	return is_known ? 0 : unknown(heap, who);
 }
 
 int registry__for_each(int (*callback)(struct situs_heap *heap, void *arg), void *arg)

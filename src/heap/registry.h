@@ -10,7 +10,9 @@
 struct situs_heap;
 
 void registry__add(struct situs_heap *heap);
-void registry__remove(struct situs_heap *heap);
+
+/* 0, or -EINVAL as below: of two who destroy a heap one comes too late. */
+int registry__remove(struct situs_heap *heap, const char *who);
 
 /* 0, or -EINVAL with a sentence that begins with `who`: heap is NULL or not a heap now. */
 int registry__check(const struct situs_heap *heap, const char *who);

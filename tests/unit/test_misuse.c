@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the ordinary build does with a program's mistakes, as doc/safety.md says it: handles of heaps that
+ * went, and addresses that are no blocks. tests/unit/test_guard.c has the builds that look closer.
+ */
+#include "tests/unit/test.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "situs.h"
+#include "tests/unit/book_area.h"
+
+static situs_heap_t *stale_heap(void)
+{
+	situs_heap_t *heap;
+
+	assert_int_equal(situs_heap_create(&heap, &aml_area_linux, NULL), 0);
+	situs_free(situs_malloc(heap, 64));
+	assert_int_equal(situs_heap_destroy(heap), 0);
+	return heap;
+}
+
+static int count(const struct situs_extent *extent, void *arg)
+{
+	(void)extent, (void)arg;
+	return 0;
+}
+
+static void a_heap_that_went_is_refused_by_every_call(void **state)
+{
+	situs_heap_t *stale = stale_heap();
+	struct situs_heap_stats stats = {.struct_size = sizeof(stats)};
+	size_t bytes;
+
+	(void)state;
+	assert_int_equal(situs_heap_destroy(stale), -EINVAL);
+	assert_non_null(strstr(situs_error(), "not any more"));
+	assert_int_equal(situs_heap_stats(stale, &stats), -EINVAL);
+	assert_int_equal(situs_heap_limit(stale, 1000), -EINVAL);
+	assert_int_equal(situs_heap_trim(stale), -EINVAL);
+	assert_int_equal(situs_heap_iterate(stale, count, NULL), -EINVAL);
+	assert_int_equal(situs_heap_locate(stale, &bytes, 1), -EINVAL);
+	assert_int_equal(situs_heap_migrate(stale, &aml_area_linux, NULL, NULL), -EINVAL);
+	assert_int_equal(situs_thread_bind(stale), -EINVAL);
+	assert_null(situs_thread_heap());
+}
+
+#ifndef SITUS_CHECKING
+static void a_heap_that_went_gives_no_blocks(void **state)
+{
+	static const size_t sizes[] = {0, 64, 5000, 40000, 5000000};
+	situs_heap_t *stale = stale_heap(), *heap;
+	char *block;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		errno = 0;
+		assert_null(situs_malloc(stale, sizes[i]));
+		assert_int_equal(errno, EINVAL);
+		assert_non_null(strstr(situs_error(), "not any more"));
+		assert_null(situs_calloc(stale, 1, sizes[i]));
+		assert_null(situs_aligned_alloc(stale, 8192, sizes[i]));
+	}
+	assert_int_equal(situs_heap_create(&heap, &aml_area_linux, NULL), 0);
+	assert_ptr_not_equal(heap, stale);
+	block = situs_malloc(heap, 100);
+	strcpy(block, "stays");
+	assert_null(situs_realloc(stale, block, 200));
+	assert_string_equal(block, "stays");
+	situs_free(block);
+	assert_int_equal(situs_heap_destroy(heap), 0);
+}
+
+static void *use_stale(void *stale)
+{
+	return situs_malloc(stale, 64);
+}
+
+static void a_heap_that_went_gives_other_threads_no_blocks(void **state)
+{
+	situs_heap_t *stale = stale_heap();
+	pthread_t thread;
+	void *block = stale;
+
+	(void)state;
+	pthread_create(&thread, NULL, use_stale, stale);
+	pthread_join(thread, &block);
+	assert_null(block);
+}
+#endif
+
+static void of_two_destroyers_one_is_refused(void **state)
+{
+	situs_heap_t *heap, *other;
+
+	(void)state;
+	assert_int_equal(situs_heap_create(&other, &aml_area_linux, NULL), 0);
+	assert_int_equal(situs_heap_create(&heap, &aml_area_linux, NULL), 0);
+	assert_int_equal(situs_heap_destroy(heap), 0);
+	assert_int_equal(situs_heap_destroy(heap), -EINVAL);
+	/* Nothing of the neighbour was touched. */
+	situs_free(situs_malloc(other, 1000));
+	assert_int_equal(situs_heap_destroy(other), 0);
+}
+
+static void blocks_of_a_heap_that_went_are_nobody_s(void **state)
+{
+	struct book_area *book = book_create();
+	situs_heap_t *heap;
+	void *small, *large;
+
+	(void)state;
+	assert_int_equal(situs_heap_create(&heap, &book->area, NULL), 0);
+	small = situs_malloc(heap, 64);
+	large = situs_malloc(heap, 5000000);
+	assert_int_equal(situs_heap_destroy(heap), 0);
+	assert_null(situs_heap_of(small));
+	assert_null(situs_heap_of(large));
+	assert_null(situs_area_of(small));
+	book_destroy(book);
+}
+
+static void what_no_heap_owns_goes_to_free(void **state)
+{
+	char *block = malloc(100);
+
+	(void)state;
+	strcpy(block, "a block");
+	assert_null(situs_heap_of(block));
+	assert_true(situs_usable_size(block) >= 100);
+	block = situs_realloc(NULL, block, 200);
+	assert_non_null(block);
+	situs_free(block);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_heap_that_went_is_refused_by_every_call),
+#ifndef SITUS_CHECKING
+		cmocka_unit_test(a_heap_that_went_gives_no_blocks),
+		cmocka_unit_test(a_heap_that_went_gives_other_threads_no_blocks),
+#endif
+		cmocka_unit_test(of_two_destroyers_one_is_refused),
+		cmocka_unit_test(blocks_of_a_heap_that_went_are_nobody_s),
+		cmocka_unit_test(what_no_heap_owns_goes_to_free),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
