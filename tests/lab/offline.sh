@@ -5,4 +5,5 @@ exec "${SITUS_SRCDIR:-.}/tests/lab/run" offline \
 	attributes \
 	kernel_places \
 	areas \
-	narrow
+	narrow \
+	'narrow 2 offline'

@@ -188,6 +188,23 @@ static void blocks_of_32_mib_from_four_threads_end_in_null(void **state)
 	fills_up_twice(32 * MIB, 4);
 }
 
+static size_t n_fallbacks(void)
+{
+	struct situs_heap_stats stats = {.struct_size = sizeof(stats)};
+
+	assert_int_equal(situs_heap_stats(heap, &stats), 0);
+	return stats.n_fallbacks;
+}
+
+/* What the second link served is in the heap's account: `bytes` in extents of 64 KiB at least. */
+static void assert_fallbacks_counted(size_t bytes)
+{
+	size_t n = n_fallbacks();
+
+	print_message("# %zu fallbacks\n", n);
+	assert_in_range(n, 1, bytes / (64 * KIB));
+}
+
 static void a_heap_on_a_chain_goes_on_with_the_next_link(void **state)
 {
 	struct filler filler = {.block_size = MIB, .max = lab_free(node) / MIB + 64};
@@ -202,6 +219,8 @@ static void a_heap_on_a_chain_goes_on_with_the_next_link(void **state)
 		fail_msg("%s", situs_error());
 	filler.heap = heap;
 	filler.blocks = new_list(filler.max);
+	situs_free(situs_malloc(heap, MIB));
+	assert_int_equal(n_fallbacks(), 0);
 	fill(&filler);
 	if (filler.n < filler.max)
 		fail_msg("%s", filler.words);
@@ -224,6 +243,7 @@ static void a_heap_on_a_chain_goes_on_with_the_next_link(void **state)
 	}
 	print_message("# %zu MiB from the first link, %zu from the second\n", inside[0] / MIB, inside[1] / MIB);
 	assert_in_range(inside[1], 64 * MIB, filler.n * MIB / 4);
+	assert_fallbacks_counted(inside[1]);
 }
 
 /* What becomes of a child that fills a heap in a cgroup of 192 MiB: its wait status. */
