@@ -4,12 +4,14 @@ bin_PROGRAMS += situs
 situs_SOURCES = \
 	src/tool/arguments.c \
 	src/tool/main.c src/tool/tool.h \
+	src/tool/map.c src/tool/map.h src/tool/map_svg.c \
 	src/tool/places.c \
 	src/tool/process.h src/tool/process_pages.c src/tool/process_table.c \
 	src/tool/program.c src/tool/program.h \
 	src/tool/run.c \
 	src/tool/stat.c \
+	src/tool/svg.c src/tool/svg.h \
 	src/tool/table.c \
-	src/tool/topo.c
+	src/tool/topo.c src/tool/topo.h src/tool/topo_svg.c
 situs_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) -DPKGLIBDIR='"$(pkglibdir)"'
 situs_LDADD = libsitus_core.la $(JANSSON_LIBS)

@@ -16,6 +16,7 @@ static const struct command commands[] = {
 	{ "places", "the words that name places, and what each stands for here", places__main },
 	{ "topo", "the places of this machine, or what one place stands for", topo__main },
 	{ "stat", "where the heaps of a running program really lie", stat__main },
+	{ "map", "the address space of those heaps, as a table or a picture", map__main },
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -45,6 +46,13 @@ int tool__status(int aml_error)
 	default:
 		return TOOL_FAILED;
 	}
+}
+
+json_t *tool__json_text(const char *text)
+{
+	json_t *value = json_string(text);
+
+	return value ? value : json_string("(not UTF-8)");
 }
 
 int tool__json(json_t *value)

@@ -38,9 +38,13 @@ struct process_table {
 /*
  * Reads the table of a process. 0, or a negative errno after error__set: -ESRCH (no such process),
  * -EPERM (it, or its table, is another user's), -ENOENT (it shows no heaps), -EPROTO (what it shows is
- * no table this version can read).
+ * no table this version can read). Texts hold no control characters.
  */
 int process__read(pid_t pid, struct process_table *table);
+
+/* The same after stale tables have been swept, for the words of the command: a failure is told, and its exit
+   status returned. */
+int tool__read_process(pid_t pid, struct process_table *table);
 void process__free(struct process_table *table);
 
 /* Bytes of the present pages of some ranges. */
@@ -50,6 +54,25 @@ struct process_pages {
 	size_t swapped;
 	size_t unknown; /* present, but the kernel names no node: the page of zeros, pages on the move */
 };
+
+/* What became of a piece of address space; numbers from 0 on are nodes. */
+enum process_state {
+	PROCESS_ABSENT = -1,  /* never touched, or given back */
+	PROCESS_SWAPPED = -2,
+	PROCESS_UNKNOWN = -3, /* present, but the kernel names no node */
+};
+
+struct process_run {
+	uintptr_t start, end;
+	int state;
+};
+
+/*
+ * Calls back for the runs of pages of one state that make up a range, in address order; neighbours of one
+ * state may be told in parts. A non-zero return stops and is returned. Errors as process__pages.
+ */
+int process__runs(pid_t pid, const struct process_range *range,
+	int (*callback)(const struct process_run *run, void *arg), void *arg);
 
 /*
  * Asks for every page of the ranges where it is (pagemap for which are present, move_pages for

@@ -24,71 +24,92 @@
 #define PAGEMAP_PRESENT (UINT64_C(1) << 63)
 #define PAGEMAP_SWAPPED (UINT64_C(1) << 62)
 
-struct batch {
+struct walk {
 	pid_t pid;
-	size_t page_size, n;
-	void *page[BATCH];
-	int status[BATCH];
+	size_t page_size, n_present;
+	uint64_t entries[BATCH];      /* of pagemap */
+	void *page[BATCH];            /* those that are present */
+	int status[BATCH], state[BATCH]; /* of the present ones, and of all */
+	int (*callback)(const struct process_run *run, void *arg);
+	void *arg;
 };
 
-static int ask(struct batch *batch, struct process_pages *pages)
+/* The states of n pages from `at` on; 0 or a negative errno. */
+static int find_states(struct walk *walk, uintptr_t at, size_t n)
 {
-	if (batch->n == 0)
-		return 0;
+	size_t next = 0;
+
+	walk->n_present = 0;
+	for (size_t i = 0; i < n; i++)
+		if (walk->entries[i] & PAGEMAP_PRESENT)
+			walk->page[walk->n_present++] = (void *)(at + i * walk->page_size);
 	/* move_pages without nodes moves nothing: it tells where each page is. */
-	if (move_pages(batch->pid, batch->n, batch->page, NULL, batch->status, 0))
+	if (walk->n_present && move_pages(walk->pid, walk->n_present, walk->page, NULL, walk->status, 0))
 		return -errno;
-	for (size_t i = 0; i < batch->n; i++) {
-		int node = batch->status[i];
+	for (size_t i = 0; i < n; i++) {
+		if (walk->entries[i] & PAGEMAP_PRESENT) {
+			int node = walk->status[next++];
 
-		if (node >= 0 && node < OS_MAX_NODES)
-			pages->on_node[node] += batch->page_size;
-		else if (node == -ENOENT) /* gone since pagemap was read */
-			continue;
-		else
-			pages->unknown += batch->page_size;
-		pages->present += batch->page_size;
-	}
-	batch->n = 0;
-	return 0;
-}
-
-static int ask_range(int pagemap, const struct process_range *range, struct batch *batch,
-	struct process_pages *pages)
-{
-	uint64_t entries[BATCH];
-	uintptr_t at = range->start;
-	int err;
-
-	while (at < range->end) {
-		size_t n = (range->end - at + batch->page_size - 1) / batch->page_size;
-		ssize_t got;
-
-		if (n > BATCH)
-			n = BATCH;
-		got = pread(pagemap, entries, n * sizeof(entries[0]),
-			(off_t)(at / batch->page_size * sizeof(entries[0])));
-		if (got <= 0)
-			return got ? -errno : 0; /* the process has gone */
-		n = (size_t)got / sizeof(entries[0]);
-		for (size_t i = 0; i < n; i++, at += batch->page_size) {
-			if (entries[i] & PAGEMAP_SWAPPED)
-				pages->swapped += batch->page_size;
-			if (!(entries[i] & PAGEMAP_PRESENT))
-				continue;
-			batch->page[batch->n++] = (void *)at;
-			err = batch->n == BATCH ? ask(batch, pages) : 0;
-			if (err)
-				return err;
+			if (node >= 0 && node < OS_MAX_NODES)
+				walk->state[i] = node;
+			else /* -ENOENT: gone since pagemap was read */
+				walk->state[i] = node == -ENOENT ? PROCESS_ABSENT : PROCESS_UNKNOWN;
+		} else {
+			walk->state[i] = walk->entries[i] & PAGEMAP_SWAPPED ? PROCESS_SWAPPED : PROCESS_ABSENT;
 		}
 	}
 	return 0;
 }
 
-int process__pages(pid_t pid, const struct process_range *ranges, size_t n,
-	struct process_pages *pages)
+static int tell_runs(struct walk *walk, uintptr_t at, size_t n)
 {
-	struct batch *batch;
+	size_t first = 0;
+	int result;
+
+	for (size_t i = 1; i <= n; i++) {
+		struct process_run run;
+
+		if (i < n && walk->state[i] == walk->state[first])
+			continue;
+		run = (struct process_run){ at + first * walk->page_size, at + i * walk->page_size,
+			walk->state[first] };
+		result = walk->callback(&run, walk->arg);
+		if (result)
+			return result;
+		first = i;
+	}
+	return 0;
+}
+
+static int walk_range(struct walk *walk, int pagemap, const struct process_range *range)
+{
+	uintptr_t at = range->start;
+	int err = 0;
+
+	while (at < range->end && !err) {
+		size_t n = (range->end - at + walk->page_size - 1) / walk->page_size;
+		ssize_t got;
+
+		if (n > BATCH)
+			n = BATCH;
+		got = pread(pagemap, walk->entries, n * sizeof(walk->entries[0]),
+			(off_t)(at / walk->page_size * sizeof(walk->entries[0])));
+		if (got <= 0)
+			return got ? -errno : 0; /* the process has gone */
+		n = (size_t)got / sizeof(walk->entries[0]);
+		err = find_states(walk, at, n);
+		if (!err)
+			err = tell_runs(walk, at, n);
+		at += n * walk->page_size;
+	}
+	return err;
+}
+
+/* Walks ranges; what the callback stops with is returned as it is. */
+static int walk_ranges(pid_t pid, const struct process_range *ranges, size_t n,
+	int (*callback)(const struct process_run *run, void *arg), void *arg)
+{
+	struct walk *walk;
 	char name[64];
 	int pagemap, err = 0;
 
@@ -96,25 +117,56 @@ int process__pages(pid_t pid, const struct process_range *ranges, size_t n,
 	pagemap = open(name, O_RDONLY | O_CLOEXEC);
 	if (pagemap < 0)
 		return error__set(errno, "%s cannot be read: %s", name, os__strerror(errno));
-	batch = calloc(1, sizeof(*batch));
-	if (!batch) {
+	walk = calloc(1, sizeof(*walk));
+	if (!walk) {
 		close(pagemap);
 		return error__set(ENOMEM, "out of memory");
 	}
-	batch->pid = pid;
-	batch->page_size = (size_t)sysconf(_SC_PAGESIZE);
-	memset(pages, 0, sizeof(*pages));
+	walk->pid = pid;
+	walk->page_size = (size_t)sysconf(_SC_PAGESIZE);
+	walk->callback = callback;
+	walk->arg = arg;
 	for (size_t i = 0; i < n && !err; i++)
-		err = ask_range(pagemap, &ranges[i], batch, pages);
-	if (!err)
-		err = ask(batch, pages);
-	free(batch);
+		err = walk_range(walk, pagemap, &ranges[i]);
+	free(walk);
 	close(pagemap);
-	if (err)
+	if (err < 0)
 		return error__set(-err, "the kernel does not say where the pages of process %ld are: %s%s",
 			(long)pid, os__strerror(err),
 			err == -EPERM ? " (move_pages; in a container it needs the capability SYS_NICE)" : "");
+	return err;
+}
+
+int process__runs(pid_t pid, const struct process_range *range,
+	int (*callback)(const struct process_run *run, void *arg), void *arg)
+{
+	return walk_ranges(pid, range, 1, callback, arg);
+}
+
+static int add_run(const struct process_run *run, void *arg)
+{
+	struct process_pages *pages = arg;
+	const size_t size = run->end - run->start;
+
+	if (run->state == PROCESS_ABSENT)
+		return 0;
+	if (run->state == PROCESS_SWAPPED) {
+		pages->swapped += size;
+		return 0;
+	}
+	if (run->state == PROCESS_UNKNOWN)
+		pages->unknown += size;
+	else
+		pages->on_node[run->state] += size;
+	pages->present += size;
 	return 0;
+}
+
+int process__pages(pid_t pid, const struct process_range *ranges, size_t n,
+	struct process_pages *pages)
+{
+	memset(pages, 0, sizeof(*pages));
+	return walk_ranges(pid, ranges, n, add_run, pages);
 }
 
 /* The kernel mappings of a process, by address. */

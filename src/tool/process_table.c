@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "tool/tool.h"
 
 #define N_TRIES 8 /* reads of a slot that is being written */
 
@@ -243,6 +244,14 @@ static int read_open_table(int fd, pid_t pid, struct process_table *table)
 	return 0;
 }
 
+/* Names and places come from another process: what a terminal would obey is replaced. */
+static void make_printable(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
 int process__read(pid_t pid, struct process_table *table)
 {
 	int fd, err;
@@ -252,7 +261,20 @@ int process__read(pid_t pid, struct process_table *table)
 		return err;
 	err = read_open_table(fd, pid, table);
 	close(fd);
-	return err;
+	if (err)
+		return err;
+	make_printable(table->program);
+	for (size_t i = 0; i < table->n_heaps; i++) {
+		make_printable(table->heaps[i].name);
+		make_printable(table->heaps[i].place);
+	}
+	return 0;
+}
+
+int tool__read_process(pid_t pid, struct process_table *table)
+{
+	publish__sweep(publish__folder());
+	return process__read(pid, table) ? tool__fail(TOOL_FAILED, "%s", error__text()) : TOOL_OK;
 }
 
 void process__free(struct process_table *table)

@@ -97,19 +97,12 @@ static size_t address_space(const struct process_heap *heap)
 	return sum;
 }
 
-static json_t *text_json(const char *text)
-{
-	json_t *value = json_string(text);
-
-	return value ? value : json_string("(not UTF-8)");
-}
-
 static json_t *heap_json(const struct process_heap *heap, const struct account *account)
 {
 	const uint64_t *counters = heap->counters;
 
 	return json_pack("{so so sI sI sI sI sI sI sI sI so so sb}",
-		"name", text_json(heap->name), "place", text_json(heap->place),
+		"name", tool__json_text(heap->name), "place", tool__json_text(heap->place),
 		"address_space", (json_int_t)address_space(heap),
 		"mapped", (json_int_t)counters[PUBLISH_MAPPED],
 		"allocated", (json_int_t)counters[PUBLISH_ALLOCATED],
@@ -129,7 +122,7 @@ static int print_json(const struct process_table *table, const struct account *a
 	for (size_t i = 0; i < table->n_heaps; i++)
 		json_array_append_new(heaps, heap_json(&table->heaps[i], &accounts[i]));
 	return tool__json(json_pack("{sI so sI so}", "pid", (json_int_t)table->pid, "program",
-		text_json(table->program), "unpublished", (json_int_t)table->unpublished, "heaps", heaps));
+		tool__json_text(table->program), "unpublished", (json_int_t)table->unpublished, "heaps", heaps));
 }
 
 static const char *verdict(const struct account *account)
@@ -202,14 +195,6 @@ static void print_text(const struct process_table *table, const struct account *
 			(unsigned long long)table->unpublished);
 }
 
-/* Names and places come from another process: what a terminal would obey is replaced. */
-static void make_printable(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = '?';
-}
-
 static int show(const struct options *options, struct process_table *table)
 {
 	struct account *accounts = calloc(table->n_heaps ? table->n_heaps : 1, sizeof(*accounts));
@@ -217,10 +202,7 @@ static int show(const struct options *options, struct process_table *table)
 
 	if (!accounts)
 		return tool__fail(TOOL_FAILED, "out of memory");
-	make_printable(table->program);
 	for (size_t i = 0; i < table->n_heaps && !status; i++) {
-		make_printable(table->heaps[i].name);
-		make_printable(table->heaps[i].place);
 		if (take_account(&table->heaps[i], table->pid, &accounts[i]))
 			status = tool__fail(TOOL_FAILED, "%s", error__text());
 	}
@@ -249,9 +231,9 @@ int stat__main(int argc, char **argv)
 	int status;
 
 	tool__parse(&argp, argc, argv, 0, &options);
-	publish__sweep(publish__folder());
-	if (process__read(options.pid, &table))
-		return tool__fail(TOOL_FAILED, "%s", error__text());
+	status = tool__read_process(options.pid, &table);
+	if (status)
+		return status;
 	status = show(&options, &table);
 	process__free(&table);
 	return status;

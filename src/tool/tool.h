@@ -26,6 +26,7 @@ int run__main(int argc, char **argv);
 int places__main(int argc, char **argv);
 int topo__main(int argc, char **argv);
 int stat__main(int argc, char **argv);
+int map__main(int argc, char **argv);
 
 /* "situs: sentence" on standard error, control characters replaced; returns status. */
 int tool__fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -49,6 +50,9 @@ pid_t tool__pid(const char *name, const char *text);
 
 /* The exit status for a failed aml_... call: bad words and absent places are the caller's error. */
 int tool__status(int aml_error);
+
+/* Text of another process as JSON, whatever it holds. */
+json_t *tool__json_text(const char *text);
 
 /* Prints a JSON value and a newline to standard output, and frees it; the exit status. */
 int tool__json(json_t *value);

@@ -10,16 +10,18 @@
 #include "base/error.h"
 #include "os/os.h"
 #include "tool/tool.h"
+#include "tool/topo.h"
 
-enum { KEY_JSON = 256 };
+enum { KEY_JSON = 256, KEY_SVG };
 
 struct options {
 	bool json;
-	const char *place;
+	const char *place, *svg;
 };
 
 static const struct argp_option option_list[] = {
 	{ "json", KEY_JSON, NULL, 0, "print JSON", 0 },
+	{ "svg", KEY_SVG, "FILE", 0, "draw the machine into a file (-: standard output)", 0 },
 	TOOL_OPTIONS_END,
 };
 
@@ -31,10 +33,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_JSON:
 		options->json = true;
 		return 0;
+	case KEY_SVG:
+		options->svg = arg;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (options->place)
 			tool__usage(state->name, "one place at a time");
 		options->place = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (options->svg && (options->place || options->json))
+			tool__usage(state->name, "--svg draws the machine, and goes with nothing else");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -240,6 +249,8 @@ int topo__main(int argc, char **argv)
 	err = topology__get(&topology);
 	if (err)
 		return tool__fail(tool__status(err), "%s", error__text());
+	if (options.svg)
+		return topo__draw(topology, options.svg);
 	if (options.place)
 		return show_place(topology, options.place, options.json);
 	return show_machine(topology, options.json);

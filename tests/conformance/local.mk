@@ -3,6 +3,7 @@
 conformance_tests = \
 	tests/conformance/bad_input.sh \
 	tests/conformance/environment.sh \
+	tests/conformance/pictures.sh \
 	tests/conformance/programs.sh \
 	tests/conformance/readme.sh \
 	tests/conformance/stat.sh \
@@ -15,6 +16,7 @@ TESTS += $(conformance_tests)
 check_PROGRAMS += \
 	tests/conformance/containers \
 	tests/conformance/fork_threads \
+	tests/conformance/heaps \
 	tests/conformance/holder \
 	tests/conformance/reentrant
 if HAVE_CMOCKA
@@ -29,6 +31,8 @@ tests_conformance_family_SOURCES = tests/conformance/family.c
 tests_conformance_family_CFLAGS = $(test_cflags) -fno-builtin
 tests_conformance_family_LDADD = $(CMOCKA_LIBS)
 tests_conformance_fork_threads_SOURCES = tests/conformance/fork_threads.c
+tests_conformance_heaps_SOURCES = tests/conformance/heaps.c
+tests_conformance_heaps_LDADD = libsitus.la
 tests_conformance_holder_SOURCES = tests/conformance/holder.c
 tests_conformance_reentrant_SOURCES = tests/conformance/reentrant.c
 tests_conformance_reentrant_LDADD = -ldl

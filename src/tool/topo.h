@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* topo.h - the picture of situs topo. */
+#ifndef TOOL_TOPO_H
+#define TOOL_TOPO_H
+
+#include "area/topology.h"
+
+/* Draws nodes by tier, with their figures, and the distances between them; the exit status. */
+int topo__draw(const struct topology *topology, const char *file);
+
+#endif
