@@ -27,6 +27,7 @@ int places__main(int argc, char **argv);
 int topo__main(int argc, char **argv);
 int stat__main(int argc, char **argv);
 int map__main(int argc, char **argv);
+int doctor__main(int argc, char **argv);
 
 /* "situs: sentence" on standard error, control characters replaced; returns status. */
 int tool__fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -26,7 +26,7 @@ cat >"$scratch/empty.c" <<'END'
 int main(void) { return 0; }
 END
 
-echo 1..50
+echo 1..52
 refused 2 'command' "no command is a usage error" "$situs" nonsense
 refused 2 'nowhere' "an unknown place is named" "$situs" run --area nowhere -- $start
 refused 2 'place' "an empty place is no default" "$situs" run --area= -- $start
@@ -57,7 +57,7 @@ refused 2 'takes no value' "a value that an option does not take is named" "$sit
 refused 2 'more than one' "an option that may mean several is named" "$situs" run --size 3 -- $start
 refused 2 'word too many' "a word too many is named" "$situs" places everywhere
 refused 2 'which command' "no command is a usage error too" "$situs"
-for word in run topo stat places; do
+for word in run topo stat map places doctor; do
 	refused 2 'SITUS_TIERS' "a bad SITUS_TIERS is named by situs $word" env SITUS_TIERS=nonsense "$situs" $word 1
 done
 refused 2 'would fit: node' "topo says what would fit" "$situs" topo nowhere

@@ -2,6 +2,7 @@
 # nothing can be preloaded, so these run in plain builds.
 conformance_tests = \
 	tests/conformance/bad_input.sh \
+	tests/conformance/doctor.sh \
 	tests/conformance/environment.sh \
 	tests/conformance/pictures.sh \
 	tests/conformance/programs.sh \
@@ -15,6 +16,7 @@ if !SANITIZED
 TESTS += $(conformance_tests)
 check_PROGRAMS += \
 	tests/conformance/containers \
+	tests/conformance/forbid \
 	tests/conformance/fork_threads \
 	tests/conformance/heaps \
 	tests/conformance/holder \
@@ -31,6 +33,7 @@ tests_conformance_family_SOURCES = tests/conformance/family.c
 tests_conformance_family_CFLAGS = $(test_cflags) -fno-builtin
 tests_conformance_family_LDADD = $(CMOCKA_LIBS)
 tests_conformance_fork_threads_SOURCES = tests/conformance/fork_threads.c
+tests_conformance_forbid_SOURCES = tests/conformance/forbid.c
 tests_conformance_heaps_SOURCES = tests/conformance/heaps.c
 tests_conformance_heaps_LDADD = libsitus.la
 tests_conformance_holder_SOURCES = tests/conformance/holder.c

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* doctor.c - situs doctor: what on this machine will hurt placement, each with its remedy. */
+#include "config.h"
+
+#include "tool/doctor.h"
+#include "tool/tool.h"
+
+enum { KEY_JSON = 256, KEY_ROOT };
+
+struct options {
+	bool json;
+	const char *root;
+};
+
+static const struct argp_option option_list[] = {
+	{ "json", KEY_JSON, NULL, 0, "print JSON", 0 },
+	/* For the tests, which show it other machines' files. */
+	{ "root", KEY_ROOT, "FOLDER", OPTION_HIDDEN, NULL, 0 },
+	TOOL_OPTIONS_END,
+};
+
+static const char *const results[] = {
+	[DOCTOR_OK] = "ok",
+	[DOCTOR_NOTE] = "note",
+	[DOCTOR_HURTS] = "hurts",
+	[DOCTOR_UNKNOWN] = "unknown",
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case KEY_JSON:
+		options->json = true;
+		return 0;
+	case KEY_ROOT:
+		options->root = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static void print(const struct doctor_check *check, const struct doctor_finding *finding)
+{
+	printf("%-7s  %-14s  %s\n", results[finding->result], check->name, finding->what);
+	if (finding->remedy[0])
+		printf("%-7s  %-14s  -> %s\n", "", "", finding->remedy);
+}
+
+int doctor__main(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = option_list,
+		.parser = parse,
+		.doc = "Looks for what on this machine will hurt placement, and says what to do.\v"
+		       "'note' is a limit to know of; 'hurts' means that memory may not be where it was asked "
+		       "for, or not be had. The exit status is 1 where something hurts.",
+	};
+	struct options options = { .root = "" };
+	json_t *list = json_array();
+	bool hurts = false;
+	int status = TOOL_OK;
+
+	tool__parse(&argp, argc, argv, 0, &options);
+	for (size_t i = 0; i < doctor__n_checks; i++) {
+		struct doctor_finding finding = { DOCTOR_UNKNOWN, "", "" };
+
+		doctor__checks[i].look(options.root, &finding);
+		hurts |= finding.result == DOCTOR_HURTS;
+		if (options.json)
+			json_array_append_new(list, json_pack("{ss ss ss ss}", "check", doctor__checks[i].name,
+				"result", results[finding.result], "what", finding.what, "remedy",
+				finding.remedy));
+		else
+			print(&doctor__checks[i], &finding);
+	}
+	if (options.json)
+		status = tool__json(list);
+	else
+		json_decref(list);
+	return status ? status : hurts ? TOOL_FAILED : TOOL_OK;
+}
