@@ -8,21 +8,28 @@
  * the middle of a random entry gets flags of its own, which splits it in three, and gets its old ones
  * back, which joins it; the time is that of one update. The peers map the start of each range to its
  * flags, which is all that a library leaves to say; what the address map does besides (entries of the
- * caller's, summaries) it does here too.
+ * caller's, summaries) it does here too. Every benchmark leaves the map as it was, so that those of one
+ * kind and size share one.
  */
 #include <benchmark/benchmark.h>
 
+#ifdef HAVE_ABSL
 #include <absl/container/btree_map.h>
+#endif
+#ifdef HAVE_ICL
 #include <boost/icl/interval_map.hpp>
+#endif
 
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <random>
 #include <vector>
 
 #include "amm.h"
+#include "bench/machine.h"
 
 namespace {
 
@@ -133,8 +140,11 @@ template <class Map> class Starts {
 };
 
 using StdMap = Starts<std::map<Address, int>>;
+#ifdef HAVE_ABSL
 using AbslBtree = Starts<absl::btree_map<Address, int>>;
+#endif
 
+#ifdef HAVE_ICL
 class BoostIcl {
       public:
 	BoostIcl()
@@ -163,11 +173,18 @@ class BoostIcl {
 	using Interval = Map::interval_type;
 	Map map_;
 };
+#endif
 
-std::vector<std::size_t> random_order(std::size_t n)
+/* Kept for the next benchmark of that size. */
+const std::vector<std::size_t> &random_order(std::size_t n)
 {
-	std::vector<std::size_t> order(n);
+	static std::map<std::size_t, std::vector<std::size_t>> orders;
+	std::vector<std::size_t> &order = orders[n];
 	std::mt19937_64 random(n);
+
+	if (!order.empty())
+		return order;
+	order.resize(n);
 
 	std::iota(order.begin(), order.end(), std::size_t(0));
 	std::shuffle(order.begin(), order.end(), random);
@@ -180,13 +197,25 @@ template <class Map> void fill(Map &map, const std::vector<std::size_t> &order)
 		map.modify(i * entry_size, entry_size, flags_of(i));
 }
 
+/* A map of n entries, the same for all benchmarks of that kind and size. */
+template <class Map> Map &filled(std::size_t n)
+{
+	static std::map<std::size_t, std::unique_ptr<Map>> maps;
+	std::unique_ptr<Map> &map = maps[n];
+
+	if (map == nullptr) {
+		map = std::make_unique<Map>();
+		fill(*map, random_order(n));
+	}
+	return *map;
+}
+
 template <class Map> void find(benchmark::State &state)
 {
-	auto order = random_order(static_cast<std::size_t>(state.range(0)));
-	Map map;
+	const auto &order = random_order(static_cast<std::size_t>(state.range(0)));
+	Map &map = filled<Map>(order.size());
 	std::size_t i = 0;
 
-	fill(map, order);
 	for (auto _ : state) {
 		benchmark::DoNotOptimize(map.find(order[i] * entry_size + 100));
 		if (++i == order.size())
@@ -196,11 +225,10 @@ template <class Map> void find(benchmark::State &state)
 
 template <class Map> void modify(benchmark::State &state)
 {
-	auto order = random_order(static_cast<std::size_t>(state.range(0)));
-	Map map;
+	const auto &order = random_order(static_cast<std::size_t>(state.range(0)));
+	Map &map = filled<Map>(order.size());
 	std::size_t i = 0;
 
-	fill(map, order);
 	while (state.KeepRunningBatch(2)) {
 		std::size_t k = order[i];
 
@@ -213,10 +241,8 @@ template <class Map> void modify(benchmark::State &state)
 
 template <class Map> void iterate(benchmark::State &state)
 {
-	auto order = random_order(static_cast<std::size_t>(state.range(0)));
-	Map map;
+	Map &map = filled<Map>(static_cast<std::size_t>(state.range(0)));
 
-	fill(map, order);
 	for (auto _ : state)
 		benchmark::DoNotOptimize(map.iterate());
 	state.counters["ns/entry"] = benchmark::Counter(
@@ -228,11 +254,10 @@ template <class Map> void iterate(benchmark::State &state)
 
 void select(benchmark::State &state)
 {
-	auto order = random_order(static_cast<std::size_t>(state.range(0)));
-	Amm map;
+	const auto &order = random_order(static_cast<std::size_t>(state.range(0)));
+	Amm &map = filled<Amm>(order.size());
 	std::size_t i = 0;
 
-	fill(map, order);
 	while (state.KeepRunningBatch(2)) {
 		std::size_t k = order[i];
 		amm_entry_t *entry = amm_select(map.get(), k * entry_size + 1024, 1024);
@@ -253,18 +278,29 @@ void cut_holes(Amm &map, std::size_t n)
 		map.modify(i * entry_size, 1 + random() % (entry_size - 1), flags_of(i + 1));
 }
 
+Amm &holed(std::size_t n)
+{
+	static std::map<std::size_t, std::unique_ptr<Amm>> maps;
+	std::unique_ptr<Amm> &map = maps[n];
+
+	if (map == nullptr) {
+		map = std::make_unique<Amm>();
+		fill(*map, random_order(n));
+		cut_holes(*map, n);
+	}
+	return *map;
+}
+
 /* The first query, which may make an index, is not timed; first_query below is that. */
 void find_gen(benchmark::State &state, int mask, int align_bits, int find_flags, bool hinted,
 	bool changing)
 {
 	auto n = static_cast<std::size_t>(state.range(0));
-	auto order = random_order(n);
-	Amm map;
+	const auto &order = random_order(n);
+	Amm &map = holed(n);
 	std::size_t i = 0;
 	std::mt19937_64 random(1);
 
-	fill(map, order);
-	cut_holes(map, n);
 	for (int warm_up = 0; warm_up < 2; warm_up++) {
 		Address address = 0;
 
@@ -292,7 +328,7 @@ void find_gen(benchmark::State &state, int mask, int align_bits, int find_flags,
 void first_query(benchmark::State &state)
 {
 	auto n = static_cast<std::size_t>(state.range(0));
-	auto order = random_order(n);
+	const auto &order = random_order(n);
 
 	for (auto _ : state) {
 		state.PauseTiming();
@@ -310,23 +346,52 @@ void first_query(benchmark::State &state)
 	}
 }
 
+/* What a map of that many entries takes, all told: right in a process that did nothing before. */
+void memory(benchmark::State &state)
+{
+	const auto &order = random_order(static_cast<std::size_t>(state.range(0)));
+	std::size_t before = machine_resident();
+	double bytes = 0;
+
+	for (auto _ : state) {
+		Amm map;
+
+		fill(map, order);
+		bytes = static_cast<double>(machine_resident() - before);
+	}
+	state.counters["bytes/entry"] = bytes / static_cast<double>(order.size());
+	state.counters["sizeof"] = sizeof(amm_entry_t);
+}
+
 void sizes(benchmark::internal::Benchmark *b)
 {
 	b->RangeMultiplier(10)->Range(1000, 1000000);
 }
 
 BENCHMARK_TEMPLATE(find, Amm)->Apply(sizes)->Arg(200000);
+#ifdef HAVE_ABSL
 BENCHMARK_TEMPLATE(find, AbslBtree)->Apply(sizes);
+#endif
 BENCHMARK_TEMPLATE(find, StdMap)->Apply(sizes);
+#ifdef HAVE_ICL
 BENCHMARK_TEMPLATE(find, BoostIcl)->Apply(sizes);
+#endif
 BENCHMARK_TEMPLATE(modify, Amm)->Apply(sizes);
+#ifdef HAVE_ABSL
 BENCHMARK_TEMPLATE(modify, AbslBtree)->Apply(sizes);
+#endif
 BENCHMARK_TEMPLATE(modify, StdMap)->Apply(sizes);
+#ifdef HAVE_ICL
 BENCHMARK_TEMPLATE(modify, BoostIcl)->Apply(sizes);
+#endif
 BENCHMARK_TEMPLATE(iterate, Amm)->Apply(sizes);
+#ifdef HAVE_ABSL
 BENCHMARK_TEMPLATE(iterate, AbslBtree)->Apply(sizes);
+#endif
 BENCHMARK_TEMPLATE(iterate, StdMap)->Apply(sizes);
+#ifdef HAVE_ICL
 BENCHMARK_TEMPLATE(iterate, BoostIcl)->Apply(sizes);
+#endif
 BENCHMARK(select)->Apply(sizes);
 BENCHMARK_CAPTURE(find_gen, first_forward, -1, 0, AMM_FORWARD, true, false)->Apply(sizes);
 BENCHMARK_CAPTURE(find_gen, first_backward, -1, 0, AMM_BACKWARD, true, false)->Apply(sizes);
@@ -339,6 +404,7 @@ BENCHMARK_CAPTURE(find_gen, best_aligned, -1, 6, AMM_BESTFIT, true, false)->Appl
 BENCHMARK_CAPTURE(find_gen, best_masked, 1, 0, AMM_BESTFIT, false, false)->Apply(sizes);
 BENCHMARK_CAPTURE(find_gen, exact, -1, 0, AMM_EXACT_ADDR, true, false)->Apply(sizes);
 BENCHMARK_CAPTURE(find_gen, best_then_two_modifies, -1, 0, AMM_BESTFIT, false, true)->Apply(sizes);
+BENCHMARK(memory)->Arg(1000000)->Iterations(1);
 BENCHMARK(first_query)->Apply(sizes)->Unit(benchmark::kMicrosecond);
 
 } // namespace

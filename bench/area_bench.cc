@@ -8,7 +8,7 @@
  * Each area stands beside `raw` code that makes the same system calls by hand, and beside
  * numa_alloc_onnode. Compare medians of several repetitions, interleaved:
  *
- *   area_bench --benchmark_repetitions=9 --benchmark_enable_random_interleaving=true
+ *   bench/area_bench --benchmark_repetitions=9 --benchmark_enable_random_interleaving=true
  *
  * Areas that cannot be had here (no huge pages, no right to bind) are left out and say so.
  */
@@ -48,13 +48,19 @@ void *raw_map(size_t size)
 	return p == MAP_FAILED ? nullptr : p;
 }
 
+void *not_here(void *p, size_t size)
+{
+	munmap(p, size);
+	return nullptr;
+}
+
 void *raw_map_bind(size_t size, int mode)
 {
 	unsigned long nodes[16] = {1};
 	void *p = raw_map(size);
 
 	if (p != nullptr && mbind(p, size, mode, nodes, sizeof(nodes) * 8 + 1, 0) != 0)
-		abort();
+		return not_here(p, size);
 	return p;
 }
 
@@ -63,7 +69,7 @@ void *raw_map_populate(size_t size)
 	void *p = raw_map(size);
 
 	if (p != nullptr && madvise(p, size, 23 /* MADV_POPULATE_WRITE */) != 0)
-		abort();
+		return not_here(p, size);
 	return p;
 }
 
@@ -76,21 +82,23 @@ void *raw_map_strict(size_t size)
 	int where[N];
 	void *p = raw_map_bind(size, MPOL_PREFERRED);
 
-	if (p == nullptr || madvise(p, size, 23) != 0)
-		abort();
+	if (p == nullptr)
+		return p;
+	if (madvise(p, size, 23) != 0)
+		return not_here(p, size);
 	for (size_t i = 0; i < size; i += N * PAGE) {
 		size_t n = 0;
 
 		for (; n < N && i + n * PAGE < size; n++)
 			pages[n] = static_cast<char *>(p) + i + n * PAGE;
 		if (move_pages(0, n, pages, nullptr, where, 0) != 0)
-			abort();
+			return not_here(p, size);
 		for (size_t k = 0; k < n; k++)
 			if (where[k] != 0)
-				abort();
+				return not_here(p, size);
 	}
 	if (mbind(p, size, MPOL_BIND, nodes, sizeof(nodes) * 8 + 1, 0) != 0)
-		abort();
+		return not_here(p, size);
 	return p;
 }
 
@@ -116,7 +124,7 @@ void run_call(benchmark::State &state, const contestant &c)
 		void *p = c.map(64 * KIB);
 
 		if (p == nullptr) {
-			state.SkipWithError("no memory");
+			state.SkipWithError("wants more memory, or more rights, than this process has");
 			return;
 		}
 		benchmark::DoNotOptimize(p);
@@ -132,7 +140,7 @@ void run_touch(benchmark::State &state, const contestant &c)
 		void *p = c.map(size);
 
 		if (p == nullptr) {
-			state.SkipWithError("no memory");
+			state.SkipWithError("wants more memory, or more rights, than this process has");
 			return;
 		}
 		touch(p, size, c.page);

@@ -1,14 +1,130 @@
-# Benchmarks.
+# Benchmarks: a program for each peer, from the same objects; `make bench` runs them.
+# Plain builds have them checked with one tiny iteration; sanitizers would measure themselves.
 
+bench_programs =
 if HAVE_BENCHMARK
-EXTRA_PROGRAMS += bench/area_bench
+bench_programs += bench/amm_bench bench/area_bench bench/heap_bench \
+	bench/peer_situs bench/peer_glibc bench/peer_jemalloc bench/peer_arena_nocache \
+	bench/peer_arena_tcache bench/peer_numa
+if HAVE_MEMKIND
+bench_programs += bench/peer_memkind
+endif
+if HAVE_MIMALLOC
+bench_programs += bench/peer_mimalloc bench/peer_mimalloc_heap
+endif
+if HAVE_TCMALLOC
+bench_programs += bench/peer_tcmalloc
+endif
+if HAVE_TBB
+bench_programs += bench/peer_tbb
+endif
+bench_libraries = bench/libbench.a
+endif
+bench_programs += bench/timed
+
+if SANITIZED
+EXTRA_PROGRAMS += $(bench_programs)
+EXTRA_LIBRARIES = $(bench_libraries)
+else
+check_PROGRAMS += $(bench_programs)
+check_LIBRARIES = $(bench_libraries)
+TESTS += bench/smoke.sh
+endif
+dist_check_SCRIPTS += bench/smoke.sh
+
+bench_libbench_a_SOURCES = bench/main.c bench/machine.c bench/machine.h bench/micro.cc bench/micro.h \
+	bench/peer.h bench/loops.h bench/random.h \
+	bench/work/cache.c bench/work/graph.c bench/work/kv.c bench/work/large.c bench/work/larson.c \
+	bench/work/mstress.c bench/work/pages.c bench/work/sh.c bench/work/work.c bench/work/work.h \
+	bench/work/xmalloc.c
+bench_libbench_a_CPPFLAGS = $(AM_CPPFLAGS) $(BENCHMARK_CFLAGS)
+
+# Pairs of malloc and free must stay in.
+bench_peer_cflags = $(AM_CFLAGS) -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc \
+	-fno-builtin-aligned_alloc -fno-builtin-free
+bench_peer_libs = bench/libbench.a $(BENCHMARK_LIBS) $(NUMA_LIBS) -lpthread
+
+# A C++ source that is not there has the C++ compiler link, for google-benchmark.
+bench_peer_situs_SOURCES = bench/peers/situs.c
+nodist_EXTRA_bench_peer_situs_SOURCES = bench/none.cc
+bench_peer_situs_CFLAGS = $(bench_peer_cflags)
+bench_peer_situs_LDADD = bench/libbench.a libsitus.la $(BENCHMARK_LIBS) $(NUMA_LIBS) -lpthread
+# Runs as it lies there, against the shared library, without libtool's script in between.
+bench_peer_situs_LDFLAGS = $(AM_LDFLAGS) -no-install
+
+bench_peer_glibc_SOURCES = bench/peers/glibc.c bench/peers/plain.h
+nodist_EXTRA_bench_peer_glibc_SOURCES = bench/none.cc
+bench_peer_glibc_CFLAGS = $(bench_peer_cflags)
+bench_peer_glibc_LDADD = $(bench_peer_libs)
+
+bench_peer_jemalloc_SOURCES = bench/peers/jemalloc.c bench/peers/jemalloc_version.h bench/peers/plain.h
+nodist_EXTRA_bench_peer_jemalloc_SOURCES = bench/none.cc
+bench_peer_jemalloc_CFLAGS = $(bench_peer_cflags)
+bench_peer_jemalloc_LDADD = $(bench_peer_libs) $(JEMALLOC_LIBS)
+
+bench_arena_headers = bench/peers/arena.h bench/peers/arena_make.h bench/peers/jemalloc_version.h
+bench_peer_arena_nocache_SOURCES = bench/peers/arena_nocache.c $(bench_arena_headers)
+nodist_EXTRA_bench_peer_arena_nocache_SOURCES = bench/none.cc
+bench_peer_arena_nocache_CFLAGS = $(bench_peer_cflags)
+bench_peer_arena_nocache_LDADD = $(bench_peer_libs) $(JEMALLOC_LIBS)
+
+bench_peer_arena_tcache_SOURCES = bench/peers/arena_tcache.c $(bench_arena_headers)
+nodist_EXTRA_bench_peer_arena_tcache_SOURCES = bench/none.cc
+bench_peer_arena_tcache_CFLAGS = $(bench_peer_cflags)
+bench_peer_arena_tcache_LDADD = $(bench_peer_libs) $(JEMALLOC_LIBS)
+
+bench_peer_numa_SOURCES = bench/peers/numa.c
+nodist_EXTRA_bench_peer_numa_SOURCES = bench/none.cc
+bench_peer_numa_CFLAGS = $(bench_peer_cflags)
+bench_peer_numa_LDADD = $(bench_peer_libs)
+
+bench_peer_memkind_SOURCES = bench/peers/memkind.c
+nodist_EXTRA_bench_peer_memkind_SOURCES = bench/none.cc
+bench_peer_memkind_CFLAGS = $(bench_peer_cflags)
+bench_peer_memkind_LDADD = $(bench_peer_libs) $(MEMKIND_LIBS)
+
+bench_peer_mimalloc_SOURCES = bench/peers/mimalloc.c
+nodist_EXTRA_bench_peer_mimalloc_SOURCES = bench/none.cc
+bench_peer_mimalloc_CFLAGS = $(bench_peer_cflags)
+bench_peer_mimalloc_LDADD = $(bench_peer_libs) $(MIMALLOC_LIBS)
+
+bench_peer_mimalloc_heap_SOURCES = bench/peers/mimalloc_heap.c
+nodist_EXTRA_bench_peer_mimalloc_heap_SOURCES = bench/none.cc
+bench_peer_mimalloc_heap_CFLAGS = $(bench_peer_cflags)
+bench_peer_mimalloc_heap_LDADD = $(bench_peer_libs) $(MIMALLOC_LIBS)
+
+bench_peer_tcmalloc_SOURCES = bench/peers/tcmalloc.c bench/peers/plain.h
+nodist_EXTRA_bench_peer_tcmalloc_SOURCES = bench/none.cc
+bench_peer_tcmalloc_CFLAGS = $(bench_peer_cflags)
+bench_peer_tcmalloc_LDADD = $(bench_peer_libs) $(TCMALLOC_LIBS)
+
+bench_peer_tbb_SOURCES = bench/peers/tbb.c
+nodist_EXTRA_bench_peer_tbb_SOURCES = bench/none.cc
+bench_peer_tbb_CFLAGS = $(bench_peer_cflags)
+bench_peer_tbb_LDADD = $(bench_peer_libs) $(TBB_LIBS)
+
+bench_amm_bench_SOURCES = bench/amm_bench.cc bench/machine.c
+bench_amm_bench_CPPFLAGS = $(AM_CPPFLAGS) $(BENCHMARK_CFLAGS)
+if HAVE_ABSL
+bench_amm_bench_CPPFLAGS += -DHAVE_ABSL
+endif
+if HAVE_ICL
+bench_amm_bench_CPPFLAGS += -DHAVE_ICL
+endif
+bench_amm_bench_LDADD = libsitus.la $(BENCHMARK_LIBS) $(NUMA_LIBS) -lpthread
+bench_amm_bench_LDFLAGS = $(AM_LDFLAGS) -no-install
+
 bench_area_bench_SOURCES = bench/area_bench.cc
 bench_area_bench_CPPFLAGS = $(AM_CPPFLAGS) $(BENCHMARK_CFLAGS)
 bench_area_bench_LDADD = libsitus.la $(BENCHMARK_LIBS) $(NUMA_LIBS)
+bench_area_bench_LDFLAGS = $(AM_LDFLAGS) -no-install
 
-# Peers from Debian's libabsl-dev and libboost-dev; headers only.
-EXTRA_PROGRAMS += bench/amm_bench
-bench_amm_bench_SOURCES = bench/amm_bench.cc
-bench_amm_bench_CPPFLAGS = $(AM_CPPFLAGS) $(BENCHMARK_CFLAGS)
-bench_amm_bench_LDADD = libsitus.la $(BENCHMARK_LIBS) -lpthread
-endif
+bench_heap_bench_SOURCES = bench/heap_bench.cc
+bench_heap_bench_CPPFLAGS = $(AM_CPPFLAGS) $(BENCHMARK_CFLAGS)
+bench_heap_bench_LDADD = libsitus.la $(BENCHMARK_LIBS) $(NUMA_LIBS) -lpthread
+bench_heap_bench_LDFLAGS = $(AM_LDFLAGS) -no-install
+
+bench_timed_SOURCES = bench/timed.c
+
+.PHONY: bench-programs
+bench-programs: $(bench_programs)

@@ -91,3 +91,29 @@ AS_IF([test -f "$JEMALLOC_ARCHIVE"], [AC_MSG_RESULT([$JEMALLOC_ARCHIVE])],
 AC_SUBST([JEMALLOC_ARCHIVE])
 AM_CONDITIONAL([HAVE_PREFIXED], [test -n "$OBJCOPY" && test -n "$JEMALLOC_ARCHIVE"])
 ])
+
+# SITUS_PEER(VARIABLE, HEADER, LIBRARY, FUNCTION, DEBIAN-PACKAGE): an allocator that the benchmarks
+# compare with, by header and library; sets VARIABLE_LIBS and HAVE_VARIABLE, and $situs_peers or
+# $situs_peers_missing.
+AC_DEFUN([SITUS_PEER], [
+AC_CHECK_HEADER([$2], [AC_CHECK_LIB([$3], [$4], [situs_have_$1=yes], [situs_have_$1=no])],
+	[situs_have_$1=no])
+AS_VAR_IF([situs_have_$1], [yes],
+	[situs_peers="$situs_peers $3"; AC_SUBST([$1_LIBS], [-l$3])],
+	[situs_peers_missing="$situs_peers_missing $5"])
+AM_CONDITIONAL([HAVE_$1], [test "x$situs_have_$1" = xyes])
+])
+
+# Maps that the address map is measured beside, headers only.
+AC_DEFUN([SITUS_PEER_MAPS], [
+AC_LANG_PUSH([C++])
+AC_CHECK_HEADER([absl/container/btree_map.h], [situs_have_ABSL=yes],
+	[situs_have_ABSL=no; situs_peers_missing="$situs_peers_missing libabsl-dev"])
+AC_CHECK_HEADER([boost/icl/interval_map.hpp], [situs_have_ICL=yes],
+	[situs_have_ICL=no; situs_peers_missing="$situs_peers_missing libboost-dev"])
+AC_LANG_POP([C++])
+AS_VAR_IF([situs_have_ABSL], [yes], [situs_peers="$situs_peers absl"])
+AS_VAR_IF([situs_have_ICL], [yes], [situs_peers="$situs_peers boost::icl"])
+AM_CONDITIONAL([HAVE_ABSL], [test "x$situs_have_ABSL" = xyes])
+AM_CONDITIONAL([HAVE_ICL], [test "x$situs_have_ICL" = xyes])
+])

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * machine.c - the kernel's account. Peaks come from /proc/self/status: ru_maxrss of a child begins with
+ * what its parent had.
+ */
+#include "bench/machine.h"
+
+#include <numaif.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+static double seconds(const struct timeval *t)
+{
+	return (double)t->tv_sec + (double)t->tv_usec * 1e-6;
+}
+
+void machine_usage(struct usage *usage)
+{
+	struct rusage r;
+	struct timespec now;
+
+	getrusage(RUSAGE_SELF, &r);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	usage->wall = (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+	usage->user = seconds(&r.ru_utime);
+	usage->system = seconds(&r.ru_stime);
+	usage->minor_faults = r.ru_minflt;
+	usage->major_faults = r.ru_majflt;
+}
+
+/* The figure after `key` in a file of "key: N kB" lines, in bytes; 0: not there. */
+static size_t kilobytes(const char *path, const char *key)
+{
+	FILE *file = fopen(path, "re");
+	char line[256];
+	size_t value = 0;
+
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+		if (strncmp(line, key, strlen(key)) == 0 && sscanf(line + strlen(key), "%zu", &value) == 1)
+			break;
+	if (file != NULL)
+		fclose(file);
+	return value * 1024;
+}
+
+static size_t one_number(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	size_t value = 0;
+
+	if (file == NULL)
+		return SIZE_MAX;
+	if (fscanf(file, "%zu", &value) != 1) /* "max" */
+		value = SIZE_MAX;
+	fclose(file);
+	return value;
+}
+
+size_t machine_available(void)
+{
+	size_t available = kilobytes("/proc/meminfo", "MemAvailable:");
+	size_t limit = one_number("/sys/fs/cgroup/memory.max");
+	size_t used = one_number("/sys/fs/cgroup/memory.current");
+
+	if (available == 0)
+		available = SIZE_MAX;
+	if (limit != SIZE_MAX && used != SIZE_MAX && (limit > used ? limit - used : 0) < available)
+		available = limit > used ? limit - used : 0;
+	return available;
+}
+
+size_t machine_peak(void)
+{
+	return kilobytes("/proc/self/status", "VmHWM:");
+}
+
+size_t machine_resident(void)
+{
+	return kilobytes("/proc/self/status", "VmRSS:");
+}
+
+unsigned machine_cpus(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
+long machine_off_node(void **pages, size_t n, int node)
+{
+	enum { AT_ONCE = 512 };
+	int where[AT_ONCE];
+	long off = 0;
+
+	for (size_t from = 0; from < n; from += AT_ONCE) {
+		size_t count = n - from < AT_ONCE ? n - from : AT_ONCE;
+
+		if (move_pages(0, count, pages + from, NULL, where, 0) != 0)
+			return -1;
+		for (size_t i = 0; i < count; i++)
+			off += where[i] >= 0 && where[i] != node;
+	}
+	return off;
+}
