@@ -80,6 +80,12 @@ int area__file_create(struct aml_area **area, const char *path, const struct are
 int area__shm_create(struct aml_area **area, const char *name, const struct area_options *options);
 
 /*
+ * True while this process opens places that nobody looks for by name: an object that is made new then is
+ * unlinked as soon as it is open, unless keep_file, so that no end of the process leaves it behind.
+ */
+extern _Thread_local bool area__names_go_at_once AREA_FAST_TLS;
+
+/*
  * A chain: the first of the links that can serve does. 1 <= n_links <= AREA_MAX_LINKS. On success the
  * links belong to the chain, which destroys them with itself; on failure they stay the caller's. Of
  * the options only place and limit are looked at.

@@ -28,6 +28,8 @@
 #define FIRST_SLOT ((uint64_t)1 << 45)
 #define N_SLOTS 768
 
+_Thread_local bool area__names_go_at_once;
+
 /* FNV-1a, 64 bits (Fowler, Noll, Vo). */
 static uint64_t hash(const char *text)
 {
@@ -142,13 +144,13 @@ int area__shm_create(struct aml_area **area, const char *name, const struct area
 		return failed;
 	file.is_shared = is_named;
 	file.base = is_named ? base_of(name) : 0;
-	file.name = is_new && !options->keep_file ? path : NULL;
+	file.name = is_new && !options->keep_file && !area__names_go_at_once ? path : NULL;
 	failed = backing__create(&unlimited, &file, kind, options);
 	if (failed != AML_SUCCESS)
 		close(file.fd);
 	else
 		failed = limit__wrap(area, unlimited, options->limit);
-	if (failed != AML_SUCCESS && is_new)
+	if (is_new && (failed != AML_SUCCESS || (area__names_go_at_once && !options->keep_file)))
 		shm_unlink(path);
 	return failed;
 }

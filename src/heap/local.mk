@@ -17,6 +17,7 @@ libsitus_core_la_SOURCES += \
 	src/heap/publish_sweep.c \
 	src/heap/query.c \
 	src/heap/registry.c src/heap/registry.h \
+	src/heap/settings.c src/heap/settings.h \
 	src/heap/size_class.c src/heap/size_class.h \
 	src/heap/snapshot.c src/heap/snapshot.h \
 	src/heap/stats.c src/heap/stats.h \

@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,10 +18,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "preload/extended.h"
+#include "preload/split.h"
 #include "preload/start.h"
 #include "preload/system.h"
 
 #define PUBLIC __attribute__((visibility("default")))
+#define unlikely(x) __builtin_expect(!!(x), 0)
 
 /* C23's, which this C library's headers do not declare yet. */
 void free_sized(void *ptr, size_t size);
@@ -36,7 +40,9 @@ PUBLIC void *malloc(size_t size)
 {
 	situs_heap_t *heap = preload__heap_for(size);
 
-	return heap ? situs_malloc(heap, size) : __libc_malloc(size);
+	if (!heap)
+		return extended__from_libc(__libc_malloc(size));
+	return unlikely(preload.is_split) ? split__allocate(0, size, false) : situs_malloc(heap, size);
 }
 
 PUBLIC void *calloc(size_t n, size_t size)
@@ -49,22 +55,28 @@ PUBLIC void *calloc(size_t n, size_t size)
 		return NULL;
 	}
 	heap = preload__heap_for(total);
-	return heap ? situs_calloc(heap, n, size) : __libc_calloc(n, size);
+	if (!heap)
+		return extended__from_libc(__libc_calloc(n, size));
+	return unlikely(preload.is_split) ? split__allocate(0, total, true) : situs_calloc(heap, n, size);
 }
 
 PUBLIC void free(void *ptr)
 {
-	/* Both keep errno. */
-	if (preload__owner(ptr))
-		situs_free(ptr);
-	else
+	struct owner *owner = preload__owner(ptr);
+
+	/* All keep errno. */
+	if (!owner)
 		__libc_free(ptr);
+	else if (unlikely(preload.is_split))
+		split__free(owner->heap, ptr);
+	else
+		situs_free(ptr);
 }
 
-/* Moves a block between the heap and the C library. The old block is intact on failure. */
-static void *move(void *ptr, size_t old_size, situs_heap_t *to, size_t size)
+/* Moves a block to or from the C library, as its new size has it. The old block is intact on failure. */
+static void *move(void *ptr, size_t old_size, size_t size)
 {
-	void *moved = to ? situs_malloc(to, size) : __libc_malloc(size);
+	void *moved = malloc(size);
 
 	if (!moved)
 		return NULL;
@@ -87,10 +99,13 @@ PUBLIC void *realloc(void *ptr, size_t size)
 	owner = preload__owner(ptr);
 	heap = preload__heap_for(size);
 	if (!owner)
-		return heap ? move(ptr, system__usable_size(ptr), heap, size) : __libc_realloc(ptr, size);
-	if (!heap && owner->heap == atomic_load_explicit(&preload.heap, memory_order_relaxed))
-		return move(ptr, situs_usable_size(ptr), NULL, size);
+		return heap ? move(ptr, system__usable_size(ptr), size) :
+			extended__from_libc(__libc_realloc(ptr, size));
 	/* The program's own heaps keep their blocks. */
+	if (!heap && preload__is_own(owner->heap))
+		return move(ptr, situs_usable_size(ptr), size);
+	if (unlikely(preload.is_split) && preload__is_own(owner->heap))
+		return split__resize(owner->heap, ptr, size);
 	return situs_realloc(owner->heap, ptr, size);
 }
 
@@ -112,7 +127,10 @@ static void *aligned(size_t alignment, size_t size)
 
 	if (alignment < sizeof(void *))
 		alignment = sizeof(void *);
-	return heap ? situs_aligned_alloc(heap, alignment, size) : __libc_memalign(alignment, size);
+	if (!heap)
+		return extended__from_libc(__libc_memalign(alignment, size));
+	return unlikely(preload.is_split) ? split__allocate(alignment, size, false) :
+		situs_aligned_alloc(heap, alignment, size);
 }
 
 /* As the C library's: an alignment that is no power of two is taken up to the next. */
@@ -193,23 +211,49 @@ PUBLIC size_t malloc_usable_size(void *ptr)
 /* 1 where memory went back to the system, as the C library's. */
 PUBLIC int malloc_trim(size_t pad)
 {
-	situs_heap_t *heap = atomic_load_explicit(&preload.heap, memory_order_acquire);
 	bool trimmed = system__trim(pad) > 0;
 
-	return trimmed | (heap && situs_heap_trim(heap) > 0);
+	for (int i = 0; i < preload.n_heaps; i++)
+		trimmed |= situs_heap_trim(preload.heaps[i]) > 0;
+	return trimmed;
 }
 
-/* The sum of both allocators, as far as the fields mean something for both. */
+/* The sum of all allocators, as far as the fields mean something for all. */
 PUBLIC struct mallinfo2 mallinfo2(void)
 {
-	situs_heap_t *heap = atomic_load_explicit(&preload.heap, memory_order_acquire);
 	struct situs_heap_stats stats = { .struct_size = sizeof(stats) };
 	struct mallinfo2 info = system__mallinfo2();
 
-	if (heap && situs_heap_stats(heap, &stats) == 0) {
+	for (int i = 0; i < preload.n_heaps; i++) {
+		if (situs_heap_stats(preload.heaps[i], &stats) != 0)
+			continue;
 		info.arena += stats.mapped;
 		info.uordblks += stats.allocated;
 		info.fordblks += stats.mapped > stats.allocated ? stats.mapped - stats.allocated : 0;
 	}
 	return info;
+}
+
+static int at_most_int(size_t n)
+{
+	return n > INT_MAX ? INT_MAX : (int)n;
+}
+
+/* The same in the fields of old, which end at INT_MAX. */
+PUBLIC struct mallinfo mallinfo(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return (struct mallinfo){
+		.arena = at_most_int(info.arena),
+		.ordblks = at_most_int(info.ordblks),
+		.smblks = at_most_int(info.smblks),
+		.hblks = at_most_int(info.hblks),
+		.hblkhd = at_most_int(info.hblkhd),
+		.usmblks = at_most_int(info.usmblks),
+		.fsmblks = at_most_int(info.fsmblks),
+		.uordblks = at_most_int(info.uordblks),
+		.fordblks = at_most_int(info.fordblks),
+		.keepcost = at_most_int(info.keepcost),
+	};
 }

@@ -3,7 +3,11 @@ pkglib_LTLIBRARIES = libsitus-preload.la
 
 libsitus_preload_la_SOURCES = \
 	src/preload/family.c \
+	src/preload/extended.c src/preload/extended.h \
+	src/preload/fork.c \
 	src/preload/operators.c \
+	src/preload/report.c src/preload/report.h \
+	src/preload/split.c src/preload/split.h \
 	src/preload/start.c src/preload/start.h \
 	src/preload/system.c src/preload/system.h
 # The compiler must not reason about the very functions defined here (malloc + memset is calloc).
@@ -11,6 +15,8 @@ libsitus_preload_la_CFLAGS = $(AM_CFLAGS) -fno-builtin-malloc -fno-builtin-callo
 	-fno-builtin-realloc -fno-builtin-free -fexceptions
 libsitus_preload_la_LIBADD = libsitus_core.la
 libsitus_preload_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
+	-Wl,-Bsymbolic-functions \
+	-Wl,--wrap=mallocx,--wrap=rallocx,--wrap=sallocx,--wrap=dallocx,--wrap=nallocx,--wrap=mallctl \
 	-Wl,--version-script=$(srcdir)/src/preload/preload.map -Wl,-z,defs
 if SANITIZED
 libsitus_preload_la_LDFLAGS += -Wl,-z,undefs

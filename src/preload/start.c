@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * start.c - reads the environment and makes the program's heap, before main.
+ * start.c - reads the environment and makes the program's heaps, before main.
  *
  * A program must run whatever the environment says: a bad value is one line on standard error and
  * the default instead (`situs run` has checked the values and refuses to start). Set-uid programs
@@ -18,23 +18,24 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/size.h"
+#include "area/area.h"
+#include "area/place.h"
+#include "heap/heap.h"
 #include "heap/publish.h"
+#include "preload/extended.h"
+#include "preload/report.h"
+#include "preload/split.h"
 
 struct preload preload = { .size_max = SIZE_MAX };
 
-enum level { LEVEL_ERROR, LEVEL_WARN, LEVEL_INFO, LEVEL_DEBUG, N_LEVELS };
+static enum settings_log level = SETTINGS_WARN;
 
-static const char *const level_names[N_LEVELS] = { "error", "warn", "info", "debug" };
-static enum level level = LEVEL_WARN;
-
-__attribute__((format(printf, 2, 3))) static void say(enum level of, const char *format, ...)
+void preload__say(enum settings_log of, const char *format, ...)
 {
-	char line[512];
+	char line[640];
 	va_list args;
 	int n;
 
@@ -49,88 +50,180 @@ __attribute__((format(printf, 2, 3))) static void say(enum level of, const char 
 		n = sizeof(line) - 2;
 	/* One line, whatever a value of the environment holds. */
 	for (int i = 0; i < n; i++)
-		if ((unsigned char)line[i] < ' ')
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
 			line[i] = '?';
 	line[n++] = '\n';
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)
 		return;
 }
 
-static void read_level(void)
+static void complain(const char *sentence, const char *instead, void *arg)
 {
-	const char *value = secure_getenv("SITUS_LOG");
-
-	if (!value || !*value)
-		return;
-	for (int i = 0; i < N_LEVELS; i++) {
-		if (strcmp(value, level_names[i]) == 0) {
-			level = (enum level)i;
-			return;
-		}
-	}
-	say(LEVEL_ERROR, "situs: SITUS_LOG=%.40s is not one of error, warn, info, debug; using warn", value);
+	(void)arg;
+	preload__say(SETTINGS_ERROR, "situs: %s; %s", sentence, instead);
 }
 
-static size_t read_size(const char *name, size_t otherwise)
+/* Memory of files and of shared objects stays shared after a fork. */
+static bool is_shared(const struct place_chain *chain)
 {
-	const char *value = secure_getenv(name);
-	size_t size;
-
-	if (!value || !*value)
-		return otherwise;
-	if (size__parse(value, &size)) {
-		say(LEVEL_ERROR, "situs: %s=%.40s is not a size (a number, then K, M, G or T); ignored", name,
-			value);
-		return otherwise;
-	}
-	return size;
+	for (int i = 0; i < chain->n_links; i++)
+		if (chain->link[i].where == PLACE_FILE || chain->link[i].where == PLACE_SHM)
+			return true;
+	return false;
 }
 
-static situs_heap_t *make_heap(const char *place, size_t limit)
+static situs_heap_t *open_heap(const char *name, const char *place, size_t limit)
 {
-	struct situs_config config = {
-		.struct_size = sizeof(config),
-		.name = "main",
-		.limit = limit,
-	};
+	struct situs_config config = { .struct_size = sizeof(config), .name = name, .limit = limit };
+	struct place_chain chain;
+	struct place_error error;
 	struct aml_area *area;
 	situs_heap_t *heap;
 
+	/* Nobody looks for this heap's objects by name, so none has to be left behind by a killed program. */
+	area__names_go_at_once = true;
 	if (aml_area_open(&area, place))
+		area = NULL;
+	area__names_go_at_once = false;
+	if (!area)
 		return NULL;
 	if (situs_heap_create(&heap, area, &config)) {
 		aml_area_close(&area);
 		return NULL;
 	}
+	heap->owned_area = area;
+	preload.is_shared |= place__parse(place, &chain, &error) == 0 && is_shared(&chain);
+	preload.heaps[preload.n_heaps++] = heap;
 	return heap;
+}
+
+static void close_heaps(void)
+{
+	while (preload.n_heaps > 0)
+		situs_heap_destroy(preload.heaps[--preload.n_heaps]);
+	preload.is_shared = false;
+}
+
+/* Every share's heap, named by its place, or none: false. Limits are split like the bytes. */
+static bool open_shares(const struct settings *settings)
+{
+	unsigned long total = 0;
+
+	for (int i = 0; i < settings->n_shares; i++)
+		total += settings->shares[i].weight;
+	for (int i = 0; i < settings->n_shares; i++) {
+		const struct settings_share *share = &settings->shares[i];
+		size_t limit = settings->limit / total * share->weight;
+
+		if (settings->limit && !limit)
+			limit = 1;
+		if (open_heap(share->place, share->place, limit))
+			continue;
+		preload__say(SETTINGS_ERROR, "situs: SITUS_RATIO: %.100s: %.250s; using any", share->place, situs_error());
+		close_heaps();
+		return false;
+	}
+	split__by_weight(settings->shares, settings->n_shares);
+	preload.is_split = true;
+	return true;
+}
+
+/* "local,thp" for node 2 is "node:2,preferred,thp". */
+static int place_of_node(const char *local, int node, char *text, size_t size)
+{
+	struct place_chain chain;
+	struct place_error error;
+	struct place *place = &chain.link[0];
+
+	if (place__parse(local, &chain, &error) < 0)
+		return aml__fail(error.code, "%s", error.text);
+	if (chain.n_links != 1 || place->where != PLACE_LOCAL)
+		return aml__fail(AML_EINVAL, "heaps by thread lie in local, without a chain");
+	place->where = PLACE_NODE;
+	place->has_nodes = true;
+	place->nodes = nodes__one(node);
+	if (place->policy == PLACE_POLICY_NONE || place->policy == PLACE_FIRSTTOUCH)
+		place->policy = PLACE_PREFERRED;
+	return place__format(place, text, size) < size ? AML_SUCCESS :
+		aml__fail(AML_EINVAL, "the place is too long");
+}
+
+/* A heap for each node that threads run on, or none: false. */
+static bool open_nodes(const struct settings *settings)
+{
+	const char *local = settings->place ? settings->place : "local";
+	int nodes[PRELOAD_HEAPS_MAX], n = split__thread_nodes(nodes, PRELOAD_HEAPS_MAX);
+	char place[256];
+
+	if (n == 0)
+		preload__say(SETTINGS_ERROR, "situs: SITUS_PER_THREAD_LOCAL: this process may not ask for its nodes; "
+			"using any");
+	for (int i = 0; i < n; i++) {
+		size_t limit = settings->limit / (size_t)n;
+
+		if (settings->limit && !limit)
+			limit = 1;
+		if (place_of_node(local, nodes[i], place, sizeof(place)) == 0 && open_heap(place, place, limit))
+			continue;
+		preload__say(SETTINGS_ERROR, "situs: SITUS_PER_THREAD_LOCAL: node %d: %.250s; using any", nodes[i],
+			situs_error());
+		close_heaps();
+		return false;
+	}
+	if (n == 0)
+		return false;
+	split__by_node(nodes, n);
+	preload.is_split = n > 1;
+	return true;
+}
+
+static bool open_area(const struct settings *settings)
+{
+	const char *place = settings->place ? settings->place : "any";
+
+	if (open_heap("main", place, settings->limit))
+		return true;
+	preload__say(SETTINGS_ERROR, "situs: SITUS_AREA=%.100s: %.250s; using any", place, situs_error());
+	return false;
+}
+
+static bool open_heaps(const struct settings *settings)
+{
+	bool is_open = settings->n_shares ? open_shares(settings) :
+		settings->per_thread_local ? open_nodes(settings) : open_area(settings);
+
+	return is_open || open_heap("main", "any", settings->limit);
+}
+
+static void tell(void)
+{
+	for (int i = 0; i < preload.n_heaps; i++)
+		preload__say(SETTINGS_INFO, "situs: pid %ld draws its memory from %.100s", (long)getpid(),
+			preload.heaps[i]->place);
 }
 
 __attribute__((constructor)) static void start(void)
 {
-	const char *place = secure_getenv("SITUS_AREA");
 	int saved = errno;
-	situs_heap_t *heap;
-	size_t limit;
+	struct settings settings;
 
-	read_level();
-	limit = read_size("SITUS_LIMIT", 0);
-	preload.size_min = read_size("SITUS_SIZE_MIN", 0);
-	preload.size_max = read_size("SITUS_SIZE_MAX", SIZE_MAX);
-	if (!place)
-		place = "any";
-	heap = make_heap(place, limit);
-	if (!heap) {
-		say(LEVEL_ERROR, "situs: SITUS_AREA=%.100s: %.250s; using any", place, situs_error());
-		place = "any";
-		heap = make_heap(place, limit);
-	}
-	if (heap) {
+	/* What the reader complains of before it knows the level is an error, which always passes. */
+	settings__read(&settings, complain, NULL);
+	level = settings.log;
+	preload.size_min = settings.size_min;
+	preload.size_max = settings.size_max;
+	preload.pid = getpid();
+	if (open_heaps(&settings)) {
 		if (publish__on())
-			say(LEVEL_INFO, "situs: %.400s", situs_error());
-		say(LEVEL_INFO, "situs: pid %ld draws its memory from %.100s", (long)getpid(), place);
-		atomic_store_explicit(&preload.heap, heap, memory_order_release);
+			preload__say(SETTINGS_INFO, "situs: %.400s", situs_error());
+		tell();
+		if (settings.stats == 1 || settings.stats == preload.pid)
+			report__at_exit();
+		extended__start();
+		atomic_store_explicit(&preload.heap, preload.heaps[0], memory_order_release);
 	} else {
-		say(LEVEL_ERROR, "situs: no heap, the C library's malloc is used: %.250s", situs_error());
+		preload__say(SETTINGS_ERROR, "situs: no heap, the C library's malloc is used: %.250s", situs_error());
 	}
+	settings__free(&settings);
 	errno = saved;
 }

@@ -10,6 +10,7 @@
 #include "preload/system.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <gnu/lib-names.h>
 #include <stdatomic.h>
 
@@ -56,6 +57,38 @@ struct mallinfo2 system__mallinfo2(void)
 
 	*(void **)&function = look_up(&found, "mallinfo2");
 	return function ? function() : (struct mallinfo2){ 0 };
+}
+
+pid_t __fork(void);
+
+pid_t system__fork(void)
+{
+	return __fork();
+}
+
+/* Older C libraries have no _Fork, and then no program calls it. */
+pid_t system__bare_fork(void)
+{
+	static cached found;
+	pid_t (*function)(void);
+
+	*(void **)&function = look_up(&found, "_Fork");
+	if (function)
+		return function();
+	errno = ENOSYS;
+	return -1;
+}
+
+pid_t system__forkpty(int *fd, char *name, const struct termios *settings, const struct winsize *size)
+{
+	static cached found;
+	pid_t (*function)(int *, char *, const struct termios *, const struct winsize *);
+
+	*(void **)&function = look_up(&found, "forkpty");
+	if (function)
+		return function(fd, name, settings, size);
+	errno = ENOSYS;
+	return -1;
 }
 
 void *system__cxx(const char *name)

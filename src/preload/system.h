@@ -11,6 +11,7 @@
 
 #include <malloc.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
@@ -22,6 +23,13 @@ void __libc_free(void *ptr);
 size_t system__usable_size(void *ptr);
 int system__trim(size_t pad);
 struct mallinfo2 system__mallinfo2(void);
+
+/* The C library's own fork, _Fork and forkpty. */
+struct termios;
+struct winsize;
+pid_t system__fork(void);
+pid_t system__bare_fork(void);
+pid_t system__forkpty(int *fd, char *name, const struct termios *settings, const struct winsize *size);
 
 /* A function of the C++ runtime by its linker's name; NULL where the process has none. */
 void *system__cxx(const char *name);

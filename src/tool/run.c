@@ -10,51 +10,74 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "aml.h"
 #include "base/error.h"
-#include "base/size.h"
+#include "heap/settings.h"
 #include "tool/program.h"
 #include "tool/tool.h"
 
 #define PRELOAD_NAME "libsitus-preload.so"
 
-enum { KEY_LIMIT = 256, KEY_SIZE_MIN, KEY_SIZE_MAX, KEY_DRY_RUN };
+enum {
+	KEY_LIMIT = 256,
+	KEY_SIZE_MIN,
+	KEY_SIZE_MAX,
+	KEY_RATIO,
+	KEY_HEAP,
+	KEY_PER_THREAD_LOCAL,
+	KEY_STATS,
+	KEY_DRY_RUN,
+};
 
 struct run {
 	bool dry_run, verbose;
 	char **program;
 };
 
-/* Options that are variables for the preload, each a size. */
-static struct size_option {
+/* Options that are variables for the preload. */
+static struct variable_option {
 	int key;
 	const char *option, *variable;
 	bool given; /* by the option: what is wrong is told of that */
-} sizes[] = {
+} variables[] = {
+	{ 'a', "--area", "SITUS_AREA", false },
+	{ KEY_RATIO, "--ratio", "SITUS_RATIO", false },
+	{ KEY_PER_THREAD_LOCAL, "--per-thread-local", "SITUS_PER_THREAD_LOCAL", false },
+	{ KEY_HEAP, "--heap", "SITUS_HEAPS", false },
 	{ KEY_LIMIT, "--limit", "SITUS_LIMIT", false },
 	{ KEY_SIZE_MIN, "--size-min", "SITUS_SIZE_MIN", false },
 	{ KEY_SIZE_MAX, "--size-max", "SITUS_SIZE_MAX", false },
+	{ KEY_STATS, "--stats", "SITUS_STATS", false },
 };
+#define N_VARIABLES (sizeof(variables) / sizeof(variables[0]))
 
-static struct size_option *size_option(int key)
+/* NULL: no such key. */
+static struct variable_option *variable(int key)
 {
-	size_t i = 0;
+	for (size_t i = 0; i < N_VARIABLES; i++)
+		if (variables[i].key == key)
+			return &variables[i];
+	return NULL;
+}
 
-	while (sizes[i].key != key)
-		i++;
-	return &sizes[i];
+static bool given(int key)
+{
+	return variable(key)->given;
 }
 
 static const struct argp_option options[] = {
 	{ "area", 'a', "PLACE", 0, "where the heap shall lie, for example node:0 (default: any)", 0 },
+	{ "ratio", KEY_RATIO, "PLACE=WEIGHT,...", 0, "split the heap's bytes among places by weight", 0 },
+	{ "per-thread-local", KEY_PER_THREAD_LOCAL, NULL, 0, "each thread's blocks lie on the node it runs on", 0 },
+	{ "heap", KEY_HEAP, "NAME=PLACE", 0, "where a heap that the program itself named shall lie", 0 },
 	{ "limit", KEY_LIMIT, "SIZE", 0, "bytes the heap may hold; beyond, malloc gives NULL", 0 },
 	{ "size-min", KEY_SIZE_MIN, "SIZE", 0, "smaller blocks stay with the program's own malloc", 0 },
 	{ "size-max", KEY_SIZE_MAX, "SIZE", 0, "larger blocks stay with the program's own malloc", 0 },
+	{ "stats", KEY_STATS, NULL, 0, "print a table of the heaps when the program exits", 0 },
 	{ "dry-run", KEY_DRY_RUN, NULL, 0, "print what would be done, and do nothing", 0 },
 	{ "verbose", 'v', NULL, 0, "say what was decided", 0 },
 	TOOL_OPTIONS_END,
@@ -67,20 +90,67 @@ static void set(const char *name, const char *value)
 		exit(tool__fail(TOOL_FAILED, "out of memory"));
 }
 
+/* One more name=place; of two for one name, the later counts. */
+static void add_heap(const char *heap, const char *command)
+{
+	const char *before = getenv("SITUS_HEAPS");
+	char *value;
+
+	if (strchr(heap, ';'))
+		tool__usage(command, "--heap=%.60s: names and places have no ;", heap);
+	if (asprintf(&value, "%s%s%s", before ? before : "", before && *before ? ";" : "", heap) < 0)
+		exit(tool__fail(TOOL_FAILED, "out of memory"));
+	set("SITUS_HEAPS", value);
+	free(value);
+}
+
+static void set_by_option(struct variable_option *which, const char *arg, const char *command)
+{
+	char pid[24];
+
+	if (arg && !*arg && which->key != 'a')
+		tool__usage(command, "%s is empty", which->option);
+	which->given = true;
+	switch (which->key) {
+	case KEY_HEAP:
+		add_heap(arg, command);
+		break;
+	case KEY_STATS:
+		/* The program's alone, which takes this process over: its children's streams stay their own. */
+		snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+		set(which->variable, pid);
+		break;
+	default:
+		set(which->variable, arg ? arg : "1");
+	}
+}
+
+/* What chooses the place is said once; what an outer run said of it is over. */
+static void settle(const char *command)
+{
+	bool by_area = given('a'), by_ratio = given(KEY_RATIO), by_thread = given(KEY_PER_THREAD_LOCAL);
+
+	if (by_ratio && (by_area || by_thread))
+		tool__usage(command, "--ratio says where blocks lie; it does not go with %s",
+			by_area ? "--area" : "--per-thread-local");
+	if (by_ratio || (by_thread && !by_area))
+		unsetenv("SITUS_AREA");
+	if (by_area || by_thread)
+		unsetenv("SITUS_RATIO");
+	if ((by_area || by_ratio) && !by_thread)
+		unsetenv("SITUS_PER_THREAD_LOCAL");
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct run *run = state->input;
+	struct variable_option *which = variable(key);
 
+	if (which) {
+		set_by_option(which, arg, state->name);
+		return 0;
+	}
 	switch (key) {
-	case 'a':
-		set("SITUS_AREA", arg);
-		return 0;
-	case KEY_LIMIT:
-	case KEY_SIZE_MIN:
-	case KEY_SIZE_MAX:
-		set(size_option(key)->variable, arg);
-		size_option(key)->given = true;
-		return 0;
 	case KEY_DRY_RUN:
 		run->dry_run = true;
 		return 0;
@@ -94,57 +164,32 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		tool__usage(state->name, "which program? situs run --area PLACE -- PROGRAM ARGS...");
+	case ARGP_KEY_END:
+		settle(state->name);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-/* The value of a size, or `otherwise` where it is not given; TOOL_USAGE where it is no size. */
-static int check_size(int key, size_t otherwise, size_t *size)
+/* The first complaint is the line that is printed; what came by an option is named so. */
+static void complain(const char *sentence, const char *instead, void *arg)
 {
-	const struct size_option *option = size_option(key);
-	const char *value = getenv(option->variable), *name = option->given ? option->option : option->variable;
+	int *status = arg;
 
-	*size = otherwise;
-	if (!value || (!*value && !option->given))
-		return TOOL_OK;
-	switch (size__parse(value, size)) {
-	case 0:
-		return TOOL_OK;
-	case -ERANGE:
-		return tool__fail(TOOL_USAGE, "%s=%.40s is more than any machine has", name, value);
-	default:
-		return tool__fail(TOOL_USAGE, "%s=%.40s is not a size: a number, then K, M, G or T", name, value);
+	(void)instead;
+	if (*status != TOOL_OK)
+		return;
+	for (size_t i = 0; i < N_VARIABLES; i++) {
+		size_t length = strlen(variables[i].variable);
+
+		if (variables[i].given && strncmp(sentence, variables[i].variable, length) == 0 &&
+			strchr("=:", sentence[length])) {
+			*status = tool__fail(TOOL_USAGE, "%s%s", variables[i].option, sentence + length);
+			return;
+		}
 	}
-}
-
-static int check_sizes(void)
-{
-	size_t limit, least, most;
-	int status = check_size(KEY_LIMIT, 0, &limit);
-
-	if (!status)
-		status = check_size(KEY_SIZE_MIN, 0, &least);
-	if (!status)
-		status = check_size(KEY_SIZE_MAX, SIZE_MAX, &most);
-	if (!status && least > most)
-		return tool__fail(TOOL_USAGE, "the smallest size, %s, is above the largest, %s",
-			getenv("SITUS_SIZE_MIN"), getenv("SITUS_SIZE_MAX"));
-	return status;
-}
-
-static int check_environment(void)
-{
-	static const char *const levels[] = { "", "error", "warn", "info", "debug" };
-	const char *level = getenv("SITUS_LOG");
-	size_t i, n = sizeof(levels) / sizeof(levels[0]);
-	int status = check_sizes();
-
-	for (i = 0; level && i < n && strcmp(level, levels[i]) != 0; i++)
-		;
-	if (!status && i == n)
-		return tool__fail(TOOL_USAGE, "SITUS_LOG=%.40s is not one of error, warn, info, debug", level);
-	return status;
+	*status = tool__fail(TOOL_USAGE, "%s", sentence);
 }
 
 /* Opens the place and maps one page there: what the kernel refuses is known before the start. */
@@ -165,6 +210,29 @@ static int check_place(const char *place)
 		err = tool__fail(TOOL_FAILED, "nothing can be had from %.100s: %.300s", place, error__text());
 	aml_area_close(&area);
 	return err;
+}
+
+static int check_heap(const char *name, const char *place, void *arg)
+{
+	(void)name, (void)arg;
+	return check_place(place);
+}
+
+/* Every variable's words, then every place they name. */
+static int check_environment(void)
+{
+	struct settings settings;
+	int status = TOOL_OK;
+
+	settings__read(&settings, complain, &status);
+	for (int i = 0; !status && i < settings.n_shares; i++)
+		status = check_place(settings.shares[i].place);
+	if (!status && !settings.n_shares)
+		status = check_place(settings.place ? settings.place : settings.per_thread_local ? "local" : "any");
+	if (!status)
+		status = settings__each_heap(check_heap, NULL);
+	settings__free(&settings);
+	return status;
 }
 
 static int check_program(const char *name, char *path, size_t size)
@@ -235,7 +303,8 @@ static void set_preload(const char *ours)
 static void show(FILE *stream, const struct run *run, const char *path)
 {
 	static const char *const names[] = {
-		"LD_PRELOAD", "SITUS_AREA", "SITUS_LIMIT", "SITUS_SIZE_MIN", "SITUS_SIZE_MAX", "SITUS_LOG",
+		"LD_PRELOAD", "SITUS_AREA", "SITUS_RATIO", "SITUS_PER_THREAD_LOCAL", "SITUS_HEAPS", "SITUS_LIMIT",
+		"SITUS_SIZE_MIN", "SITUS_SIZE_MAX", "SITUS_STATS", "SITUS_LOG",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -263,11 +332,9 @@ int run__main(int argc, char **argv)
 
 	/* In order: the first word that is no option is the program. */
 	tool__parse(&argp, argc, argv, ARGP_IN_ORDER, &run);
-	if (!getenv("SITUS_AREA"))
+	if (!getenv("SITUS_AREA") && !getenv("SITUS_RATIO") && !getenv("SITUS_PER_THREAD_LOCAL"))
 		set("SITUS_AREA", "any");
 	status = check_environment();
-	if (!status)
-		status = check_place(getenv("SITUS_AREA"));
 	if (!status)
 		status = check_program(run.program[0], path, sizeof(path));
 	if (!status)

@@ -26,7 +26,7 @@ cat >"$scratch/empty.c" <<'END'
 int main(void) { return 0; }
 END
 
-echo 1..52
+echo 1..66
 refused 2 'command' "no command is a usage error" "$situs" nonsense
 refused 2 'nowhere' "an unknown place is named" "$situs" run --area nowhere -- $start
 refused 2 'place' "an empty place is no default" "$situs" run --area= -- $start
@@ -47,6 +47,21 @@ refused 2 'SITUS_LIMIT' "a bad variable of the environment is named" \
 	env SITUS_LIMIT=much "$situs" run -- $start
 refused 2 'SITUS_LOG' "a bad log level is named" env SITUS_LOG=loud "$situs" run -- $start
 refused 2 'nowhere' "a bad SITUS_AREA is named" env SITUS_AREA=nowhere "$situs" run -- $start
+refused 2 '"any"' "shares without weights are named" "$situs" run --ratio any -- $start
+refused 2 'any=0' "a weight of 0 is named" "$situs" run --ratio any=0 -- $start
+refused 2 'weight' "a weight beyond all measure is refused" "$situs" run --ratio any=99999999999999999999 -- $start
+refused 2 'nowhere' "a share in an unknown place is named" "$situs" run --ratio any=1,nowhere=1 -- $start
+refused 2 'empty' "empty shares are no default" "$situs" run --ratio= -- $start
+refused 2 'ratio' "shares and a place do not go together" "$situs" run --ratio any=1 --area any -- $start
+refused 2 'local' "heaps by thread do not lie in a place" "$situs" run --per-thread-local --area any -- $start
+refused 2 'cache' "a named heap without a place is refused" "$situs" run --heap cache -- $start
+refused 2 'nowhere' "a named heap in an unknown place is refused" "$situs" run --heap cache=nowhere -- $start
+refused 2 'empty' "an empty named heap is refused" "$situs" run --heap= -- $start
+refused 2 ';' "a named heap with a ; is refused" "$situs" run --heap 'a=any;b=any' -- $start
+refused 2 'longer' "a heap's name that is too long is refused" "$situs" run --heap "$long=any" -- $start
+refused 2 'SITUS_STATS' "a bad wish for the table is named" env SITUS_STATS=often "$situs" run -- $start
+refused 2 'both' "SITUS_RATIO and SITUS_AREA do not go together" \
+	env SITUS_RATIO=any=1 SITUS_AREA=any "$situs" run -- $start
 refused 2 'program' "a run without a program is a usage error" "$situs" run --area any
 refused 2 'bogus' "an unknown option is named" "$situs" run --bogus -- $start
 refused 2 'run --help' "with where the others stand" "$situs" run --bogus -- $start

@@ -16,12 +16,19 @@ lives() {
 	[ $result -eq 0 ] || show "$scratch/err"
 }
 
-echo 1..9
+echo 1..16
 lives "an unknown place is named and any is used" nowhere SITUS_AREA=nowhere
 lives "an absent node is named and any is used" 999 SITUS_AREA=node:999
 lives "a bad limit is named and ignored" SITUS_LIMIT SITUS_LIMIT=much
 lives "a bad size is named and ignored" SITUS_SIZE_MIN SITUS_SIZE_MIN=-1
 lives "a bad log level is named" SITUS_LOG SITUS_LOG=shout
+lives "bad shares are named and any is used" '"node:0"' SITUS_RATIO=node:0
+lives "shares in an absent node are named" 999 SITUS_RATIO=any=1,node:999=2
+lives "shares and a place do not go together" SITUS_RATIO SITUS_RATIO=any=1 SITUS_AREA=any
+lives "heaps by thread do not lie in a place" local SITUS_PER_THREAD_LOCAL=1 SITUS_AREA=any
+lives "a bad switch is named" SITUS_PER_THREAD_LOCAL SITUS_PER_THREAD_LOCAL=yes
+lives "a bad wish for the table is named" SITUS_STATS SITUS_STATS=often
+lives "bad words for named heaps are told at the start" SITUS_HEAPS SITUS_HEAPS=cache
 lives "control characters of a value do not reach the terminal" '?' SITUS_LIMIT="$(printf 'a\033[2Jb')"
 env LD_PRELOAD="$preload" SITUS_LOG=info SITUS_AREA=any /bin/true 2>"$scratch/err"
 grep -q 'draws its memory from any' "$scratch/err"

@@ -4,6 +4,7 @@ conformance_tests = \
 	tests/conformance/bad_input.sh \
 	tests/conformance/doctor.sh \
 	tests/conformance/environment.sh \
+	tests/conformance/options.sh \
 	tests/conformance/pictures.sh \
 	tests/conformance/programs.sh \
 	tests/conformance/readme.sh \
@@ -16,11 +17,15 @@ if !SANITIZED
 TESTS += $(conformance_tests)
 check_PROGRAMS += \
 	tests/conformance/containers \
+	tests/conformance/extended \
 	tests/conformance/forbid \
 	tests/conformance/fork_threads \
 	tests/conformance/heaps \
 	tests/conformance/holder \
-	tests/conformance/reentrant
+	tests/conformance/named \
+	tests/conformance/reentrant \
+	tests/conformance/shares \
+	tests/conformance/spawns
 if HAVE_CMOCKA
 TESTS += tests/conformance/family.sh
 check_PROGRAMS += tests/conformance/family
@@ -29,6 +34,9 @@ endif
 
 tests_conformance_containers_SOURCES = tests/conformance/containers.cc
 tests_conformance_containers_LDFLAGS = -pthread
+tests_conformance_extended_SOURCES = tests/conformance/extended.c
+tests_conformance_extended_CFLAGS = $(AM_CFLAGS) -fno-builtin
+tests_conformance_extended_LDADD = $(JEMALLOC_LIBS)
 tests_conformance_family_SOURCES = tests/conformance/family.c
 tests_conformance_family_CFLAGS = $(test_cflags) -fno-builtin
 tests_conformance_family_LDADD = $(CMOCKA_LIBS)
@@ -39,3 +47,9 @@ tests_conformance_heaps_LDADD = libsitus.la
 tests_conformance_holder_SOURCES = tests/conformance/holder.c
 tests_conformance_reentrant_SOURCES = tests/conformance/reentrant.c
 tests_conformance_reentrant_LDADD = -ldl
+tests_conformance_named_SOURCES = tests/conformance/named.c
+tests_conformance_named_LDADD = -ldl
+tests_conformance_shares_SOURCES = tests/conformance/shares.c
+tests_conformance_shares_LDFLAGS = -pthread
+tests_conformance_shares_LDADD = -ldl
+tests_conformance_spawns_SOURCES = tests/conformance/spawns.c

@@ -22,9 +22,14 @@ nodes() {
 
 # hold PLACE MIB: a program with so much touched memory in the place; /tmp/json says where it lies.
 hold() {
+	held --area "$1" -- holder "$2"
+}
+
+# held OPTIONS... -- PROGRAM...: the same with other options of situs run.
+held() {
 	rm -f /tmp/go /tmp/ready
 	mkfifo /tmp/go /tmp/ready
-	timeout 60 situs run --area "$1" -- holder "$2" </tmp/go >/tmp/ready &
+	timeout 60 ${before-} situs run "$@" </tmp/go >/tmp/ready &
 	exec 3>/tmp/go
 	read -r pid </tmp/ready
 	situs stat --json "$pid" >/tmp/json
@@ -43,7 +48,13 @@ only() {
 	[ "${bytes#*:}" -ge $(($2 * 1048576)) ] && [ "$bytes" = "$(nodes numa_maps)" ]
 }
 
-echo "1..$((LAB_N_NODES + 5))"
+# sum NODE: present bytes there, of all heaps.
+sum() {
+	tr -d ' \n' </tmp/json | grep -o '"nodes":{[^}]*}' | grep -o "\"$1\":[0-9]*" |
+		awk -F: '{ n += $2 } END { print n + 0 }'
+}
+
+echo "1..$((LAB_N_NODES + 7))"
 node=0
 while [ $node -lt "$LAB_N_NODES" ]; do
 	hold "node:$node" 64
@@ -65,6 +76,24 @@ case $spread in
 esac
 ok $? "interleaved over two nodes it lies on both, about half and half"
 echo "# $spread"
+
+held --ratio node:0,nothp=3,node:1,nothp=1 -- holder 64
+zero=$(sum 0)
+one=$(sum 1)
+[ "$((zero * 100))" -ge "$((one * 280))" ] && [ "$((zero * 100))" -le "$((one * 320))" ]
+ok $? "split 3 to 1 it lies on both nodes, 3 to 1"
+echo "# $zero, $one"
+
+# On a processor of the second node: there is one in this topology.
+cpus=$(cat /sys/devices/system/node/node1/cpulist)
+before="taskset $(printf '%x' $((1 << ${cpus%%[,-]*})))"
+held --per-thread-local -- holder 64
+before=
+zero=$(sum 0)
+one=$(sum 1)
+[ "$one" -ge 67108864 ] && [ "$zero" -lt 1048576 ]
+ok $? "with heaps by thread, a thread on node 1 draws from node 1"
+echo "# $zero, $one"
 
 last=$((LAB_N_NODES - 1))
 ln -s /bin/redis-check-rdb /tmp/redis-server

@@ -1,0 +1,73 @@
+#!/bin/sh
+# What situs run's options do to a program: shares by weight, heaps by thread, by name, the table at exit.
+. "${SITUS_SRCDIR:?}/tests/conformance/lib.sh"
+here=$build/tests/conformance
+
+# does NAME COMMAND...: it succeeds.
+does() {
+	name=$1
+	shift
+	timeout 120 "$@" >"$scratch/out" 2>"$scratch/err" </dev/null
+	status=$?
+	ok $status "$name"
+	[ $status -eq 0 ] || { echo "# exit status $status"; show "$scratch/out"; show "$scratch/err"; }
+}
+
+echo 1..17
+does "blocks in use keep to the weights" "$situs" run --ratio any=3,local=1 -- "$here/shares" 3 1
+does "weights are proportions" "$situs" run --ratio any=500,local=500 -- "$here/shares" 1 1
+does "places of shares may have options" \
+	"$situs" run --ratio any,thp=2,local,limit:1G=1 -- "$here/shares" 2 1
+does "a full share's blocks go to the others" \
+	"$situs" run --ratio any,limit:8M=9,local=1 -- "$here/holder" 40
+"$situs" run --ratio any=1,local=3 --limit 40M -- "$here/holder" 60 >"$scratch/out" 2>&1 </dev/null
+[ $? -eq 1 ]
+ok $? "a limit holds for all shares together"
+does "threads fork and end while blocks go by weight" \
+	"$situs" run --ratio any=2,local=1 --size-min 64 -- "$here/fork_threads"
+
+name="each thread's blocks lie in a heap of its node"
+if [ "$area" = node:0 ]; then
+	"$situs" run --per-thread-local --stats -- "$here/fork_threads" >"$scratch/out" 2>"$scratch/err"
+	[ $? -eq 0 ] && grep -q '^node:[0-9]*,preferred  ' "$scratch/err"
+	result=$?
+	ok $result "$name"
+	[ $result -eq 0 ] || show "$scratch/err"
+	"$situs" run --per-thread-local --area local,nothp --stats -- true 2>"$scratch/err"
+	grep -q '^node:[0-9]*,preferred,nothp ' "$scratch/err"
+	ok $? "options of local go to every thread's heap"
+else
+	skip "$name" "this process may not bind memory"
+	skip "options of local go to every thread's heap" "this process may not bind memory"
+fi
+
+[ "$("$situs" run -- "$here/named")" = any ] &&
+	[ "$("$situs" run --heap index=any --heap cache=local,thp -- "$here/named")" = local,thp ]
+ok $? "a heap that the program named lies where --heap says"
+[ "$("$situs" run --heap cache=any -- "$situs" run --heap cache=local -- "$here/named")" = local ]
+ok $? "of two orders for one name the later counts"
+
+# timeout forks, and closes its streams before it is done.
+"$situs" run --stats --area any -- timeout 60 ls /nonexistent >"$scratch/out" 2>"$scratch/err"
+[ $? -eq 2 ] && [ "$(grep -c 'at exit$' "$scratch/err")" = 1 ] &&
+	grep -q '^situs: timeout (pid' "$scratch/err" && grep -q '^main  *any ' "$scratch/err"
+result=$?
+ok $result "--stats prints the heaps of the program, and not of its children"
+[ $result -eq 0 ] || show "$scratch/err"
+SITUS_STATS=1 "$situs" run -- timeout 60 ls /nonexistent >"$scratch/out" 2>"$scratch/err"
+[ $? -eq 2 ] && [ "$(grep -c 'at exit$' "$scratch/err")" = 2 ]
+ok $? "SITUS_STATS=1 prints them of every process that is executed"
+
+does "a program that uses jemalloc's own functions mixes them with free" "$situs" run -- "$here/extended"
+does "the same with sizes split between two allocators" \
+	"$situs" run --size-min 100 --size-max 100K -- "$here/extended"
+
+object=situs-test-$$
+does "in shared memory fork is refused, and posix_spawn is not" \
+	"$situs" run --area "shm:$object" -- "$here/spawns"
+grep -q 'may not fork' "$scratch/err"
+ok $? "the refusal says why"
+"$situs" run --area "shm:$object" -- sh -c 'kill -KILL $$' 2>/dev/null
+[ ! -e "/dev/shm/$object" ]
+ok $? "no end of a program leaves its shared memory object behind"
+rm -f "/dev/shm/$object"
