@@ -30,7 +30,13 @@ check_PROGRAMS += $(bench_programs)
 check_LIBRARIES = $(bench_libraries)
 TESTS += bench/smoke.sh
 endif
-dist_check_SCRIPTS += bench/smoke.sh
+TESTS += bench/report_test.sh
+dist_check_SCRIPTS += bench/smoke.sh bench/report_test.sh
+EXTRA_DIST += bench/compare bench/report bench/run bench/test_suite.py \
+	bench/suite/__init__.py bench/suite/change.py bench/suite/document.py bench/suite/machine.py \
+	bench/suite/micro.py bench/suite/peers.py bench/suite/pictures.py bench/suite/plan.py \
+	bench/suite/process.py bench/suite/programs.py bench/suite/results.py bench/suite/svg.py \
+	bench/suite/table.py bench/suite/targets.py bench/suite/words.py
 
 bench_libbench_a_SOURCES = bench/main.c bench/machine.c bench/machine.h bench/micro.cc bench/micro.h \
 	bench/peer.h bench/loops.h bench/random.h \
@@ -126,5 +132,19 @@ bench_heap_bench_LDFLAGS = $(AM_LDFLAGS) -no-install
 
 bench_timed_SOURCES = bench/timed.c
 
-.PHONY: bench-programs
-bench-programs: $(bench_programs)
+.PHONY: bench bench-doc bench-programs bench-quick
+bench-programs: $(bench_programs) situs libsitus-preload.la
+# Results as bench.json, tables and pictures as benchmarks.md, in this build folder. BENCH_FLAGS: for
+# bench/run, such as --rounds=5.
+bench: bench-programs
+	$(srcdir)/bench/run --build=. --out=bench.json $(BENCH_FLAGS)
+	$(srcdir)/bench/report bench.json --out=benchmarks.md
+bench-quick:
+	$(MAKE) bench BENCH_FLAGS="--quick $(BENCH_FLAGS)"
+# What was measured last becomes the documentation's.
+bench-doc:
+	$(srcdir)/bench/report bench.json --out=$(srcdir)/doc/benchmarks.md
+
+clean-local: clean-bench
+clean-bench:
+	rm -rf benchmarks benchmarks.md bench.json

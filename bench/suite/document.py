@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""doc/benchmarks.md, from results."""
+
+from . import table, targets
+from .pictures import MAP_LABELS, pictures
+from .words import amount
+
+METHOD = """\
+Each allocator runs in a process of its own, linked from the same objects (`bench/peers/`: one adapter of
+less than 80 lines each). Everything is measured once a round, peers one right after the other and in
+another order each round; a ratio is the median of the rounds' quotients, so that what the machine did
+meanwhile cancels out. Times are processor time, user and system, of all threads: what an allocator costs
+whoever else uses the machine. Peaks are the kernel's (`VmHWM`), of the whole process.
+
+In the tables a peer's cell says **how many times as much as the Situs heap it takes**: 2.00 is twice as
+much, and a bold figure below 1 means that the peer is ahead. ± is half of what the middle half of the
+rounds spans. The Situs heap is bound to node 0 and shared by all threads; `numa_alloc_onnode` makes a
+mapping of every block; jemalloc's arenas have default hooks, so they place nothing: they stand for what
+hooks of one's own would be added to."""
+
+
+def machine_lines(data):
+    m = data["machine"]
+    versions = ", ".join(f"{k} {v}" for k, v in m["versions"].items())
+    pinned = "pinned to processors of their own" if data.get("pinned") else \
+        "not pinned: too few processors"
+    return [
+        f"- {m['processor']}{' (virtual machine)' if m['virtual'] else ''}, {m['cpus']} processors, "
+        f"{m['nodes']} node{'s' if m['nodes'] > 1 else ''}, {amount(m['memory'], 'B')}; "
+        f"load {m['load']:.1f} at the start",
+        f"- Linux {m['kernel']}, transparent huge pages {m['thp']}, overcommit {m['overcommit']}, "
+        f"frequency governor {m['governor']}",
+        f"- {data['options']['mode']} run, {data['rounds']} rounds in {data['seconds']} s, "
+        f"{data['options']['min_time']} s at least for each micro-benchmark, workloads at scale "
+        f"{data['options']['scale']}, threads {pinned}",
+        f"- {versions or 'versions not told'}"]
+
+
+def scoreboard(verdicts):
+    known = [v for v in verdicts if v.known]
+    met = [v for v in known if v.met]
+    missed = sorted((v for v in known if not v.met), key=lambda v: -v.missed_by)
+    lines = [f"{len(met)} of {len(known)} targets are met"
+             + (f"; {len(verdicts) - len(known)} could not be measured here." if len(known) < len(verdicts)
+                else ".")]
+    if missed:
+        lines += ["", "Missed, the worst first:", ""]
+        lines += [f"- {v.group}: {v.what}: {v.value:.3g}{v.unit} where "
+                  f"{'at least' if v.at_least else 'at most'} {v.bound:g}{v.unit} is wanted, "
+                  f"{v.words().replace('**', '')}" for v in missed]
+    return lines
+
+
+def _section(title, intro, lines):
+    # Two lines are the head of a table without rows.
+    return ["", f"## {title}", "", intro, "", *lines] if len(lines) > 2 else []
+
+
+def _image(shown, name):
+    return [f"![{shown[name]}](benchmarks/{name})", ""] if name in shown else []
+
+
+def document(results):
+    """(Markdown, [(file name, SVG)])."""
+    data = results.data
+    all_verdicts = list(targets.verdicts(results))
+    images = list(pictures(results))
+    shown = {name: title for name, title, _ in images}
+    lines = ["# Benchmarks", "", f"Measured {data['date']}; made by `make bench bench-doc`, not by hand.",
+             "", *machine_lines(data), "", "## Targets", "", *scoreboard(all_verdicts)]
+    for group in dict.fromkeys(v.group for v in all_verdicts):
+        lines += ["", f"### {group}", "",
+                  *table.target_table([v for v in all_verdicts if v.group == group])]
+    lines += ["", "## How it is measured", "", METHOD]
+    lines += _section("One operation", "Processor time of one operation.",
+                      _image(shown, "micro.svg") + table.compare_table(results, "micro", "cpu", "ns",
+                                                                       "operation"))
+    lines += _section("Workloads", "Processor time of the whole run.", _image(shown, "workloads.svg") +
+                      table.compare_table(results, "work", "cpu", "s", "workload"))
+    lines += _section("Workloads: memory", "Peak resident memory of the process.",
+                      _image(shown, "memory.svg") +
+                      table.compare_table(results, "work", "peak", "B", "workload"))
+    if results.tests("work"):
+        lines += ["", "Page faults, and pages of live blocks that were found on another node than asked for:",
+                  "", *table.work_extra(results)]
+    lines += _section("Real programs", "Under `situs run --area node:0`, beside other preloads; processor "
+                      "time.", _image(shown, "programs.svg") +
+                      table.compare_table(results, "program", "cpu", "s", "program"))
+    if results.tests("program"):
+        lines += ["", "Wall time:", "", *table.compare_table(results, "program", "wall", "s", "program"),
+                  "", "Peak resident memory:", "", *_image(shown, "programs-memory.svg"),
+                  *table.compare_table(results, "program", "peak", "B", "program")]
+    lines += _section("Address map", "One operation at a random place, beside maps of ranges over other "
+                      "libraries' trees.", _image(shown, "map.svg") +
+                      table.compare_table(results, "amm", "cpu", "ns", "operation", MAP_LABELS, "Amm"))
+    lines += _section("Areas", "A mapping and its end, beside the kernel's calls by hand (`raw/`).",
+                      table.area_table(results))
+    if data["skipped"] or data.get("failed"):
+        lines += ["", "## Left out", ""]
+        lines += [f"- **failed**: {f['what']}: {f['why']}" for f in data.get("failed", [])]
+        lines += [f"- {peers_free(s['what'])}: {s['why']}" for s in data["skipped"]]
+    return "\n".join(lines) + "\n", [(name, text) for name, _, text in images]
+
+
+def peers_free(what):
+    """A regular expression of a step, as words."""
+    return what.replace("^", "").replace("$", "").replace("\\", "")

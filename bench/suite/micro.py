@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Programs that speak google-benchmark's JSON: the peers' micro-benchmarks, the map's, the areas', the
+heap's. Times are nanoseconds for one operation."""
+
+import json
+import re
+
+from .process import run
+
+NANOSECONDS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
+
+
+class Chunk:
+    """Benchmarks that one process runs one after the other; peers take turns chunk by chunk."""
+
+    def __init__(self, pattern, prefix="", arguments=(), peers=None, threads=1):
+        self.pattern = pattern
+        self.prefix = prefix
+        self.arguments = list(arguments)
+        self.peers = peers
+        self.threads = threads
+
+
+CHUNKS = [
+    Chunk(r"^pairs/", threads=8),
+    Chunk(r"^live/1000$"),
+    Chunk(r"^live/10000/", threads=8),
+    Chunk(r"^live/100000/"),
+    Chunk(r"^live/1000000/"),
+    Chunk(r"^(zeroed|grow|aligned)/"),
+    Chunk(r"^large/", threads=2),
+    Chunk(r"^large/", "decay 0, ", ["--decay0"], ["situs", "arena", "arena-cache"], threads=2),
+    Chunk(r"^cross/", threads=8),
+    Chunk(r"^(owner|heap|threads)$"),
+]
+
+QUICK = [
+    Chunk(r"^pairs/64/threads:[12]$", threads=2),
+    Chunk(r"^live/(1000|10000/threads:[12])$", threads=2),
+    Chunk(r"^live/100000/"),
+    Chunk(r"^(zeroed|grow|aligned)/"),
+    Chunk(r"^large/threads:1$"),
+    Chunk(r"^large/threads:1$", "decay 0, ", ["--decay0"], ["situs", "arena"]),
+    Chunk(r"^cross/64/threads:2$", threads=2),
+    Chunk(r"^(owner|heap|threads)$"),
+]
+
+
+def name_and_threads(name):
+    """google-benchmark's name as the suite's: without what only says how it was run."""
+    threads = re.search(r"/threads:(\d+)", name)
+    name = re.sub(r"/(threads|iterations):\d+", "", name)
+    return name, int(threads.group(1)) if threads else 1
+
+
+def measure(command, pattern, seconds, threads=1):
+    """[(name, threads, cpu, wall, counters)] and [(name, why not)] of one run."""
+    out = run([*command, f"--benchmark_filter={pattern}", f"--benchmark_min_time={seconds}",
+               "--benchmark_format=json"], threads=threads, seconds=300)
+    if "{" not in out:
+        return [], []  # the pattern fits nothing here
+    report = json.loads(out[out.index("{"):])
+    done, skipped = [], []
+    for b in report["benchmarks"]:
+        name, n = name_and_threads(b["name"])
+        if b.get("error_occurred"):
+            skipped.append((name, b["error_message"]))
+            continue
+        unit = NANOSECONDS[b["time_unit"]]
+        done.append((name, n, b["cpu_time"] * unit, b["real_time"] * unit, b))
+    return done, skipped

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a run consists of, and the run: rounds, in each of which everything is measured once, peers one
+right after the other and each round in another order."""
+
+import os
+import sys
+import time
+
+from . import machine, micro, peers, programs
+from .process import Broken, Skip, run_json
+from .results import Results
+
+# A peer that took longer than this for one workload is not asked again: seconds.
+ENOUGH = 1.5
+
+# Where a mapping for every block would take minutes.
+MANY_SMALL = {"larson", "xmalloc", "sh6", "sh8"}
+
+FULL = {"rounds": 9, "minutes": 10, "chunks": micro.CHUNKS, "seconds": 0.02, "scale": 1.0,
+        "map": r"^(find|modify|iterate)<.*/(1000|1000000)$|^find<Amm>|^select/(1000|1000000)$"
+               r"|^find_gen/.*/(1000|200000|1000000)$",
+        "area": r"^call/|^touch/.*/(65536|1048576|16777216)$"
+                r"|^touch/(raw/mmap.populate|raw/strict_by_hand|area/node:0,strict)/536870912$",
+        "programs": list(programs.PROGRAMS), "strict": True}
+QUICK = {"rounds": 3, "minutes": 3, "chunks": micro.QUICK, "seconds": 0.01, "scale": 0.4,
+         "map": r"^(find|modify)<.*/1000000$|^find<Amm>.*000$|^find_gen/best/(1000|200000|1000000)$",
+         "area": r"^call/|^touch/(raw/mmap.populate|area/node:0,strict)/536870912$",
+         "programs": list(programs.PROGRAMS), "strict": False}
+
+
+class Run:
+    def __init__(self, build, plan, options):
+        self.build = build
+        self.bench = os.path.join(build, "bench")
+        self.plan = plan
+        self.options = options
+        self.results = Results()
+        self.slow = set()
+        self.cannot = set()
+        self.peers, missing = peers.find_peers(self.bench)
+        self.preloads, not_preloaded = peers.find_preloads()
+        for what, why in missing + not_preloaded:
+            self.skip(what, why)
+        self.threads = max(2, min(8, machine.describe()["cpus"]))
+        self.results.data.update(
+            date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), options=options,
+            machine=machine.describe(), pinned=machine.cpus_for(1) is not None,
+            peers={p.key: p.info for p in self.peers})
+        cpus = self.results.data["machine"]["cpus"]
+        if cpus < 8:
+            self.skip(f"more than {cpus} threads at once",
+                      f"this machine has {cpus} processors: 4 and 8 threads take turns on them")
+
+    def skip(self, what, why):
+        if {"what": what, "why": why} not in self.results.data["skipped"]:
+            print(f"  skipped: {what}: {why}", file=sys.stderr)
+        self.results.skip(what, why)
+
+    def broken(self, what, why):
+        print(f"  FAILED: {what}: {why}", file=sys.stderr)
+        self.results.data.setdefault("failed", []).append({"what": what, "why": str(why)})
+
+    def attempt(self, what, function):
+        """function(), unless it said before that it cannot."""
+        if what in self.cannot:
+            return
+        try:
+            function()
+        except Skip as why:
+            self.cannot.add(what)
+            self.skip(what, str(why))
+        except Broken as why:
+            self.cannot.add(what)
+            self.broken(what, why)
+
+    # Each of these is one step of a round: peers in the order of that round.
+
+    def micro_chunk(self, round_, chunk):
+        for peer in self.turn(round_, [p for p in self.peers if p.key != "strict"]):
+            if chunk.peers is not None and peer.key not in chunk.peers:
+                continue
+            self.attempt(f"{chunk.prefix}{chunk.pattern} by {peers.LABELS[peer.key]}",
+                         lambda p=peer: self._micro(round_, chunk, p))
+
+    def _micro(self, round_, chunk, peer):
+        command = [*peer.command, *chunk.arguments, "micro"]
+        done, skipped = micro.measure(command, chunk.pattern, self.plan["seconds"], chunk.threads)
+        for name, threads, cpu, wall, _ in done:
+            self.results.add(round_, "micro", chunk.prefix + name, threads, peer.key, cpu=cpu, wall=wall)
+        for name, why in skipped:
+            self.skip(f"{chunk.prefix}{name} by {peers.LABELS[peer.key]}", why)
+
+    def work(self, round_, name):
+        for peer in self.turn(round_, self.peers):
+            if peer.key == "strict" and not self.plan["strict"]:
+                continue
+            if (name, peer.key) in self.slow:
+                continue
+            self.attempt(f"{name} by {peers.LABELS[peer.key]}",
+                         lambda p=peer: self._work(round_, name, p))
+
+    def _work(self, round_, name, peer):
+        if name in MANY_SMALL and peer.info["grain"]:
+            raise Skip("a page and a mapping for each of millions of blocks: minutes")
+        scale = self.plan["scale"]
+        account = run_json([*peer.command, f"--threads={self.threads}", f"--scale={scale}", "work", name],
+                           threads=self.threads)
+        if account["cpu"] > ENOUGH:
+            self.slow.add((name, peer.key))
+        self.results.add(round_, "work", name, account["threads"], peer.key, cpu=account["cpu"],
+                         wall=account["wall"], peak=account["peak"],
+                         faults=account["minor_faults"] + account["major_faults"],
+                         off_node=account["off_node"], looked=account["looked"])
+
+    def program(self, round_, name, where):
+        for key, prefix, env in self.turn(round_, programs.prefixes(self.build, self.preloads)):
+            self.attempt(f"{name} under {peers.LABELS[key]}",
+                         lambda k=key, p=prefix, e=env: self._program(round_, name, where, k, p, e))
+
+    def _program(self, round_, name, where, key, prefix, env):
+        account = programs.PROGRAMS[name](where, prefix, env)
+        self.results.add(round_, "program", name, 1, key,
+                         **{k: account[k] for k in ("cpu", "wall", "peak")})
+
+    def own(self, round_, group, pattern, seconds):
+        """The map's, the areas' and the heap's own benchmarks; a peer is whom their names say."""
+        self.attempt(f"{group}_bench", lambda: self._own(round_, group, pattern, seconds))
+
+    def _own(self, round_, group, pattern, seconds):
+        program = os.path.join(self.bench, f"{group}_bench")
+        if not os.access(program, os.X_OK):
+            raise Skip("not built; it needs google-benchmark, Debian package libbenchmark-dev")
+        done, skipped = micro.measure([program], pattern, seconds)
+        for name, threads, cpu, wall, more in done:
+            name, peer = own_name(group, name)
+            self.results.add(round_, group, name, threads, peer, cpu=cpu, wall=wall)
+            if "bytes/entry" in more:
+                self.results.add(round_, group, name, threads, peer, bytes=more["bytes/entry"],
+                                 sizeof=more["sizeof"])
+        for name, why in skipped:
+            self.skip(f"{group}: {name}", why)
+
+    @staticmethod
+    def turn(round_, all_):
+        """Another one begins each round, and every second round goes backwards."""
+        k = round_ // 2 % max(1, len(all_))
+        turned = all_[k:] + all_[:k]
+        return turned[::-1] if round_ % 2 else turned
+
+    def steps(self, where):
+        """(label, function of the round) in order."""
+        plan = self.plan
+        for chunk in plan["chunks"]:
+            yield f"micro {chunk.prefix}{chunk.pattern}", lambda r, c=chunk: self.micro_chunk(r, c)
+        for name in self.works():
+            yield f"workload {name}", lambda r, n=name: self.work(r, n)
+        for name in plan["programs"]:
+            yield f"program {name}", lambda r, n=name: self.program(r, n, where)
+        yield "address map", lambda r: self.own(r, "amm", plan["map"], plan["seconds"])
+        yield "address map's memory", lambda r: self.own(r, "amm", "^memory/", plan["seconds"])
+        yield "areas", lambda r: self.own(r, "area", plan["area"], plan["seconds"])
+        yield "heap as a whole", lambda r: self.own(r, "heap", ".", plan["seconds"])
+
+    def works(self):
+        return [w["name"] for p in self.peers[:1] for w in p.info["works"]]
+
+    def run(self, out):
+        """All rounds that the time allows, one at least; saved after each."""
+        where = programs.Where(self.build)
+        begin = time.monotonic()
+        limit = self.options["minutes"] * 60
+        try:
+            for round_ in range(self.options["rounds"]):
+                started = time.monotonic()
+                for label, step in self.steps(where):
+                    if self.options["only"] and not any(o in label for o in self.options["only"]):
+                        continue
+                    print(f"[{time.monotonic() - begin:4.0f} s] round {round_ + 1}: {label}",
+                          file=sys.stderr)
+                    step(round_)
+                self.results.data["rounds"] = round_ + 1
+                self.results.data["seconds"] = round(time.monotonic() - begin)
+                self.results.save(out)
+                took = time.monotonic() - started
+                if time.monotonic() - begin + took > limit:
+                    break
+        finally:
+            where.close()
+        return self.results
+
+
+def own_name(group, name):
+    """find<Amm>/1000 -> find/1000 by Amm; touch/area/anon/65536 -> touch/65536 by area/anon."""
+    if group == "amm":
+        head, _, rest = name.partition("/")
+        if "<" in head:
+            what, _, peer = head.rstrip(">").partition("<")
+            return f"{what}/{rest}", peer
+        return name, "Amm"
+    if group == "area":
+        what, _, rest = name.partition("/")
+        if what == "touch":
+            peer, _, size = rest.rpartition("/")
+            return f"touch/{size}", peer
+        return what, rest
+    what, _, peer = name.partition("/")
+    return what, peer or "situs"

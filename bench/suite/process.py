@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Processes whose end is told in words."""
+
+import json
+import os
+import subprocess
+
+from . import machine
+
+CANNOT = 77  # exit status: it cannot be measured here
+
+
+class Skip(Exception):
+    """It cannot be measured here; says why."""
+
+
+class Broken(Exception):
+    """What was measured failed."""
+
+
+def run(command, threads=1, seconds=120, env=None, stdin=None, cwd=None):
+    """Standard output of a command; Skip or Broken otherwise."""
+    cpus = machine.cpus_for(threads)
+    pin = (lambda: os.sched_setaffinity(0, cpus)) if cpus else None
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=env,
+                              input=stdin, cwd=cwd, preexec_fn=pin)
+    except subprocess.TimeoutExpired:
+        raise Skip(f"took more than {seconds} s") from None
+    except FileNotFoundError:
+        raise Skip(f"no {command[0]} here") from None
+    if done.returncode == CANNOT:
+        raise Skip(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "cannot")
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines()
+        raise Broken(f"{os.path.basename(command[0])}: exit status {done.returncode}"
+                     + (f": {said[-1]}" if said else ""))
+    return done.stdout
+
+
+def run_json(command, **how):
+    return json.loads(run(command, **how))

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Markdown of a report. Ratios first: a cell says how many times as much as Situs the peer takes. Below 1
+the peer is ahead, and the cell is bold: losses are to be seen as plainly as wins."""
+
+from . import peers
+from .results import spread
+from .words import amount, test_name
+
+AHEAD = 0.98  # a peer is called ahead below this; nearer is even
+
+
+def row(cells):
+    return "| " + " | ".join(cells) + " |"
+
+
+def head(cells, right_from=1):
+    return [row(cells), row(["---"] * right_from + ["---:"] * (len(cells) - right_from))]
+
+
+def cell(ratio):
+    if ratio is None:
+        return ""
+    text = f"{ratio.median:.2f}" if ratio.median < 10 else f"{ratio.median:.0f}"
+    return f"**{text}**" if ratio.median < AHEAD else text
+
+
+def present(results, group):
+    """Peers that were measured there, Situs first, the rest as they are listed."""
+    order = {key: i for i, key in enumerate(peers.ORDER)}
+    return sorted(results.peers(group), key=lambda p: order.get(p, len(order)))
+
+
+def compare_table(results, group, metric, unit, first, labels=peers.LABELS, base=peers.SITUS):
+    """Situs's own figure with its spread, then each peer's ratio to it."""
+    others = [p for p in present(results, group) if p != base]
+    lines = head([first, labels.get(base, base)] + [labels.get(p, p) for p in others])
+    for name, threads in results.tests(group):
+        values = results.values(group, name, threads, base, metric)
+        if not values:
+            continue
+        own = amount(results.median(group, name, threads, base, metric), unit)
+        low, high = spread(values)
+        middle = results.median(group, name, threads, base, metric)
+        if middle and len(values) > 1:
+            own += f" ±{50 * (high - low) / middle:.0f} %"
+        lines.append(row([test_name(group, name, threads), own] + [
+            cell(results.ratio(group, name, threads, p, base, metric)) for p in others]))
+    return lines
+
+
+def area_table(results):
+    """Each area beside the calls that it makes, by hand."""
+    lines = head(["", "64 KiB, untouched"] + [
+        test_name("area", n) for n, _ in results.tests("area") if n != "call"])
+    names = ["call"] + [n for n, _ in results.tests("area") if n != "call"]
+    for peer in results.peers("area"):
+        cells = []
+        for name in names:
+            median = results.median("area", name, 1, peer)
+            cells.append(amount(median, "ns") if median is not None else "")
+        lines.append(row([f"`{peer.removeprefix('area/')}`"] + cells))
+    return lines
+
+
+def work_extra(results):
+    """Faults and pages off their node, of those that place; medians of all rounds."""
+    keys = [p for p in present(results, "work") if peers.PLACEMENT[p] == "node"]
+    lines = head(["workload"] + [f"{peers.LABELS[p]}: faults" for p in keys] +
+                 [f"{peers.LABELS[p]}: off node" for p in keys])
+    for name, threads in results.tests("work"):
+        faults, off = [], []
+        for peer in keys:
+            median = results.median("work", name, threads, peer, "faults")
+            faults.append("" if median is None else f"{median:.0f}")
+            looked = results.values("work", name, threads, peer, "looked")
+            astray = results.values("work", name, threads, peer, "off_node")
+            if not looked or not max(looked):
+                off.append("")
+            elif min(astray) < 0:
+                off.append("not told")
+            else:
+                off.append(f"{sum(astray)} of {sum(looked)}")
+        lines.append(row([name] + faults + off))
+    return lines
+
+
+def target_table(verdicts):
+    lines = head(["what", "target", "measured", "middle half", ""], 1)
+    for v in verdicts:
+        sign = "≥" if v.at_least else "≤"
+        measured = f"{v.value:.3g}{v.unit}" if v.known else ""
+        if v.known and v.unit == "×":
+            measured = f"{v.value:.2f}×"
+        between = f"{v.range[0]:.2f} to {v.range[1]:.2f}" if v.range else ""
+        lines.append(row([v.what, f"{sign} {v.bound:g}{v.unit}", measured, between, v.words()]))
+    return lines

@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Tests of what bench/report and bench/compare conclude, on made-up results; TAP."""
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from suite import change, document, micro, plan, results, targets  # noqa: E402
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PEERS = ("situs", "jemalloc", "memkind", "mimalloc", "glibc")
+SEED = 8
+
+
+def made(factors=None, noise=0.02, rounds=5, seed=SEED, speed=1.0, peak=1.0):
+    """Results in which each peer takes 10 ns times its factor in 40 micro-benchmarks and 3 workloads."""
+    chance = random.Random(seed)
+    r = results.Results()
+    r.data.update(date="2026-01-01", rounds=rounds, seconds=1, pinned=False, peers={},
+                  options={"mode": "full", "min_time": 0.01, "scale": 1},
+                  machine={"processor": "made up", "virtual": False, "cpus": 2, "nodes": 1,
+                           "memory": 1 << 30, "kernel": "6", "thp": "madvise", "overcommit": "0",
+                           "governor": "none", "load": 0.0, "versions": {}})
+    for round_ in range(rounds):
+        for peer in PEERS:
+            for test in range(40):
+                factor = (factors or {}).get((f"live/{test}", peer), 1) * speed
+                value = 10 * factor * max(0.1, chance.gauss(1, noise))
+                r.add(round_, "micro", f"live/{test}", 1, peer, cpu=value, wall=value)
+            for name in ("larson", "sh6", "graph"):
+                value = speed * max(0.1, chance.gauss(1, noise))
+                size = (1 << 20) * (peak if peer == "situs" else 1)
+                r.add(round_, "work", name, 2, peer, cpu=value, wall=value, peak=size, faults=10,
+                      off_node=0, looked=100)
+    return r
+
+
+def worse(old, new):
+    return [(c.name, c.metric) for c in change.changes(old, new) if c.worse]
+
+
+def test_a_regression_beyond_noise_is_told():
+    assert ("live/7", "cpu") in worse(made(), made({("live/7", "situs"): 1.3}, seed=1))
+
+
+def test_a_regression_is_told_of_alone():
+    told = worse(made(noise=0.01), made({("live/7", "situs"): 1.3}, noise=0.01, seed=1))
+    assert told == [("live/7", "cpu")], told
+
+
+def test_noise_is_not_cried_at():
+    cries = sum(len(worse(made(noise=0.05, seed=2 * s), made(noise=0.05, seed=2 * s + 1)))
+                for s in range(20))
+    # 20 comparisons of 46 figures each
+    assert cries <= 10, f"{cries} cries"
+
+
+def test_a_noisier_run_is_doubted_more():
+    calm, wild = ([v * f for f in (1, 1 + s, 1 - s, 1 + 2 * s, 1 - 2 * s)] for v, s in ((5, .01), (5, .1)))
+    assert change.relative_spread(calm) < change.relative_spread(wild)
+
+
+def test_a_slower_machine_is_no_regression():
+    assert worse(made(noise=0.01), made(noise=0.01, seed=1, speed=1.5)) == []
+
+
+def test_a_regression_on_a_faster_machine_is_told():
+    new = made({("live/3", "situs"): 1.4}, noise=0.01, seed=1, speed=0.7)
+    assert worse(made(noise=0.01), new) == [("live/3", "cpu")]
+
+
+def test_another_peers_regression_is_not_ours():
+    assert worse(made(noise=0.01), made({("live/3", "glibc"): 3}, noise=0.01, seed=1)) == []
+
+
+def test_more_memory_is_a_regression():
+    told = worse(made(noise=0.01), made(noise=0.01, seed=1, peak=1.2))
+    assert told == [(name, "peak") for name in ("larson", "sh6", "graph")], told
+
+
+def test_an_improvement_is_told():
+    new = made({("live/3", "situs"): 0.6}, noise=0.01, seed=1)
+    assert [c.name for c in change.changes(made(noise=0.01), new) if c.better] == ["live/3"]
+
+
+def compare(old, new):
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [os.path.join(folder, name) for name in ("old", "new")]
+        for run, path in zip((old, new), paths):
+            run.save(path)
+        return subprocess.run([sys.executable, os.path.join(HERE, "compare"), *paths],
+                              capture_output=True, text=True)
+
+
+def test_compare_exits_1_and_names_what_got_slower():
+    done = compare(made(), made({("live/7", "situs"): 1.3}, seed=1))
+    assert done.returncode == 1 and "worse  micro: live/7: situs: cpu x1.3" in done.stdout, done
+
+
+def test_compare_exits_0_where_nothing_did():
+    assert compare(made(noise=0.01), made(noise=0.01, seed=1)).returncode == 0
+
+
+def test_compare_exits_2_on_a_file_that_is_none():
+    done = subprocess.run([sys.executable, os.path.join(HERE, "compare"), os.devnull, os.devnull],
+                          capture_output=True, text=True)
+    assert done.returncode == 2 and "bench/compare:" in done.stderr, done
+
+
+def test_ratios_are_of_the_same_round():
+    r = results.Results()
+    for round_, mood in enumerate((1, 10, 100)):
+        r.add(round_, "micro", "pairs/64", 1, "situs", cpu=2.0 * mood)
+        r.add(round_, "micro", "pairs/64", 1, "jemalloc", cpu=4.0 * mood)
+    ratio = r.ratio("micro", "pairs/64", 1, "situs", "jemalloc")
+    assert (ratio.median, ratio.low, ratio.high) == (0.5, 0.5, 0.5)
+
+
+def test_a_round_that_one_has_not_is_left_out():
+    r = results.Results()
+    r.add(0, "micro", "pairs/64", 1, "situs", cpu=100.0)
+    for peer, value in (("situs", 2.0), ("jemalloc", 4.0)):
+        r.add(1, "micro", "pairs/64", 1, peer, cpu=value)
+    assert r.ratio("micro", "pairs/64", 1, "situs", "jemalloc").n == 1
+
+
+def pairs(value):
+    r = made()
+    for round_ in range(5):
+        for peer, cpu in (("situs", value), ("jemalloc", 10.0)):
+            r.add(round_, "micro", "pairs/64", 1, peer, cpu=cpu, wall=cpu)
+    return r
+
+
+def verdict(r):
+    return next(v for v in targets.verdicts(r) if v.what == "64-byte pairs, beside jemalloc's malloc")
+
+
+def test_a_target_that_is_reached_is_met():
+    assert verdict(pairs(7.0)).words() == "met"
+
+
+def test_a_target_that_is_missed_says_by_how_much():
+    assert verdict(pairs(9.0)).words() == "**missed by 20 %**"
+
+
+def test_what_was_not_measured_is_neither_met_nor_missed():
+    v = verdict(made())
+    assert not v.known and v.words() == "not measured"
+
+
+def test_a_workload_stands_beside_the_best_of_each_kind():
+    what = [v.what for v in targets.work_targets(made())]
+    assert any("beside the best that places (memkind)" in w for w in what), what
+
+
+def test_the_document_has_losses_in_bold():
+    text, _ = document.document(made({("live/0", "jemalloc"): 0.5}, noise=0.001))
+    line = next(line for line in text.splitlines() if line.startswith("| 0 live blocks"))
+    assert "**0.50**" in line and line.count("**") == 2, line
+
+
+def test_the_document_leads_with_what_is_missed():
+    text, _ = document.document(pairs(9.0))
+    assert "64-byte pairs, beside jemalloc's malloc: 0.9× where at most 0.75× is wanted" in \
+        text.split("###")[0], text[:2000]
+
+
+def test_skips_are_named():
+    r = made()
+    r.skip("memkind", "not built; Debian package libmemkind-dev")
+    assert "- memkind: not built; Debian package libmemkind-dev" in document.document(r)[0]
+
+
+def test_pictures_are_xml_with_a_title_for_each_bar():
+    _, images = document.document(made())
+    assert images
+    for name, svg in images:
+        root = xml.etree.ElementTree.fromstring(svg)
+        bars = root.findall(".//{http://www.w3.org/2000/svg}g")
+        assert bars and all(b.find("{http://www.w3.org/2000/svg}title") is not None for b in bars), name
+
+
+def test_an_empty_run_makes_a_document_all_the_same():
+    r = made()
+    r.records.clear()
+    assert "0 of 0 targets are met" in document.document(r)[0]
+
+
+def test_names_lose_what_says_only_how_it_was_run():
+    assert micro.name_and_threads("live/1000000/iterations:524288") == ("live/1000000", 1)
+    assert micro.name_and_threads("cross/64/threads:8") == ("cross/64", 8)
+
+
+def test_names_tell_the_peer_in_the_suites_own_benchmarks():
+    assert plan.own_name("amm", "find<AbslBtree>/1000") == ("find/1000", "AbslBtree")
+    assert plan.own_name("area", "touch/area/file:/tmp/65536") == ("touch/65536", "area/file:/tmp")
+    assert plan.own_name("heap", "locate/move_pages") == ("locate", "move_pages")
+
+
+def test_each_peer_begins_some_round():
+    first = {plan.Run.turn(round_, ["a", "b", "c"])[0] for round_ in range(6)}
+    assert first == {"a", "b", "c"}, first
+
+
+def main():
+    tests = [(name, f) for name, f in globals().items() if name.startswith("test_")]
+    print(f"1..{len(tests)}")
+    failed = 0
+    for n, (name, test) in enumerate(tests, 1):
+        said = name.removeprefix("test_").replace("_", " ")
+        try:
+            test()
+            print(f"ok {n} - {said}")
+        except Exception as error:  # whatever it is, the test failed
+            failed += 1
+            print(f"not ok {n} - {said}")
+            print("# " + f"{type(error).__name__}: {error}".replace("\n", "\n# "))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
