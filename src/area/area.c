@@ -99,6 +99,15 @@ static int check_pages(const struct aml_area *area, const void *ptr, size_t size
 	return AML_SUCCESS;
 }
 
+/*
+ * Plain memory always says itself why it fails, and leaves errno alone when it does not: its two calls
+ * are jumps, with nothing to do on the way back (os__map_plain has why).
+ */
+static bool is_plain(const struct aml_area *area)
+{
+	return area->ops == aml_area_linux.ops;
+}
+
 static int unsupported(const char *what)
 {
 	return aml__fail(AML_ENOTSUP, "this area has no %s", what);
@@ -131,6 +140,8 @@ void *aml_area_mmap(const struct aml_area *area, void **ptr, size_t size)
 {
 	if (check_area(area) != AML_SUCCESS)
 		return NULL;
+	if (is_plain(area) && size != 0)
+		return area->ops->mmap(area->data, ptr, size);
 	return map(area, area->ops->mmap, ptr, size, "mmap");
 }
 
@@ -146,6 +157,8 @@ int aml_area_munmap(const struct aml_area *area, void *ptr, size_t size)
 {
 	if (check_range(area, ptr, size) != AML_SUCCESS)
 		return -AML_EINVAL;
+	if (is_plain(area))
+		return area->ops->munmap(area->data, ptr, size);
 	if (area->ops->munmap == NULL)
 		return aml__fail(AML_EINVAL, "the area has no munmap operation");
 

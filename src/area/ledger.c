@@ -6,6 +6,10 @@
  * unlinked in the other order, each by one store. So a fork between any two stores leaves the child
  * a list that works: at worst a node misses an express list or is lost to the child.
  *
+ * The range pushed last waits beside the lists until somebody asks for anything but its removal:
+ * memory that is mapped and soon unmapped never gets there. settle_locked may come twice, in the
+ * child of a fork.
+ *
  * Failure changes nothing: the one node that an edit may need is taken before the first store.
  */
 #include "area/ledger.h"
@@ -303,13 +307,12 @@ static int reserve_locked(struct ledger *ledger) LOCK_HELD(ledger->lock)
 	return 0;
 }
 
-int ledger__set(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t value)
+static int set_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t value)
+	LOCK_HELD(ledger->lock)
 {
+	int result = add_locked(ledger, start, end, value);
 	size_t bytes;
-	int result;
 
-	lock__acquire(&ledger->lock);
-	result = add_locked(ledger, start, end, value);
 	if (result == -EEXIST) {
 		result = reserve_locked(ledger);
 		if (result == 0) {
@@ -317,27 +320,83 @@ int ledger__set(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t 
 			result = add_locked(ledger, start, end, value);
 		}
 	}
+	return result;
+}
+
+/* The range pushed last goes to the others. Cannot fail: push has seen to the nodes. */
+static void settle_locked(struct ledger *ledger) LOCK_HELD(ledger->lock)
+{
+	struct ledger_range range = ledger->pushed;
+
+	if (range.end == 0)
+		return;
+	(void)set_locked(ledger, range.start, range.end, range.value);
+	ledger->pushed.end = 0;
+}
+
+/* Everybody but push and remove begins here. */
+static void enter(struct ledger *ledger) LOCK_ACQUIRE(ledger->lock) LOCK_UNCHECKED
+{
+	lock__acquire(&ledger->lock);
+	settle_locked(ledger);
+}
+
+static bool has_two_nodes_locked(struct ledger *ledger) LOCK_HELD(ledger->lock)
+{
+	return ledger->fresh_end - ledger->fresh >= 2 || reserve_locked(ledger) == 0;
+}
+
+int ledger__push(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t value)
+{
+	int result = 0;
+
+	lock__acquire(&ledger->lock);
+	settle_locked(ledger);
+	if (has_two_nodes_locked(ledger))
+		ledger->pushed = (struct ledger_range){start, end, value};
+	else
+		result = -ENOMEM;
 	lock__release(&ledger->lock);
 	return result;
 }
 
-int ledger__remove(struct ledger *ledger, uintptr_t start, uintptr_t end)
+int ledger__set(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t value)
 {
-	int result = -EINVAL;
+	int result;
+
+	enter(ledger);
+	result = set_locked(ledger, start, end, value);
+	lock__release(&ledger->lock);
+	return result;
+}
+
+static int remove_locked(struct ledger *ledger, uintptr_t start, uintptr_t end)
+	LOCK_HELD(ledger->lock)
+{
 	struct ledger_node *node;
 	struct place place;
 	size_t bytes;
 
-	lock__acquire(&ledger->lock);
+	settle_locked(ledger);
 	node = search_locked(ledger, start, &place);
 	if (node != NULL && node->range.start == start && node->range.end == end) {
 		/* Nearly always: as it was noted. */
 		unlink_node_locked(ledger, &place, node);
 		ledger->bytes -= end - start;
-		result = 0;
-	} else if (covers_locked(ledger, start, end)) {
-		result = cut_locked(ledger, start, end, &bytes);
+		return 0;
 	}
+	return covers_locked(ledger, start, end) ? cut_locked(ledger, start, end, &bytes) : -EINVAL;
+}
+
+int ledger__remove(struct ledger *ledger, uintptr_t start, uintptr_t end)
+{
+	int result = 0;
+
+	lock__acquire(&ledger->lock);
+	if (ledger->pushed.end == end && ledger->pushed.start == start)
+		ledger->pushed.end = 0;
+	else
+		result = remove_locked(ledger, start, end);
 	lock__release(&ledger->lock);
 	return result;
 }
@@ -346,7 +405,7 @@ int ledger__cut(struct ledger *ledger, uintptr_t start, uintptr_t end, size_t *b
 {
 	int result;
 
-	lock__acquire(&ledger->lock);
+	enter(ledger);
 	result = cut_locked(ledger, start, end, bytes);
 	lock__release(&ledger->lock);
 	return result;
@@ -356,7 +415,7 @@ bool ledger__covers(struct ledger *ledger, uintptr_t start, uintptr_t end)
 {
 	bool result;
 
-	lock__acquire(&ledger->lock);
+	enter(ledger);
 	result = covers_locked(ledger, start, end);
 	lock__release(&ledger->lock);
 	return result;
@@ -367,7 +426,7 @@ bool ledger__next(struct ledger *ledger, uintptr_t addr, struct ledger_range *ra
 	struct place place;
 	struct ledger_node *node;
 
-	lock__acquire(&ledger->lock);
+	enter(ledger);
 	node = search_locked(ledger, addr, &place);
 	if (node != NULL)
 		*range = node->range;
@@ -403,7 +462,7 @@ int ledger__allocate(struct ledger *ledger, uintptr_t wanted, size_t size, uintp
 {
 	int result;
 
-	lock__acquire(&ledger->lock);
+	enter(ledger);
 	result = allocate_locked(ledger, wanted, size, start);
 	lock__release(&ledger->lock);
 	return result;
@@ -414,7 +473,7 @@ size_t ledger__bytes_within(struct ledger *ledger, uintptr_t start, uintptr_t en
 	struct place place;
 	size_t bytes = 0;
 
-	lock__acquire(&ledger->lock);
+	enter(ledger);
 	for (struct ledger_node *node = search_locked(ledger, start, &place);
 		node != NULL && node->range.start < end; node = node->next[0]) {
 		uintptr_t from = node->range.start > start ? node->range.start : start;
@@ -430,7 +489,7 @@ size_t ledger__bytes(struct ledger *ledger)
 {
 	size_t bytes;
 
-	lock__acquire(&ledger->lock);
+	enter(ledger);
 	bytes = ledger->bytes;
 	lock__release(&ledger->lock);
 	return bytes;

@@ -40,6 +40,7 @@ struct ledger {
 	struct ledger_node *spare;
 	struct ledger_node *fresh, *fresh_end;
 	struct ledger_chunk *chunks;
+	struct ledger_range pushed; /* not in the lists yet; end 0: none */
 	size_t top;   /* lists in use: the others are empty */
 	size_t bytes; /* the sum of all ranges */
 	uint32_t seed;
@@ -60,6 +61,10 @@ void ledger__destroy(struct ledger *ledger);
 
 /* Notes a range with a value; what was noted of it before is forgotten. 0 or -ENOMEM. */
 int ledger__set(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t value);
+
+/* The same for a range that is fresh from the kernel, in a third of the time if it is removed before
+   anything else is asked. */
+int ledger__push(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t value);
 
 /* Removes a range that is in the ledger in full. -EINVAL: it is not; -ENOMEM: no room to split. Both
    change nothing. */

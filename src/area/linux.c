@@ -107,26 +107,34 @@ static int prepare(const struct aml_area_data *data, void *ptr, size_t size)
 	return AML_SUCCESS;
 }
 
+static void *fail_to_map(const struct aml_area_data *data, size_t size, int failed)
+{
+	aml__fail(aml__code(failed), "%s: mapping %s: %s", data->head.place, linux__size(size).text,
+		os__strerror(failed));
+	return NULL;
+}
+
+static void *fail_to_note(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	os__unmap(ptr, size);
+	aml__fail(AML_ENOMEM, "%s: no memory to note a mapping", data->head.place);
+	return NULL;
+}
+
 void *linux__reserve(const struct aml_area_data *data, void *hint, size_t size, enum linux_value value)
 {
 	void *p;
 	int failed = map_pages(&p, data, hint, size);
 
-	if (failed != 0) {
-		aml__fail(aml__code(failed), "%s: mapping %s: %s", data->head.place,
-			linux__size(size).text, os__strerror(failed));
+	if (failed != 0)
+		return fail_to_map(data, size, failed);
+	if (prepare(data, p, size) != AML_SUCCESS) {
+		os__unmap(p, size);
 		return NULL;
 	}
-	if (prepare(data, p, size) != AML_SUCCESS)
-		goto unmap;
-	if (ledger__set(&linux__ledger, (uintptr_t)p, (uintptr_t)p + size, value) != 0) {
-		aml__fail(AML_ENOMEM, "%s: no memory to note a mapping", data->head.place);
-		goto unmap;
-	}
+	if (ledger__push(&linux__ledger, (uintptr_t)p, (uintptr_t)p + size, value) != 0)
+		return fail_to_note(data, p, size);
 	return p;
-unmap:
-	os__unmap(p, size);
-	return NULL;
 }
 
 void linux__unreserve(void *ptr, size_t size)
@@ -152,20 +160,45 @@ int linux__populate(const struct aml_area_data *data, void *ptr, size_t size)
 	return AML_SUCCESS;
 }
 
-static void *linux_mmap(const struct aml_area_data *data, void **ptr, size_t size)
+/* One mmap and no more: as linux__reserve, with as few calls around it as can be (os__map_plain). */
+static void *map_bare(const struct aml_area_data *data, void *hint, size_t size)
 {
-	void *p;
+	void *p = os__map_plain(hint, size);
 
-	if (!area__round(size, data->page_size, &size)) {
-		aml__fail(AML_ENOMEM, "%s: the size overflows when rounded to pages", data->head.place);
-		return NULL;
-	}
-	p = linux__reserve(data, area__hint(ptr), size, LINUX_PLAIN);
+	if (p == NULL)
+		return fail_to_map(data, size, errno);
+	if (ledger__push(&linux__ledger, (uintptr_t)p, (uintptr_t)p + size, LINUX_PLAIN) != 0)
+		return fail_to_note(data, p, size);
+	return p;
+}
+
+static void *map_prepared(const struct aml_area_data *data, void *hint, size_t size)
+{
+	int old_errno = errno;
+	void *p = linux__reserve(data, hint, size, LINUX_PLAIN);
+
 	if (p != NULL && data->populate && linux__populate(data, p, size) != AML_SUCCESS) {
 		linux__unreserve(p, size);
 		return NULL;
 	}
+	if (p != NULL)
+		errno = old_errno;
 	return p;
+}
+
+static bool is_bare(const struct aml_area_data *data)
+{
+	return data->mode == OS_POLICY_DEFAULT && data->huge_size == 0 && !data->nothp && !data->populate;
+}
+
+static void *linux_mmap(const struct aml_area_data *data, void **ptr, size_t size)
+{
+	if (!area__round(size, data->page_size, &size)) {
+		aml__fail(AML_ENOMEM, "%s: the size overflows when rounded to pages", data->head.place);
+		return NULL;
+	}
+	return is_bare(data) ? map_bare(data, area__hint(ptr), size) :
+		map_prepared(data, area__hint(ptr), size);
 }
 
 int linux__munmap(const struct aml_area_data *data, void *ptr, size_t size)
@@ -180,10 +213,9 @@ int linux__munmap(const struct aml_area_data *data, void *ptr, size_t size)
 	if (failed == -EINVAL)
 		return aml__fail(AML_EINVAL, "%s: %zu bytes at %p are not what an area mapped",
 			data->head.place, size, ptr);
-	if (failed == 0)
-		failed = os__unmap(ptr, size);
-	else
+	if (failed != 0)
 		return aml__fail(AML_ENOMEM, "%s: no memory to note a split", data->head.place);
+	failed = os__unmap_plain(ptr, size);
 	if (failed == 0)
 		return AML_SUCCESS;
 	/* Too many mappings. The removal has left the memory that this takes. */

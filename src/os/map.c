@@ -37,16 +37,14 @@ const char *os__strerror(int err)
 	return text != NULL ? text : "unknown error";
 }
 
-size_t os__page_size(void)
-{
-	/* A benign race: every thread stores the same value. */
-	static size_t page_size;
-	size_t size = __atomic_load_n(&page_size, __ATOMIC_RELAXED);
+size_t os__known_page_size;
 
-	if (size == 0) {
-		size = (size_t)sysconf(_SC_PAGESIZE);
-		__atomic_store_n(&page_size, size, __ATOMIC_RELAXED);
-	}
+size_t os__read_page_size(void)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+
+	/* A benign race: every thread stores the same value. */
+	__atomic_store_n(&os__known_page_size, size, __ATOMIC_RELAXED);
 	return size;
 }
 

@@ -53,6 +53,24 @@ static size_t model_bytes(size_t start, size_t end)
 	return n;
 }
 
+/* Where the range is free: pushes it, and takes all, a part or nothing of it away at once. */
+static void push(struct ledger *ledger, size_t start, size_t end)
+{
+	int value = (int)(random() % 2);
+	size_t cut_start = start + (size_t)random() % (end - start);
+
+	if (model_bytes(start, end) != 0)
+		return;
+	assert_int_equal(ledger__push(ledger, start, end, value), 0);
+	model_set(start, end, value);
+	if (random() % 2 == 0)
+		return;
+	if (random() % 2 == 0)
+		cut_start = start;
+	assert_int_equal(ledger__remove(ledger, cut_start, end), 0);
+	model_set(cut_start, end, NOTHING);
+}
+
 static void any_sequence_of_edits_matches_an_array(void **state)
 {
 	const char *text = getenv("SITUS_SEED");
@@ -72,7 +90,7 @@ static void any_sequence_of_edits_matches_an_array(void **state)
 		bytes = model_bytes(start, end);
 		assert_int_equal(ledger__bytes_within(&ledger, start, end), bytes);
 		assert_int_equal(ledger__covers(&ledger, start, end), bytes == end - start);
-		switch (random() % 4) {
+		switch (random() % 5) {
 		case 0:
 		case 1: {
 			int value = (int)(random() % 2);
@@ -90,6 +108,9 @@ static void any_sequence_of_edits_matches_an_array(void **state)
 			break;
 		}
 		case 3:
+			push(&ledger, start, end);
+			break;
+		case 4:
 			if (bytes == end - start) {
 				assert_int_equal(ledger__remove(&ledger, start, end), 0);
 				model_set(start, end, NOTHING);
@@ -100,6 +121,26 @@ static void any_sequence_of_edits_matches_an_array(void **state)
 		if (i % 16 == 0)
 			compare(&ledger);
 	}
+	ledger__destroy(&ledger);
+}
+
+static void pushed_ranges_are_seen_by_the_next_question(void **state)
+{
+	struct ledger ledger;
+	struct ledger_range range;
+	uintptr_t start = 0;
+
+	(void)state;
+	ledger__init(&ledger);
+	for (uintptr_t i = 0; i < 1000; i++)
+		assert_int_equal(ledger__push(&ledger, 10 * i, 10 * i + 5, 0), 0);
+	assert_true(ledger__next(&ledger, 9990, &range));
+	assert_int_equal(range.end, 9995);
+	assert_int_equal(ledger__bytes(&ledger), 5000);
+	assert_int_equal(ledger__push(&ledger, 9995, 10100, 0), 0);
+	assert_int_equal(ledger__allocate(&ledger, 0, 100, &start), 0);
+	assert_int_equal(start, 9990);
+	assert_int_equal(ledger__remove(&ledger, 10090, 10100), 0);
 	ledger__destroy(&ledger);
 }
 
@@ -152,6 +193,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_sequence_of_edits_matches_an_array),
+		cmocka_unit_test(pushed_ranges_are_seen_by_the_next_question),
 		cmocka_unit_test(allocate_takes_the_first_range_that_fits_or_the_one_wanted),
 		cmocka_unit_test(child_of_a_fork_finds_the_lock_free),
 	};
