@@ -68,8 +68,10 @@ struct aml_area_info {
 	unsigned flags;     /* AML_AREA_... */
 	size_t capacity;    /* bytes the place has in all; 0: unknown or unbounded */
 	size_t available;   /* bytes it could still give now; SIZE_MAX: unknown */
-	unsigned bandwidth; /* MiB/s from this thread's node; 0: unknown */
-	unsigned latency;   /* ns from this thread's node; 0: unknown */
+	/* Of reading and writing, as firmware tells it for the processors nearest to each node; where the
+	   place is several nodes, what the slowest of them gives; of a chain, its first link's. */
+	unsigned bandwidth; /* MiB/s; 0: unknown */
+	unsigned latency;   /* ns; 0: unknown */
 };
 
 #define AML_AREA_LAZY 0x1u     /* reserve costs address space only: pages are charged at touch or commit */

@@ -27,6 +27,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "area/figures.h"
 #include "area/ledger.h"
 
 struct backing_data {
@@ -437,6 +438,8 @@ static int backing_info(const struct aml_area_data *data, struct aml_area_info *
 	info->flags = AML_AREA_HOST | AML_AREA_LAZY | AML_AREA_PARTIAL | AML_AREA_SHARED | AML_AREA_COMMIT;
 	if (backing->can_punch)
 		info->flags |= AML_AREA_ZEROED;
+	if (backing->is_in_memory)
+		figures__fill(&backing->memory.nodes, info);
 	if (os__file_room(backing->fd, &total, &free) != 0)
 		return AML_SUCCESS;
 	room = backing->is_in_memory ? os__room() : SIZE_MAX;

@@ -11,6 +11,7 @@
  * After a fork, writing in parent or child needs a second page of the pool for each; where there is
  * none the kernel takes the child's.
  */
+#include "area/figures.h"
 #include "area/limit.h"
 #include "area/linux.h"
 
@@ -114,6 +115,7 @@ static int hugetlb_info(const struct aml_area_data *data, struct aml_area_info *
 	info->flags = AML_AREA_HOST | AML_AREA_ZEROED | AML_AREA_PARTIAL;
 	info->capacity = total * data->page_size;
 	info->available = free * data->page_size;
+	figures__fill(&data->nodes, info);
 	return AML_SUCCESS;
 }
 

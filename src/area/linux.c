@@ -8,6 +8,7 @@
  * A failed call has unmapped what it mapped. An area is immutable: no locks here.
  */
 #include "area/linux.h"
+#include "area/figures.h"
 #include "area/limit.h"
 
 #include <errno.h>
@@ -349,6 +350,7 @@ int linux__info(const struct aml_area_data *data, struct aml_area_info *info)
 	info->flags = AML_AREA_HOST | AML_AREA_LAZY | AML_AREA_ZEROED | AML_AREA_PARTIAL;
 	info->capacity = capacity;
 	info->available = capacity == 0 ? SIZE_MAX : available;
+	figures__fill(&nodes, info);
 	return AML_SUCCESS;
 }
 
@@ -389,6 +391,13 @@ static int set_thp(struct aml_area_data *data, int thp)
 	return AML_SUCCESS;
 }
 
+static const struct aml_area_ops *ops_of(const struct aml_area_data *data)
+{
+	if (data->policy != AML_AREA_LINUX_POLICY_STRICT)
+		return &linux_ops;
+	return data->huge_size != 0 ? &strict__huge_ops : &strict__ops;
+}
+
 static int create(struct aml_area **area, const struct area_options *options, const char *name)
 {
 	struct aml_area_data data = {.page_size = os__page_size()};
@@ -402,8 +411,7 @@ static int create(struct aml_area **area, const struct area_options *options, co
 		return failed;
 	data.populate = options->populate;
 	linux__describe(&data, name, text, sizeof(text));
-	a = area__new(data.policy == AML_AREA_LINUX_POLICY_STRICT ? &strict__ops : &linux_ops,
-		sizeof(data), options->place != NULL ? options->place : text, area__free);
+	a = area__new(ops_of(&data), sizeof(data), options->place != NULL ? options->place : text, area__free);
 	if (a == NULL)
 		return aml__fail(AML_ENOMEM, "no memory for an area");
 	data.head = a->data->head;

@@ -64,12 +64,30 @@ int linux__move(const struct aml_area_data *data, void *ptr, size_t size);
 int linux__collapse(const struct aml_area_data *data, void *ptr, size_t size);
 int linux__info(const struct aml_area_data *data, struct aml_area_info *info);
 
-/* The table of strict areas (strict.c). */
+/* The tables of strict areas: strict.c, and with transparent huge pages strict_huge.c. */
 extern const struct aml_area_ops strict__ops;
+extern const struct aml_area_ops strict__huge_ops;
 
 /* Makes a range that is under data's mode present on data's nodes, or says why not; what is present
    then is the caller's to give back. */
 int strict__fill(const struct aml_area_data *data, void *ptr, size_t size);
+
+/* The same, with a function of one's own that brings a step's pages home. */
+typedef int strict_step_func(const struct aml_area_data *data, char *ptr, size_t size, size_t asked);
+int strict__fill_by(const struct aml_area_data *data, void *ptr, size_t size, strict_step_func *bring_home);
+
+/* Asks where every stride-th byte of [ptr, end) is and moves what is astray, once. asked: the whole
+   request, for the message. */
+int strict__bring_home(const struct aml_area_data *data, char *ptr, char *end, size_t stride,
+	size_t asked);
+
+/* Says that the nodes are full: -AML_ENOMEM. */
+int strict__refuse(const struct aml_area_data *data, size_t asked);
+
+/* No later fault in the range can go astray. */
+int strict__seal(const struct aml_area_data *data, void *ptr, size_t size);
+
+int strict__move(const struct aml_area_data *data, void *ptr, size_t size);
 
 /* Is there room for size more bytes on this machine? Or says that there is not. */
 int strict__check_room(const struct aml_area_data *data, size_t size);

@@ -68,7 +68,8 @@ int aml_area_linux_check_binding(const struct aml_area *area, const void *ptr, s
 
 	if (area != NULL)
 		area = limit__inner(area);
-	if (area == NULL || area->ops == NULL || area->ops->munmap != linux__munmap)
+	if (area == NULL || area->ops == NULL ||
+		(area->ops->munmap != linux__munmap && area->ops != &strict__huge_ops))
 		return aml__fail(AML_EINVAL, "the area is not a Linux area");
 	if (ptr == NULL || size == 0 || __builtin_add_overflow(start, size, &end))
 		return aml__fail(AML_EINVAL, "%zu bytes at %p are no range", size, ptr);

@@ -7,6 +7,7 @@ libsitus_core_la_SOURCES += \
 	src/area/buffer.c \
 	src/area/chain.c \
 	src/area/error.c \
+	src/area/figures.c src/area/figures.h \
 	src/area/file.c \
 	src/area/hugetlb.c \
 	src/area/ledger.c src/area/ledger.h \
@@ -15,7 +16,8 @@ libsitus_core_la_SOURCES += \
 	src/area/linux_check.c \
 	src/area/linux_choose.c \
 	src/area/shm.c \
-	src/area/strict.c
+	src/area/strict.c \
+	src/area/strict_huge.c
 
 # Places by name.
 libsitus_core_la_SOURCES += \

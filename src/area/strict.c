@@ -13,10 +13,7 @@
  * sealed, since a seal a commit would cost a kernel mapping an alternation; pages under PREFERRED
  * are not moved by automatic NUMA balancing.
  *
- * Transparent huge pages are forbidden unless the place says `thp'. From Linux 6.12 on, splitting one
- * (which memory pressure does to those that are partly given back) takes its zero-filled pages away
- * (mm/huge_memory.c, RMP_USE_SHARED_ZEROPAGE); writing them later faults where the policy says: on a
- * full node elsewhere, or under BIND into the OOM killer.
+ * Transparent huge pages are forbidden here; strict_huge.c has the areas whose place says `thp'.
  *
  * What remains, for both: pages that were swapped out, and
  * (sealed) copies that writing after a fork makes, are the kernel's to place.
@@ -102,7 +99,7 @@ static size_t free_at_home(const struct aml_area_data *data)
 	return sum;
 }
 
-static int refuse(const struct aml_area_data *data, size_t asked)
+int strict__refuse(const struct aml_area_data *data, size_t asked)
 {
 	char list[64];
 
@@ -154,10 +151,8 @@ static bool move_home(const struct aml_area_data *data, void **pages, int *nodes
 	return true;
 }
 
-/* 0, or the failure said. */
-static int bring_home(const struct aml_area_data *data, char *ptr, size_t size, size_t asked)
+int strict__bring_home(const struct aml_area_data *data, char *ptr, char *end, size_t stride, size_t asked)
 {
-	char *end = ptr + size;
 	void *pages[N_ASKED];
 	int nodes[N_ASKED];
 
@@ -165,19 +160,24 @@ static int bring_home(const struct aml_area_data *data, char *ptr, size_t size, 
 		size_t n = 0;
 		int failed;
 
-		for (; n < N_ASKED && ptr < end; ptr += data->page_size)
+		for (; n < N_ASKED && ptr < end; ptr += stride)
 			pages[n++] = ptr;
 		failed = os__where(pages, n, nodes);
 		if (failed != 0)
 			return aml__fail(aml__code(failed), "%s: asking where pages are: %s",
 				data->head.place, os__strerror(failed));
 		if (!move_home(data, pages, nodes, n))
-			return refuse(data, asked);
+			return strict__refuse(data, asked);
 	}
 	return AML_SUCCESS;
 }
 
-int strict__fill(const struct aml_area_data *data, void *start, size_t size)
+static int bring_step_home(const struct aml_area_data *data, char *ptr, size_t size, size_t asked)
+{
+	return strict__bring_home(data, ptr, ptr + size, data->page_size, asked);
+}
+
+int strict__fill_by(const struct aml_area_data *data, void *start, size_t size, strict_step_func *bring_home)
 {
 	char *ptr = start;
 
@@ -202,7 +202,12 @@ int strict__fill(const struct aml_area_data *data, void *start, size_t size)
 	return AML_SUCCESS;
 }
 
-static int seal(const struct aml_area_data *data, void *ptr, size_t size)
+int strict__fill(const struct aml_area_data *data, void *start, size_t size)
+{
+	return strict__fill_by(data, start, size, bring_step_home);
+}
+
+int strict__seal(const struct aml_area_data *data, void *ptr, size_t size)
 {
 	int failed = os__bind(ptr, size, OS_POLICY_BIND, &data->nodes, false);
 
@@ -239,7 +244,7 @@ static void *strict_mmap(const struct aml_area_data *data, void **ptr, size_t si
 	p = linux__reserve(data, area__hint(ptr), size, LINUX_SEALED);
 	if (p == NULL)
 		return NULL;
-	if (strict__fill(data, p, size) != AML_SUCCESS || seal(data, p, size) != AML_SUCCESS) {
+	if (strict__fill(data, p, size) != AML_SUCCESS || strict__seal(data, p, size) != AML_SUCCESS) {
 		linux__unreserve(p, size);
 		return NULL;
 	}
@@ -302,7 +307,7 @@ static int check_home(void *arg, void *page, int node)
 }
 
 /* Memory of a heap that moves: what the kernel put elsewhere after all is reported, not hidden. */
-static int strict_move(const struct aml_area_data *data, void *ptr, size_t size)
+int strict__move(const struct aml_area_data *data, void *ptr, size_t size)
 {
 	int failed = linux__move(data, ptr, size);
 
@@ -311,7 +316,7 @@ static int strict_move(const struct aml_area_data *data, void *ptr, size_t size)
 		(void)os__advise_huge(ptr, size, false);
 	if (failed == AML_SUCCESS)
 		failed = linux__where(data, ptr, size, check_home, (void *)(uintptr_t)data);
-	return failed == 1 ? refuse(data, size) : failed;
+	return failed == 1 ? strict__refuse(data, size) : failed;
 }
 
 static int strict_info(const struct aml_area_data *data, struct aml_area_info *info)
@@ -328,7 +333,7 @@ const struct aml_area_ops strict__ops = {
 	.fprintf = area__fprintf,
 	.commit = strict_commit,
 	.decommit = strict_decommit,
-	.move = strict_move,
+	.move = strict__move,
 	.locate = linux__locate,
 	.info = strict_info,
 	.reserve = strict_reserve,

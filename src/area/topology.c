@@ -338,6 +338,11 @@ int topology__get(const struct topology **topology) LOCK_UNCHECKED
 	return err;
 }
 
+const struct topology *topology__loaded(void) LOCK_UNCHECKED
+{
+	return shared;
+}
+
 const struct topology_node *topology__node(const struct topology *topology, int number)
 {
 	int i = index_of(topology, number);

@@ -84,6 +84,9 @@ struct topology {
  */
 int topology__get(const struct topology **topology);
 
+/* The topology of this process if it is loaded already, else NULL. Allocates nothing; any thread. */
+const struct topology *topology__loaded(void);
+
 /* Held around calls on `hwloc` of a topology from topology__get. */
 void topology__lock(void);
 void topology__unlock(void);

@@ -10,6 +10,7 @@
 #include "os/text.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <numaif.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +91,32 @@ int os__node_memory(int node, size_t *total, size_t *free)
 	*total = node_total;
 	*free = node_free;
 	return 0;
+}
+
+/* The mean of reading and writing, or the one of them that there is. */
+static unsigned read_performance(int node, const char *what)
+{
+	static const char *const kinds[] = {"read", "write"};
+	size_t sum = 0, n = 0;
+
+	for (int i = 0; i < 2; i++) {
+		char path[96];
+		size_t number;
+
+		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/access0/initiators/%s_%s", node,
+			kinds[i], what);
+		if (text__read_number(path, &number) != 0 || number == 0 || number > UINT_MAX)
+			continue;
+		sum += number;
+		n++;
+	}
+	return n == 0 ? 0 : (unsigned)(sum / n);
+}
+
+void os__node_performance(int node, struct os_performance *performance)
+{
+	performance->bandwidth = read_performance(node, "bandwidth");
+	performance->latency = read_performance(node, "latency");
 }
 
 /* Kept out of reach of areas that must not wake the OOM killer: what others may fault in while we

@@ -63,6 +63,14 @@ int os__nodes_allowed(struct os_nodes *nodes);
 /* Bytes of a node in all, and free without any reclaim. -ENOENT: no such node. */
 int os__node_memory(int node, size_t *total, size_t *free);
 
+/* What firmware says of a node's memory as seen from the processors nearest to it, means of reading
+   and writing (Documentation/admin-guide/mm/numaperf.rst); 0: it says nothing. */
+struct os_performance {
+	unsigned bandwidth; /* MiB/s */
+	unsigned latency;   /* ns */
+};
+void os__node_performance(int node, struct os_performance *performance);
+
 /* Bytes of main memory the whole machine could still give to programs without killing any, after a
    margin that keeps other processes alive; the limits of this process's memory control groups count
    too. SIZE_MAX: the kernel does not tell. */

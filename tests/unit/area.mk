@@ -7,6 +7,7 @@ area_tests = \
 	tests/unit/test_area_heaps \
 	tests/unit/test_area_kinds \
 	tests/unit/test_area_strict \
+	tests/unit/test_area_thp \
 	tests/unit/test_ledger
 check_PROGRAMS += $(area_tests)
 TESTS += $(area_tests)
@@ -38,6 +39,11 @@ tests_unit_test_area_kinds_LDADD = $(test_libs) $(NUMA_LIBS)
 tests_unit_test_area_strict_SOURCES = tests/unit/test_area_strict.c
 tests_unit_test_area_strict_CFLAGS = $(test_cflags)
 tests_unit_test_area_strict_LDADD = $(test_libs) $(NUMA_LIBS)
+
+tests_unit_test_area_thp_SOURCES = tests/unit/test_area_thp.c
+tests_unit_test_area_thp_CFLAGS = $(test_cflags)
+tests_unit_test_area_thp_LDADD = $(test_libs) $(NUMA_LIBS)
+tests_unit_test_area_thp_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=move_pages
 
 tests_unit_test_ledger_SOURCES = tests/unit/test_ledger.c
 tests_unit_test_ledger_CFLAGS = $(test_cflags)

@@ -81,6 +81,7 @@ static void carries_a_heap(const char *place)
 HEAP_TEST(anon, "anon")
 HEAP_TEST(bind, "node:0,bind")
 HEAP_TEST(strict, "node:0,strict")
+HEAP_TEST(strict_thp, "node:0,strict,thp")
 HEAP_TEST(thp, "node:0,thp")
 HEAP_TEST(populated, "node:0,populate")
 HEAP_TEST(file, "file:/tmp")
@@ -151,6 +152,7 @@ int main(void)
 		cmocka_unit_test(anon_carries_a_heap),
 		cmocka_unit_test(bind_carries_a_heap),
 		cmocka_unit_test(strict_carries_a_heap),
+		cmocka_unit_test(strict_thp_carries_a_heap),
 		cmocka_unit_test(thp_carries_a_heap),
 		cmocka_unit_test(populated_carries_a_heap),
 		cmocka_unit_test(file_carries_a_heap),

@@ -389,75 +389,7 @@ static void pools_that_are_not_there_are_edom(void **state)
 	assert_refused(area__hugetlb_create(&area, 0, NULL), AML_EINVAL, EINVAL);
 }
 
-/* Transparent huge pages */
-
-static size_t huge_kib(const char *p)
-{
-	FILE *file = fopen("/proc/self/smaps", "r");
-	char line[512];
-	bool inside = false;
-	size_t kib = 0;
-
-	assert_non_null(file);
-	while (fgets(line, sizeof(line), file) != NULL) {
-		uintptr_t start, end;
-
-		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-			inside = start <= (uintptr_t)p && (uintptr_t)p < end;
-		else if (inside && sscanf(line, "AnonHugePages: %zu kB", &kib) == 1)
-			break;
-	}
-	fclose(file);
-	return kib;
-}
-
-static void thp_areas_get_huge_pages(void **state)
-{
-	struct area_options options = {.thp = 1};
-	struct aml_area *area;
-	char *p;
-
-	(void)state;
-	if (area__linux_create(&area, &options) == -AML_ENOTSUP)
-		skip(); /* this kernel has none */
-	p = aml_area_mmap(area, NULL, 8 * MIB);
-	assert_non_null(p);
-	assert_int_equal((uintptr_t)p % (2 * MIB), 0);
-	memset(p, 1, 8 * MIB);
-	assert_true(huge_kib(p) >= 4096);
-	assert_int_equal(aml_area_munmap(area, p, 8 * MIB), AML_SUCCESS);
-	area__destroy(&area);
-}
-
-static void nothp_areas_get_none_until_collapse_is_asked(void **state)
-{
-	struct area_options options = {.thp = -1}, thp = {.thp = 1};
-	struct aml_area *area;
-	char *p;
-
-	(void)state;
-	assert_int_equal(area__linux_create(&area, &options), AML_SUCCESS);
-	p = aml_area_mmap(area, NULL, 8 * MIB);
-	memset(p, 1, 8 * MIB);
-	assert_int_equal(huge_kib(p), 0);
-	assert_int_equal(aml_area_munmap(area, p, 8 * MIB), AML_SUCCESS);
-	area__destroy(&area);
-	if (area__linux_create(&area, &thp) == -AML_ENOTSUP)
-		skip(); /* this kernel has none */
-	p = aml_area_mmap(area, NULL, 2 * MIB + PAGE);
-	madvise(p, 2 * MIB, MADV_NOHUGEPAGE);
-	memset(p, 3, 2 * MIB);
-	assert_int_equal(huge_kib(p), 0);
-	madvise(p, 2 * MIB, MADV_HUGEPAGE);
-	if (aml_area_collapse(area, p, 2 * MIB) == AML_SUCCESS) {
-		assert_int_equal(huge_kib(p), 2048);
-		assert_int_equal(p[2 * MIB - 1], 3);
-	} else {
-		assert_true(aml_errno == AML_ENOTSUP || aml_errno == AML_EBUSY || aml_errno == AML_ENOMEM);
-	}
-	assert_int_equal(aml_area_munmap(area, p, 2 * MIB + PAGE), AML_SUCCESS);
-	area__destroy(&area);
-}
+/* Populated */
 
 static void populate_faults_everything_in(void **state)
 {
@@ -495,8 +427,6 @@ int main(void)
 		cmocka_unit_test(empty_pool_is_enomem),
 		cmocka_unit_test(pages_of_the_pool_are_paid_at_mmap),
 		cmocka_unit_test(pools_that_are_not_there_are_edom),
-		cmocka_unit_test(thp_areas_get_huge_pages),
-		cmocka_unit_test(nothp_areas_get_none_until_collapse_is_asked),
 		cmocka_unit_test(populate_faults_everything_in),
 	};
 

@@ -10,6 +10,7 @@
 
 #include <hwloc.h>
 
+#include "aml.h"
 #include "tests/lab/guest/lab.h"
 
 static hwloc_topology_t topology;
@@ -98,6 +99,56 @@ static void hwloc_reads_what_the_hmat_says_and_nothing_without_one(void **state)
 	}
 }
 
+/* Before hwloc is asked for a tier the kernel answers, after that hwloc does; they agree. */
+static void areas_tell_what_the_hmat_says(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		struct aml_area_info info = {.struct_size = sizeof(info)};
+		struct aml_area *area = NULL;
+
+		for (int node = 0; node < lab_n_nodes(); node++) {
+			int from = (int)lab_of_node("NEAR", node);
+			bool told = lab_number("LAB_HMAT");
+			char place[32];
+
+			snprintf(place, sizeof(place), "node:%d,strict", node);
+			assert_int_equal(aml_area_open(&area, place), 0);
+			assert_int_equal(aml_area_info(area, &info), 0);
+			assert_int_equal(info.bandwidth,
+				told ? lab_figure("BANDWIDTH", from, node) * 1024 : 0);
+			assert_int_equal(info.latency, told ? lab_figure("LATENCY", from, node) : 0);
+			aml_area_close(&area);
+		}
+		assert_int_equal(aml_area_open(&area, "tier:nearest"), 0);
+		aml_area_close(&area);
+	}
+}
+
+static void areas_of_several_nodes_tell_the_slowest_ones_figures(void **state)
+{
+	struct aml_area_info info = {.struct_size = sizeof(info)};
+	unsigned long bandwidth = ~0UL, latency = 0;
+
+	(void)state;
+	assert_int_equal(aml_area_info(&aml_area_linux, &info), 0);
+	if (!lab_number("LAB_HMAT")) {
+		assert_int_equal(info.bandwidth, 0);
+		assert_int_equal(info.latency, 0);
+		return;
+	}
+	for (int node = 0; node < lab_n_nodes(); node++) {
+		int from = (int)lab_of_node("NEAR", node);
+		unsigned long here = lab_figure("BANDWIDTH", from, node) * 1024;
+
+		bandwidth = here < bandwidth ? here : bandwidth;
+		here = lab_figure("LATENCY", from, node);
+		latency = here > latency ? here : latency;
+	}
+	assert_int_equal(info.bandwidth, bandwidth);
+	assert_int_equal(info.latency, latency);
+}
+
 /* The number of the kernel's memory tier that lists a node, or -1. */
 static int tier_of(int node)
 {
@@ -156,6 +207,8 @@ int main(void)
 		cmocka_unit_test(processors_belong_to_the_nodes_of_the_file),
 		cmocka_unit_test(distances_are_those_of_the_file),
 		cmocka_unit_test(hwloc_reads_what_the_hmat_says_and_nothing_without_one),
+		cmocka_unit_test(areas_tell_what_the_hmat_says),
+		cmocka_unit_test(areas_of_several_nodes_tell_the_slowest_ones_figures),
 		cmocka_unit_test(kernel_tiers_follow_the_hmat),
 	};
 
