@@ -105,7 +105,8 @@ static int fail(const struct backing_data *backing, int failed, const char *what
 		return aml__fail(aml__code(failed), "%s: %s %s: %s", backing->head.place, what,
 			linux__size(size).text, os__strerror(failed));
 	return aml__fail(AML_ENOMEM, "%s: %s asked, %s left: %s", backing->head.place,
-		linux__size(size).text, linux__size(free).text, os__strerror(failed));
+		linux__size(size).text, free == SIZE_MAX ? "unknown" : linux__size(free).text,
+		os__strerror(failed));
 }
 
 /* Offsets in the file */
@@ -443,7 +444,7 @@ static int backing_info(const struct aml_area_data *data, struct aml_area_info *
 	if (os__file_room(backing->fd, &total, &free) != 0)
 		return AML_SUCCESS;
 	room = backing->is_in_memory ? os__room() : SIZE_MAX;
-	info->capacity = total;
+	info->capacity = total == SIZE_MAX ? 0 : total;
 	info->available = room < free ? room : free;
 	return AML_SUCCESS;
 }

@@ -114,12 +114,19 @@ int os__file_size(int fd, off_t *size)
 int os__file_room(int fd, size_t *total, size_t *free)
 {
 	struct statvfs status;
+	size_t n_total, n_free;
 
 	if (fstatvfs(fd, &status) != 0)
 		return -errno;
-	/* A tmpfs without a limit says 0. */
-	if (status.f_blocks == 0)
-		status.f_blocks = status.f_bavail = SIZE_MAX / status.f_frsize;
+	/* Where there is no limit of their own tmpfs and hugetlbfs say 0. */
+	if (status.f_blocks == 0) {
+		if (os__file_page_size(fd) == os__page_size() ||
+			os__huge_pool(-1, status.f_bsize, &n_total, &n_free) != 0)
+			n_total = n_free = SIZE_MAX;
+		*total = n_total == SIZE_MAX ? SIZE_MAX : n_total * status.f_bsize;
+		*free = n_free == SIZE_MAX ? SIZE_MAX : n_free * status.f_bsize;
+		return 0;
+	}
 	*total = status.f_blocks * status.f_frsize;
 	*free = status.f_bavail * status.f_frsize;
 	return 0;

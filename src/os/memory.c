@@ -218,14 +218,17 @@ static int pool_figure(int node, size_t page_size, const char *what, size_t *fig
 
 int os__huge_pool(int node, size_t page_size, size_t *total, size_t *free)
 {
-	size_t pool_total, pool_free;
+	size_t pool_total, pool_free, promised = 0;
 	int failed = pool_figure(node, page_size, "nr", &pool_total);
 
 	if (failed == 0)
 		failed = pool_figure(node, page_size, "free", &pool_free);
 	if (failed != 0)
 		return failed;
+	/* Which node's pages will be those promised to mappings nobody knows. */
+	if (node < 0)
+		(void)pool_figure(node, page_size, "resv", &promised);
 	*total = pool_total;
-	*free = pool_free;
+	*free = pool_free > promised ? pool_free - promised : 0;
 	return 0;
 }

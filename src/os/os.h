@@ -171,7 +171,8 @@ int os__move(void *const *pages, size_t n, const int *to, int *status);
 
 /* Pools of huge pages */
 
-/* Pages of page_size in the pool: of one node, or of all (-1). -ENOENT: the kernel has no such pool. */
+/* Pages of page_size in the pool: of one node, or of all (-1), where those that are promised to
+   mappings already are not free. -ENOENT: the kernel has no such pool. */
 int os__huge_pool(int node, size_t page_size, size_t *total, size_t *free);
 
 /* Files */

@@ -11,6 +11,7 @@ lab_topologies = \
 	tests/lab/topologies/eight.topo \
 	tests/lab/topologies/four-hmat.topo \
 	tests/lab/topologies/four-plain.topo \
+	tests/lab/topologies/giga.topo \
 	tests/lab/topologies/hbm-only.topo \
 	tests/lab/topologies/offline.topo \
 	tests/lab/topologies/two.topo
@@ -25,7 +26,9 @@ lab_guest_programs += \
 	tests/lab/guest/chains \
 	tests/lab/guest/exhaust \
 	tests/lab/guest/fill \
+	tests/lab/guest/gigapages \
 	tests/lab/guest/heap_moves \
+	tests/lab/guest/hugefiles \
 	tests/lab/guest/hugepools \
 	tests/lab/guest/hwloc_areas \
 	tests/lab/guest/kernel_places \
@@ -45,6 +48,14 @@ tests_lab_guest_attributes_LDADD = $(lab_libs)
 tests_lab_guest_chains_SOURCES = tests/lab/guest/chains.c $(lab_sources)
 tests_lab_guest_chains_CFLAGS = $(test_cflags)
 tests_lab_guest_chains_LDADD = $(lab_libs)
+
+tests_lab_guest_gigapages_SOURCES = tests/lab/guest/gigapages.c $(lab_sources)
+tests_lab_guest_gigapages_CFLAGS = $(test_cflags)
+tests_lab_guest_gigapages_LDADD = $(lab_libs)
+
+tests_lab_guest_hugefiles_SOURCES = tests/lab/guest/hugefiles.c $(lab_sources)
+tests_lab_guest_hugefiles_CFLAGS = $(test_cflags)
+tests_lab_guest_hugefiles_LDADD = $(lab_libs)
 
 tests_lab_guest_heap_moves_SOURCES = tests/lab/guest/heap_moves.c $(lab_sources)
 tests_lab_guest_heap_moves_CFLAGS = $(test_cflags)
@@ -87,6 +98,7 @@ lab_suites += \
 	tests/lab/four-plain.sh \
 	tests/lab/exhaust.sh \
 	tests/lab/eight.sh \
+	tests/lab/giga.sh \
 	tests/lab/hbm-only.sh \
 	tests/lab/heap_moves.sh \
 	tests/lab/hwloc.sh \

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "aml.h"
 #include "situs.h"
@@ -74,13 +75,12 @@ static void unmap_blocks(const struct aml_area *area, char **blocks, size_t n)
 	}
 }
 
-static void strict_mappings_end_in_null_and_all_is_usable_again(void **state)
+static void end_in_null_and_all_is_usable_again(const char *options)
 {
-	struct aml_area *area = open_place(",strict");
+	struct aml_area *area = open_place(options);
 	size_t room = lab_free(node), had[2];
 	char *blocks[MAX_BLOCKS];
 
-	(void)state;
 	for (int round = 0; round < 2; round++) {
 		had[round] = map_blocks(area, blocks, MAX_BLOCKS);
 		assert_refused();
@@ -92,6 +92,61 @@ static void strict_mappings_end_in_null_and_all_is_usable_again(void **state)
 	assert_true(had[0] * BLOCK >= room * 4 / 5);
 	assert_in_range(had[1], had[0] * 19 / 20, MAX_BLOCKS);
 	aml_area_close(&area);
+}
+
+static void strict_mappings_end_in_null_and_all_is_usable_again(void **state)
+{
+	(void)state;
+	end_in_null_and_all_is_usable_again(",strict");
+}
+
+static void strict_huge_mappings_end_in_null_and_all_is_usable_again(void **state)
+{
+	(void)state;
+	if (access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) != 0)
+		lab_skip("this kernel has no transparent huge pages");
+	end_in_null_and_all_is_usable_again(",strict,thp");
+}
+
+struct filler {
+	struct aml_area *area;
+	char *blocks[MAX_BLOCKS];
+	size_t n;
+	int code;
+};
+
+static void *map_until_refused(void *arg)
+{
+	struct filler *filler = arg;
+
+	filler->n = map_blocks(filler->area, filler->blocks, MAX_BLOCKS);
+	filler->code = aml_errno;
+	return NULL;
+}
+
+static void two_strict_areas_filled_by_two_threads_both_end_in_null(void **state)
+{
+	static struct filler fillers[2];
+	size_t room = lab_free(node);
+	pthread_t threads[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		fillers[i].area = open_place(",strict");
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, map_until_refused, &fillers[i]), 0);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(fillers[i].code, AML_ENOMEM);
+		assert_in_range(fillers[i].n, 1, MAX_BLOCKS - 1);
+		assert_int_equal(count_astray(fillers[i].blocks, fillers[i].n), 0);
+	}
+	assert_true((fillers[0].n + fillers[1].n) * BLOCK >= room * 4 / 5);
+	for (int i = 0; i < 2; i++) {
+		unmap_blocks(fillers[i].area, fillers[i].blocks, fillers[i].n);
+		aml_area_close(&fillers[i].area);
+	}
 }
 
 struct committer {
@@ -192,6 +247,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(strict_mappings_end_in_null_and_all_is_usable_again),
+		cmocka_unit_test(strict_huge_mappings_end_in_null_and_all_is_usable_again),
+		cmocka_unit_test(two_strict_areas_filled_by_two_threads_both_end_in_null),
 		cmocka_unit_test(strict_commits_of_four_threads_end_in_enomem),
 		cmocka_unit_test(committed_pages_never_written_stay_under_pressure),
 		cmocka_unit_test(preferred_spills_to_other_nodes),
