@@ -8,94 +8,21 @@
  *
  * Ledgers: `mapped` has what this process mapped for itself, `attached` what it shares with the
  * process that mapped it first (by hint, or before a fork); the value is file offset minus address.
- * Attached memory is only ever unmapped: its room belongs to another. `free` has file offsets that
- * may be mapped anew. In the child of a fork everything becomes attached and free becomes empty,
- * before the first call does anything else.
+ * Attached memory is only ever unmapped: its room belongs to another.
  *
- * Locking: growing and shrinking the file is under grow_lock and, against other processes, the
- * file's lock; each ledger has its own lock, taken last. Nothing in the child of a fork waits for a
- * thread that is gone (the atfork handler resets grow_lock).
- *
- * Failure gives back what was mapped, grown and allocated.
+ * Locking: each ledger has its own lock; the file's length is backing_offsets.c's. Failure gives back
+ * what was mapped, grown and allocated.
  */
 #include "area/backing.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "area/backing_data.h"
 #include "area/figures.h"
-#include "area/ledger.h"
-
-struct backing_data {
-	struct area_head head;
-	/* set once */
-	struct aml_area_data memory; /* policy, page size, advice: what linux.c and strict.c know of it */
-	int fd;
-	uintptr_t base;
-	bool is_shared, is_shm, is_in_memory, can_punch;
-	int thp;
-	char *name;
-	pid_t opener;
-	/* under grow_lock, but read without: the fork that the ledgers belong to */
-	_Atomic unsigned fork;
-	/* have their own locks */
-	struct ledger mapped, attached, free;
-};
-
-static struct lock grow_lock = LOCK_INITIALIZER;
-
-/* How many forks lie between the program's start and this process. */
-static _Atomic unsigned n_forks;
-
-static void count_in_child(void)
-{
-	lock__reset(&grow_lock);
-	atomic_fetch_add(&n_forks, 1);
-}
-
-__attribute__((constructor)) static void register_fork(void)
-{
-	pthread_atfork(NULL, NULL, count_in_child);
-}
-
-static struct backing_data *self(const struct aml_area_data *data)
-{
-	return (struct backing_data *)(uintptr_t)data;
-}
-
-static void inherit_locked(struct backing_data *backing) LOCK_HELD(grow_lock)
-{
-	struct ledger_range range;
-	size_t bytes;
-
-	/* Without memory for the notes, ranges are forgotten: then the child cannot unmap them. */
-	while (ledger__next(&backing->mapped, 0, &range)) {
-		ledger__set(&backing->attached, range.start, range.end, range.value);
-		ledger__cut(&backing->mapped, range.start, range.end, &bytes);
-	}
-	while (ledger__next(&backing->free, 0, &range))
-		ledger__cut(&backing->free, range.start, range.end, &bytes);
-}
-
-/* Every operation begins here. */
-static struct backing_data *enter(const struct aml_area_data *data)
-{
-	struct backing_data *backing = self(data);
-
-	if (atomic_load_explicit(&backing->fork, memory_order_acquire) == atomic_load(&n_forks))
-		return backing;
-	lock__acquire(&grow_lock);
-	if (atomic_load(&backing->fork) != atomic_load(&n_forks)) {
-		inherit_locked(backing);
-		atomic_store_explicit(&backing->fork, atomic_load(&n_forks), memory_order_release);
-	}
-	lock__release(&grow_lock);
-	return backing;
-}
 
 static int fail(const struct backing_data *backing, int failed, const char *what, size_t size)
 {
@@ -107,77 +34,6 @@ static int fail(const struct backing_data *backing, int failed, const char *what
 	return aml__fail(AML_ENOMEM, "%s: %s asked, %s left: %s", backing->head.place,
 		linux__size(size).text, free == SIZE_MAX ? "unknown" : linux__size(free).text,
 		os__strerror(failed));
-}
-
-/* Offsets in the file */
-
-static int grow_locked(struct backing_data *backing, size_t size, off_t *offset) LOCK_HELD(grow_lock)
-{
-	off_t end, new_end;
-	int failed = os__file_lock(backing->fd);
-
-	if (failed != 0)
-		return failed;
-	failed = os__file_size(backing->fd, &end);
-	if (failed == 0 && __builtin_add_overflow(end, size, &new_end))
-		failed = -EFBIG;
-	if (failed == 0)
-		failed = os__file_resize(backing->fd, new_end);
-	os__file_unlock(backing->fd);
-	if (failed == 0)
-		*offset = end;
-	return failed;
-}
-
-/* A range of the file that nobody has: free ones first, since they keep the file short. */
-static int take_offsets(struct backing_data *backing, size_t size, off_t *offset)
-{
-	uintptr_t start;
-	int failed;
-
-	if (ledger__allocate(&backing->free, 0, size, &start) == 0) {
-		*offset = (off_t)start;
-		return 0;
-	}
-	lock__acquire(&grow_lock);
-	failed = grow_locked(backing, size, offset);
-	lock__release(&grow_lock);
-	return failed;
-}
-
-/* Cuts the free space that ends at `start` off the file, if the file ends there too. */
-static bool shrink_locked(struct backing_data *backing, off_t start, off_t end) LOCK_HELD(grow_lock)
-{
-	struct ledger_range range;
-	bool is_last;
-	size_t bytes;
-	off_t size;
-
-	if (os__file_lock(backing->fd) != 0)
-		return false;
-	is_last = os__file_size(backing->fd, &size) == 0 && size == end;
-	if (is_last && start > 0 && ledger__next(&backing->free, (uintptr_t)start - 1, &range) &&
-		range.end == (uintptr_t)start &&
-		ledger__cut(&backing->free, range.start, range.end, &bytes) == 0)
-		start = (off_t)range.start;
-	is_last = is_last && os__file_resize(backing->fd, start) == 0;
-	os__file_unlock(backing->fd);
-	return is_last;
-}
-
-static void give_offsets(struct backing_data *backing, off_t offset, size_t size)
-{
-	bool is_gone = false;
-
-	os__file_punch(backing->fd, offset, size);
-	if (!backing->is_shared) {
-		lock__acquire(&grow_lock);
-		is_gone = shrink_locked(backing, offset, offset + (off_t)size);
-		lock__release(&grow_lock);
-	}
-	/* Without memory for the note, the offsets are not used again. */
-	if (!is_gone)
-		ledger__set(&backing->free, (uintptr_t)offset, (uintptr_t)offset + size, 0);
 }
 
 /* Room behind a range */
@@ -221,15 +77,28 @@ static int map_offsets(const struct backing_data *backing, void **ptr, void *hin
 
 /* Mapping */
 
-static bool is_attachment(const struct backing_data *backing, const void *hint, size_t size)
+/* The file offset that an address hint names; 0: it names none, or the first. */
+static off_t hinted_offset(const struct backing_data *backing, const void *hint)
 {
-	uintptr_t start = (uintptr_t)hint, end;
+	uintptr_t start = (uintptr_t)hint;
+
+	if (backing->base == 0 || start < backing->base || start % backing->memory.page_size != 0 ||
+		start - backing->base > PTRDIFF_MAX)
+		return 0;
+	return (off_t)(start - backing->base);
+}
+
+/* Does the hint name a part of the file that this process neither has nor had? */
+static bool is_attachment(struct backing_data *backing, const void *hint, size_t size)
+{
+	uintptr_t start = (uintptr_t)hint, offset = (uintptr_t)hinted_offset(backing, hint), end;
 	off_t file_size;
 
-	return backing->base != 0 && start >= backing->base &&
-		start % backing->memory.page_size == 0 &&
-		!__builtin_add_overflow(start - backing->base, size, &end) &&
-		os__file_size(backing->fd, &file_size) == 0 && end <= (uintptr_t)file_size;
+	return (offset != 0 || (backing->base != 0 && start == backing->base)) &&
+		!__builtin_add_overflow(offset, size, &end) &&
+		os__file_size(backing->fd, &file_size) == 0 && end <= (uintptr_t)file_size &&
+		ledger__bytes_within(&backing->mapped, start, start + size) == 0 &&
+		ledger__bytes_within(&backing->free, offset, end) == 0;
 }
 
 /* Maps what another process has in the file, where it has it. */
@@ -256,9 +125,9 @@ static void *attach(struct backing_data *backing, void *hint, size_t size)
 
 static void *map_fresh(struct backing_data *backing, void *hint, size_t size, bool paid)
 {
-	off_t offset;
+	off_t offset = hinted_offset(backing, hint);
 	void *p;
-	int failed = take_offsets(backing, size, &offset);
+	int failed = backing__take_offsets(backing, size, &offset);
 
 	if (failed != 0) {
 		fail(backing, failed, "growing the file by", size);
@@ -281,13 +150,13 @@ static void *map_fresh(struct backing_data *backing, void *hint, size_t size, bo
 unmap:
 	os__unmap(p, size);
 give_offsets:
-	give_offsets(backing, offset, size);
+	backing__give_offsets(backing, offset, size);
 	return NULL;
 }
 
 static void *map(const struct aml_area_data *data, void **ptr, size_t size, bool paid)
 {
-	struct backing_data *backing = enter(data);
+	struct backing_data *backing = backing__enter(data);
 	void *hint = area__hint(ptr);
 
 	if (!area__round(size, backing->memory.page_size, &size) || size > PTRDIFF_MAX) {
@@ -361,13 +230,13 @@ static int unmap_piece(struct backing_data *backing, const struct ledger_range *
 		return fail(backing, failed, "unmapping", size);
 	}
 	if (is_own)
-		give_offsets(backing, (off_t)((intptr_t)piece->start + piece->value), size);
+		backing__give_offsets(backing, (off_t)((intptr_t)piece->start + piece->value), size);
 	return AML_SUCCESS;
 }
 
 static int backing_munmap(const struct aml_area_data *data, void *ptr, size_t size)
 {
-	struct backing_data *backing = enter(data);
+	struct backing_data *backing = backing__enter(data);
 	uintptr_t at = (uintptr_t)ptr, end;
 	struct ledger_range piece;
 	bool is_own;
@@ -387,7 +256,7 @@ static int backing_munmap(const struct aml_area_data *data, void *ptr, size_t si
 
 static int backing_commit(const struct aml_area_data *data, void *ptr, size_t size)
 {
-	struct backing_data *backing = enter(data);
+	struct backing_data *backing = backing__enter(data);
 	uintptr_t at = (uintptr_t)ptr, end = at + size;
 	struct ledger_range piece;
 	bool is_own;
@@ -405,7 +274,7 @@ static int backing_commit(const struct aml_area_data *data, void *ptr, size_t si
 
 static int backing_decommit(const struct aml_area_data *data, void *ptr, size_t size)
 {
-	struct backing_data *backing = enter(data);
+	struct backing_data *backing = backing__enter(data);
 	int failed;
 
 	if (!backing->can_punch)
@@ -427,12 +296,12 @@ static int backing_purge(const struct aml_area_data *data, void *ptr, size_t siz
 static int backing_locate(const struct aml_area_data *data, const void *ptr, size_t size,
 	size_t *bytes_on_node, int n_nodes)
 {
-	return linux__locate(&self(data)->memory, ptr, size, bytes_on_node, n_nodes);
+	return linux__locate(&backing__self(data)->memory, ptr, size, bytes_on_node, n_nodes);
 }
 
 static int backing_info(const struct aml_area_data *data, struct aml_area_info *info)
 {
-	struct backing_data *backing = enter(data);
+	struct backing_data *backing = backing__enter(data);
 	size_t total, free, room;
 
 	info->page_size = backing->memory.page_size;
@@ -465,12 +334,9 @@ static const struct aml_area_ops backing_ops = {
 
 static void destroy(struct aml_area *area)
 {
-	struct backing_data *backing = self(area->data);
+	struct backing_data *backing = backing__self(area->data);
 
-	/* Closing drops every lock this process has on the file: not while another area holds one. */
-	lock__acquire(&grow_lock);
-	close(backing->fd);
-	lock__release(&grow_lock);
+	backing__close_offsets(backing);
 	/* The child of a fork closes its copy; the name is its parent's. */
 	if (backing->name != NULL && backing->opener == getpid()) {
 		if (backing->is_shm)
@@ -479,9 +345,6 @@ static void destroy(struct aml_area *area)
 			unlink(backing->name);
 	}
 	free(backing->name);
-	ledger__destroy(&backing->mapped);
-	ledger__destroy(&backing->attached);
-	ledger__destroy(&backing->free);
 	area__free(area);
 }
 
@@ -535,11 +398,10 @@ int backing__create(struct aml_area **area, const struct backing_file *file, con
 		free(name);
 		return aml__fail(AML_ENOMEM, "no memory for an area");
 	}
-	backing = self(a->data);
+	backing = backing__self(a->data);
 	backing->memory = memory;
 	backing->memory.head.place = backing->head.place;
 	backing->memory.populate = options->populate;
-	backing->fd = file->fd;
 	backing->base = file->base;
 	backing->is_shared = file->is_shared;
 	backing->is_shm = file->is_shm;
@@ -548,10 +410,7 @@ int backing__create(struct aml_area **area, const struct backing_file *file, con
 	backing->thp = options->thp;
 	backing->name = name;
 	backing->opener = getpid();
-	atomic_init(&backing->fork, atomic_load(&n_forks));
-	ledger__init(&backing->mapped);
-	ledger__init(&backing->attached);
-	ledger__init(&backing->free);
+	backing__open_offsets(backing, file->fd);
 	*area = a;
 	return AML_SUCCESS;
 }

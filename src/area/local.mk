@@ -4,6 +4,7 @@
 libsitus_core_la_SOURCES += \
 	src/area/area.c src/area/area.h \
 	src/area/backing.c src/area/backing.h \
+	src/area/backing_data.h src/area/backing_offsets.c \
 	src/area/buffer.c \
 	src/area/chain.c \
 	src/area/error.c \

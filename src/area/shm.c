@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -120,11 +121,15 @@ static int check(struct aml_area **area, const char *name, const struct area_opt
 	return AML_SUCCESS;
 }
 
+/* Each object without a name has a place of its own too, where children of a fork find what their
+   parent mapped later. */
+static _Atomic unsigned n_unnamed;
+
 int area__shm_create(struct aml_area **area, const char *name, const struct area_options *options)
 {
 	static const struct area_options none;
 	struct backing_file file = {.is_shm = true};
-	char path[NAME_MAX + 2], kind[NAME_MAX + 16];
+	char path[NAME_MAX + 2], kind[NAME_MAX + 16], unnamed[40];
 	struct aml_area *unlimited;
 	bool is_new = false, is_named;
 	int failed;
@@ -137,13 +142,14 @@ int area__shm_create(struct aml_area **area, const char *name, const struct area
 	if (failed != AML_SUCCESS)
 		return failed;
 	is_named = name[0] != '\0';
+	snprintf(unnamed, sizeof(unnamed), "memfd/%d/%u", getpid(), atomic_fetch_add(&n_unnamed, 1));
 	snprintf(path, sizeof(path), "/%s", name);
 	snprintf(kind, sizeof(kind), "shm:%s%s", name, options->keep_file ? ",keep" : "");
 	failed = is_named ? open_named(name, path, &file.fd, &is_new) : open_unnamed(&file.fd);
 	if (failed != AML_SUCCESS)
 		return failed;
 	file.is_shared = is_named;
-	file.base = is_named ? base_of(name) : 0;
+	file.base = base_of(is_named ? name : unnamed);
 	file.name = is_new && !options->keep_file && !area__names_go_at_once ? path : NULL;
 	failed = backing__create(&unlimited, &file, kind, options);
 	if (failed != AML_SUCCESS)

@@ -6,6 +6,7 @@ area_tests = \
 	tests/unit/test_area_file \
 	tests/unit/test_area_heaps \
 	tests/unit/test_area_kinds \
+	tests/unit/test_area_shm \
 	tests/unit/test_area_strict \
 	tests/unit/test_area_thp \
 	tests/unit/test_ledger
@@ -35,6 +36,10 @@ tests_unit_test_area_heaps_LDADD = $(test_libs)
 tests_unit_test_area_kinds_SOURCES = tests/unit/test_area_kinds.c
 tests_unit_test_area_kinds_CFLAGS = $(test_cflags)
 tests_unit_test_area_kinds_LDADD = $(test_libs) $(NUMA_LIBS)
+
+tests_unit_test_area_shm_SOURCES = tests/unit/test_area_shm.c
+tests_unit_test_area_shm_CFLAGS = $(test_cflags) -D_GNU_SOURCE
+tests_unit_test_area_shm_LDADD = $(test_libs)
 
 tests_unit_test_area_strict_SOURCES = tests/unit/test_area_strict.c
 tests_unit_test_area_strict_CFLAGS = $(test_cflags)

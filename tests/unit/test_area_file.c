@@ -406,67 +406,6 @@ static void forked_child_takes_nothing_from_its_parent(void **state)
 	aml_area_close(&family.area);
 }
 
-#define SHM_NAME "situs-test-shared"
-
-/* A process of its own that knows the name and an address only. */
-static int write_to_shared(void *address)
-{
-	struct aml_area *area;
-	char *p = address;
-
-	if (aml_area_open(&area, "shm:" SHM_NAME) != AML_SUCCESS)
-		return 1;
-	if (munmap(address, MIB) != 0)
-		return 2;
-	if (aml_area_mmap(area, &address, MIB) != p)
-		return 3;
-	if (p[0] != 'a')
-		return 4;
-	p[0] = 'b';
-	if (aml_area_munmap(area, p, MIB) != AML_SUCCESS)
-		return 5;
-	aml_area_close(&area);
-	return 0;
-}
-
-static void shared_memory_is_at_the_same_address_in_another_process(void **state)
-{
-	if (UNDER_TSAN)
-		skip(); /* it keeps the addresses to itself */
-
-	struct aml_area *area = open_area("shm", SHM_NAME, "");
-	char *q = aml_area_mmap(area, NULL, MIB), *p = aml_area_mmap(area, NULL, MIB);
-
-	(void)state;
-	assert_non_null(p);
-	p[0] = 'a';
-	assert_int_equal(in_child(write_to_shared, p), 0);
-	/* The other has unmapped it, closed its area, and gone. */
-	assert_int_equal(p[0], 'b');
-	assert_int_equal(access("/dev/shm/" SHM_NAME, F_OK), 0);
-	assert_int_equal(aml_area_munmap(area, p, MIB), AML_SUCCESS);
-	assert_int_equal(aml_area_munmap(area, q, MIB), AML_SUCCESS);
-	aml_area_close(&area);
-	assert_int_equal(access("/dev/shm/" SHM_NAME, F_OK), -1);
-}
-
-static void object_of_another_user_is_eperm(void **state)
-{
-	struct aml_area *area;
-	int fd = shm_open("/situs-test-other", O_RDWR | O_CREAT, 0666);
-
-	(void)state;
-	assert_true(fd >= 0);
-	if (fchown(fd, 65534, 65534) != 0) {
-		shm_unlink("/situs-test-other");
-		close(fd);
-		skip(); /* not root: cannot give it away */
-	}
-	assert_refused(aml_area_open(&area, "shm:situs-test-other"), AML_EPERM, EPERM);
-	shm_unlink("/situs-test-other");
-	close(fd);
-}
-
 static void limit_of_a_file_is_kept(void **state)
 {
 	struct aml_area *area = open_area("file", folder, ",limit:1M");
@@ -521,8 +460,6 @@ int main(void)
 		cmocka_unit_test(file_size_limit_is_null_without_its_signal),
 		cmocka_unit_test(strangers_are_not_unmapped),
 		cmocka_unit_test(forked_child_takes_nothing_from_its_parent),
-		cmocka_unit_test(shared_memory_is_at_the_same_address_in_another_process),
-		cmocka_unit_test(object_of_another_user_is_eperm),
 		cmocka_unit_test(limit_of_a_file_is_kept),
 		cmocka_unit_test(file_system_is_the_capacity),
 	};
