@@ -132,7 +132,9 @@ int topology__largest_tier(const struct topology *topology);
  * Allowed nodes with a value of one of hwloc's memory attributes (hwloc_memattr_id_t) as seen from
  * `initiator` (hwloc_const_cpuset_t; NULL: this thread's processor, on an imported topology its first),
  * best first, nodes of equal value in one group; beyond max_groups (at least 1) all in the last one.
- * Returns the number of groups, or -AML_EINVAL, -AML_ENOTSUP (no node has a value), -AML_ENOMEM.
+ * After them come the nodes that have a value from other initiators only, the nearest first. Latencies
+ * that no node has from there are distances. Returns the number of groups, or -AML_EINVAL,
+ * -AML_ENOTSUP (no node has a value from there), -AML_ENOMEM.
  */
 int topology__rank(const struct topology *topology, unsigned attribute, const void *initiator,
 	struct os_nodes *groups, int max_groups);

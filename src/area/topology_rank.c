@@ -3,7 +3,8 @@
  * topology_rank.c - nodes in the order of one of hwloc's memory attributes.
  *
  * hwloc answers for an initiator that lies within one it has a value for. A larger one (a whole
- * package, the whole machine) takes the best value of those it overlaps.
+ * package, the whole machine) takes the best value of those it overlaps. Latency falls back on the
+ * table of distances where no node has a value.
  */
 #include "config.h" /* sched_getcpu */
 #include "area/topology.h"
@@ -15,7 +16,9 @@
 
 struct valued {
 	int node;
-	uint64_t value;
+	bool seen;         /* from the initiator asked about */
+	uint64_t value;    /* from there, else from the initiators that have one */
+	unsigned distance; /* from there; 0: not said */
 };
 
 struct question {
@@ -75,20 +78,90 @@ static bool value_of(const struct question *question, hwloc_obj_t object, uint64
 	return question->needs_initiator && best_overlap(question, object, value);
 }
 
-static int collect(const struct topology *topology, const struct question *question, struct valued *list)
+/* The best value over all initiators. */
+static bool value_at_home(const struct question *question, hwloc_obj_t object, uint64_t *value)
+{
+	struct hwloc_location initiator;
+	hwloc_uint64_t found;
+
+	if (!question->needs_initiator || hwloc_memattr_get_best_initiator(question->hwloc,
+		question->attribute, object, 0, &initiator, &found) < 0)
+		return false;
+	*value = found;
+	return true;
+}
+
+/* From the nearest of the nodes whose own processors are asked about; 0: not said. */
+static unsigned distance_to(const struct topology *topology, const struct question *question, int node)
+{
+	unsigned least = 0;
+
+	for (int i = 0; i < topology->n_nodes; i++) {
+		int own = topology->nodes[i].number;
+		hwloc_obj_t object = hwloc_get_numanode_obj_by_os_index(question->hwloc, (unsigned)own);
+		unsigned distance = topology__distance(topology, own, node);
+
+		if (topology->nodes[i].has_cpus == 0 || !object ||
+			!hwloc_bitmap_intersects(object->cpuset, question->from))
+			continue;
+		if (distance > 0 && (least == 0 || distance < least))
+			least = distance;
+	}
+	return least;
+}
+
+/* Nodes with a value of the attribute; by_distance: with a distance, which then is the value. */
+static int collect(const struct topology *topology, const struct question *question, bool by_distance,
+	struct valued *list)
 {
 	int n = 0;
 
 	for (int i = 0; i < topology->n_nodes; i++) {
 		const struct topology_node *node = &topology->nodes[i];
+		struct valued *one = &list[n];
 		hwloc_obj_t object =
 			hwloc_get_numanode_obj_by_os_index(question->hwloc, (unsigned)node->number);
 
-		if (node->capacity > 0 && node->allowed && object &&
-			value_of(question, object, &list[n].value))
-			list[n++].node = node->number;
+		if (node->capacity == 0 || !node->allowed || !object)
+			continue;
+		*one = (struct valued){.node = node->number, .seen = true};
+		one->distance = distance_to(topology, question, node->number);
+		if (by_distance) {
+			one->value = one->distance;
+			n += one->distance > 0;
+			continue;
+		}
+		one->seen = value_of(question, object, &one->value);
+		n += one->seen || value_at_home(question, object, &one->value);
 	}
 	return n;
+}
+
+static bool some_seen(const struct valued *list, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (list[i].seen)
+			return true;
+	return false;
+}
+
+/*
+ * Firmware tells values for the initiators nearest to a node, and the kernel passes on no others. So
+ * nodes that are seen from here come first, by value; then the others, which nothing compares with
+ * them, the nearest first and by what they are good at where they are.
+ */
+static int compare(const struct question *question, const struct valued *a, const struct valued *b)
+{
+	unsigned no_distance = ~0u;
+
+	if (a->seen != b->seen)
+		return a->seen ? -1 : 1;
+	if (!a->seen && a->distance != b->distance)
+		return (a->distance ? a->distance : no_distance) < (b->distance ? b->distance : no_distance) ?
+			-1 : 1;
+	if (a->value == b->value)
+		return 0;
+	return better(question, a->value, b->value) ? -1 : 1;
 }
 
 /* Insertion: stable, and there are few nodes. */
@@ -98,24 +171,32 @@ static void sort(const struct question *question, struct valued *list, int n)
 		struct valued one = list[i];
 		int at = i;
 
-		for (; at > 0 && better(question, one.value, list[at - 1].value); at--)
+		for (; at > 0 && compare(question, &one, &list[at - 1]) < 0; at--)
 			list[at] = list[at - 1];
 		list[at] = one;
 	}
 }
 
-static int group(const struct valued *list, int n, struct os_nodes *groups, int max_groups)
+static int group(const struct question *question, const struct valued *list, int n,
+	struct os_nodes *groups, int max_groups)
 {
 	int n_groups = 0;
 
 	for (int i = 0; i < n; i++) {
-		bool new_group = i == 0 || list[i].value != list[i - 1].value;
+		bool new_group = i == 0 || compare(question, &list[i - 1], &list[i]) != 0;
 
 		if (new_group && n_groups < max_groups)
 			groups[n_groups++] = (struct os_nodes){{0}};
 		os__nodes_add(&groups[n_groups - 1], list[i].node);
 	}
 	return n_groups;
+}
+
+/* Distances are latencies in the firmware's own unit. */
+static bool is_latency(unsigned attribute)
+{
+	return attribute == HWLOC_MEMATTR_ID_LATENCY || attribute == HWLOC_MEMATTR_ID_READ_LATENCY ||
+	       attribute == HWLOC_MEMATTR_ID_WRITE_LATENCY;
 }
 
 static int fill_question(const struct topology *topology, unsigned attribute, const void *initiator,
@@ -160,13 +241,15 @@ int topology__rank(const struct topology *topology, unsigned attribute, const vo
 	topology__lock();
 	err = fill_question(topology, attribute, initiator, &question);
 	if (err == 0) {
-		n = collect(topology, &question, list);
+		n = collect(topology, &question, false, list);
+		if (!some_seen(list, n))
+			n = is_latency(attribute) ? collect(topology, &question, true, list) : 0;
 		hwloc_memattr_get_name(topology->hwloc, attribute, &name);
 	}
 	topology__unlock();
 	if (err == 0) {
 		sort(&question, list, n);
-		err = group(list, n, groups, max_groups);
+		err = group(&question, list, n, groups, max_groups);
 		if (err == 0)
 			err = aml__fail(AML_ENOTSUP,
 				"no node has a value of %s from there (firmware without an HMAT?)", name);

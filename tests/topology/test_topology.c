@@ -115,16 +115,17 @@ static void eight_clusters_with_hbm_are_told_apart_by_their_figures(void **state
 
 	(void)state;
 	check_from(topology, 15, TABLE({"tier:nearest", "7"}));
-	check(topology, TABLE({"hbm", "8-15"}, {"dram", "0-7"}, {"cxl", ""}, {"tier:fastest", "8-15"},
+	check(topology, TABLE({"hbm", "8-15"}, {"dram", "0-7"}, {"cxl", ""}, {"gpu", ""}, {"tier:fastest", "8-15"},
 		{"tier:largest", "0-7"}, {"tier:nearest", "0"}, {"tier:0", "8-15"}, {"tier:1", "0-7"},
-		{"tier:2", ""}));
+		{"tier:2", ""}, {"node:0,8", "0,8"}, {"node:0-15", "0-15"}, {"node:16", ""}));
 }
 
 static void hbm_alone_is_hbm_where_it_is_labelled(void **state)
 {
 	(void)state;
 	check(load("hbm-only", NULL, NULL), TABLE({"hbm", "0-3"}, {"dram", ""}, {"cxl", ""},
-		{"tier:fastest", "0-3"}, {"tier:largest", "0-3"}, {"tier:nearest", "0"}, {"tier:1", ""}));
+		{"gpu", ""}, {"tier:fastest", "0-3"}, {"tier:largest", "0-3"}, {"tier:nearest", "0"},
+		{"tier:0", "0-3"}, {"tier:1", ""}, {"node:3", "3"}, {"node:4", ""}));
 }
 
 static void hbm_alone_without_a_label_is_never_guessed(void **state)
@@ -142,8 +143,9 @@ static void an_expander_is_the_slow_and_large_tier(void **state)
 
 	(void)state;
 	check_from(topology, 2, TABLE({"tier:nearest", "1"}));
-	check(topology, TABLE({"cxl", "2"}, {"dram", "0-1"}, {"hbm", ""}, {"tier:fastest", "0-1"},
-		{"tier:largest", "2"}, {"tier:nearest", "0"}, {"tier:1", "2"}, {"tier:2", ""}));
+	check(topology, TABLE({"cxl", "2"}, {"dram", "0-1"}, {"hbm", ""}, {"gpu", ""},
+		{"tier:fastest", "0-1"}, {"tier:largest", "2"}, {"tier:nearest", "0"}, {"tier:0", "0-1"},
+		{"tier:1", "2"}, {"tier:2", ""}, {"node:2", "2"}, {"node:3", ""}));
 }
 
 static void memory_of_gpus_is_no_place_for_the_fastest_tier(void **state)
@@ -153,7 +155,7 @@ static void memory_of_gpus_is_no_place_for_the_fastest_tier(void **state)
 	(void)state;
 	check_from(topology, 2, TABLE({"tier:nearest", "8"}));
 	check(topology, TABLE({"gpu", "254-255"}, {"dram", "0,8"}, {"hbm", ""}, {"cxl", ""},
-		{"tier:fastest", "0,8"}, {"tier:largest", "0,8"}, {"tier:nearest", "0"}, {"node:254", "254"}));
+		{"tier:0", "0,8"}, {"tier:1", ""}, {"node:0,254", "0,254"}, {"node:9", ""}, {"tier:fastest", "0,8"}, {"tier:largest", "0,8"}, {"tier:nearest", "0"}, {"node:254", "254"}));
 }
 
 static void a_container_with_one_node_gets_that_node_or_an_error(void **state)
@@ -165,8 +167,8 @@ static void a_container_with_one_node_gets_that_node_or_an_error(void **state)
 	assert_string_equal(resolve(topology, "hbm", 0, &error), "");
 	assert_string_equal(error.text, "hbm is node 2-3 here, but this process may use 1 only");
 	check_from(topology, 2, TABLE({"tier:nearest", "1"}));
-	check(topology, TABLE({"dram", "1"}, {"tier:fastest", "1"}, {"tier:largest", "1"},
-		{"tier:0", ""}, {"tier:1", "1"}, {"node:1", "1"}, {"node:0", ""}, {"node:0-1", ""}));
+	check(topology, TABLE({"dram", "1"}, {"cxl", ""}, {"gpu", ""}, {"tier:fastest", "1"},
+		{"tier:largest", "1"}, {"tier:0", ""}, {"tier:1", "1"}, {"node:1", "1"}, {"node:0", ""}, {"node:0-1", ""}));
 }
 
 static void without_an_hmat_memory_only_nodes_are_never_guessed(void **state)
@@ -177,8 +179,8 @@ static void without_an_hmat_memory_only_nodes_are_never_guessed(void **state)
 	(void)state;
 	assert_string_equal(resolve(topology, "hbm", 0, &error), "");
 	assert_non_null(strstr(error.text, "SITUS_TIERS=\"hbm=...\""));
-	check(topology, TABLE({"hbm", ""}, {"dram", ""}, {"cxl", ""}, {"tier:fastest", ""},
-		{"tier:0", ""}, {"tier:largest", ""}, {"node:0-3", "0-3"}));
+	check(topology, TABLE({"hbm", ""}, {"dram", ""}, {"cxl", ""}, {"gpu", ""},
+		{"tier:fastest", ""}, {"tier:0", ""}, {"tier:largest", ""}, {"node:0-3", "0-3"}));
 	check(load("no-hmat-plain", NULL, NULL), TABLE({"hbm", ""}, {"dram", "0-1"}, {"cxl", ""},
 		{"tier:fastest", "0-1"}, {"tier:nearest", "0"}));
 }
@@ -370,43 +372,104 @@ static const char *rank(const struct topology *topology, unsigned attribute, con
 	return n < 0 ? aml_strerror(n) : text;
 }
 
+struct ranking {
+	const char *machine;
+	const char *sysfs;
+	unsigned attribute;
+	const char *cpus; /* "": of the calling thread, on these machines the first */
+	const char *order;
+};
+
+/* In the order that aml_area_hwloc_best_create asks them in. */
 static void attributes_rank_nodes_best_first_from_an_initiator(void **state)
 {
-	struct topology *topology = load("snc4-hbm", NULL, NULL);
+	enum {
+		CAPACITY = HWLOC_MEMATTR_ID_CAPACITY,
+		LOCALITY = HWLOC_MEMATTR_ID_LOCALITY,
+		BANDWIDTH = HWLOC_MEMATTR_ID_BANDWIDTH,
+		LATENCY = HWLOC_MEMATTR_ID_LATENCY,
+	};
+	const char *unknown = aml_strerror(AML_ENOTSUP);
+	const struct ranking rankings[] = {
+		{"dual-socket", NULL, BANDWIDTH, "0", "0 > 1"},
+		{"dual-socket", NULL, LATENCY, "3", "1 > 0"},
+		{"dual-socket", NULL, CAPACITY, "3", "0-1"},
+		/* Seen from there, then the nearest of the others. */
+		{"snc4-hbm", NULL, BANDWIDTH, "0", "8 > 0 > 9-11 > 1-3 > 12-15 > 4-7"},
+		{"snc4-hbm", NULL, BANDWIDTH, "", "8 > 0 > 9-11 > 1-3 > 12-15 > 4-7"},
+		{"snc4-hbm", NULL, BANDWIDTH, "15", "15 > 7 > 12-14 > 4-6 > 8-11 > 0-3"},
+		{"snc4-hbm", NULL, LATENCY, "0-1", "0 > 8 > 1-3 > 9-11 > 4-7 > 12-15"},
+		/* A whole package overlaps four clusters. */
+		{"snc4-hbm", NULL, BANDWIDTH, "0-7", "8-11 > 0-3 > 12-15 > 4-7"},
+		{"snc4-hbm", NULL, CAPACITY, "", "0-7 > 8-15"},
+		{"hbm-only", NULL, BANDWIDTH, "7", "3 > 0-2"},
+		{"hbm-only", NULL, LATENCY, "0", "0 > 1-3"},
+		{"dram-cxl", NULL, BANDWIDTH, "3", "1 > 2 > 0"},
+		{"dram-cxl", NULL, LATENCY, "0", "0 > 2 > 1"},
+		{"dram-cxl", NULL, CAPACITY, "3", "2 > 0-1"},
+		{"dram-cxl", NULL, LOCALITY, "3", "0-1 > 2"},
+		{"gpu", NULL, CAPACITY, "0", "0,8 > 254-255"},
+		{"gpu", NULL, BANDWIDTH, "0", unknown},
+		{"gpu", NULL, LATENCY, "2", "8 > 0 > 254-255"},
+		{"container", NULL, CAPACITY, "", "1"},
+		{"container", NULL, BANDWIDTH, "2", "1"},
+		{"container", NULL, BANDWIDTH, "0", unknown},
+		{"container", NULL, LATENCY, "0", "1"},
+		{"no-hmat", NULL, BANDWIDTH, "0", unknown},
+		/* Whose processors are whose tells the distances apart. */
+		{"no-hmat", NULL, LATENCY, "0", "0,2 > 1 > 3"},
+		{"no-hmat", "sys-plain", LATENCY, "0", "0 > 2 > 1 > 3"},
+		{"no-hmat", "sys-plain", LATENCY, "3", "1 > 0 > 2 > 3"},
+		{"no-hmat-plain", NULL, LATENCY, "2", "1 > 0"},
+		{"partial-hmat", NULL, BANDWIDTH, "0", "2 > 0"},
+		{"partial-hmat", NULL, LATENCY, "3", "1 > 0 > 2"},
+		{"knl-flat", NULL, LATENCY, "0", "0 > 1"},
+	};
 
 	(void)state;
-	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_BANDWIDTH, "0"), "8 > 0");
-	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_LATENCY, "0-1"), "0 > 8");
-	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_BANDWIDTH, ""), "8 > 0");
-	/* A whole package overlaps four clusters. */
-	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_BANDWIDTH, "0-7"), "8-11 > 0-3");
-	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_CAPACITY, ""), "0-7 > 8-15");
-	topology__free(topology);
-	topology = load("dram-cxl", NULL, NULL);
-	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_BANDWIDTH, "3"), "1 > 2");
-	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_CAPACITY, "3"), "2 > 0-1");
-	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_LOCALITY, "3"), "0-1 > 2");
-	topology__free(topology);
+	for (size_t i = 0; i < sizeof(rankings) / sizeof(rankings[0]); i++) {
+		const struct ranking *ranking = &rankings[i];
+		struct topology *topology = load(ranking->machine, ranking->sysfs, NULL);
+		const char *order = rank(topology, ranking->attribute, ranking->cpus);
+
+		if (strcmp(order, ranking->order) != 0)
+			fail_msg("%s: attribute %u from \"%s\": \"%s\" rather than \"%s\"", ranking->machine,
+				ranking->attribute, ranking->cpus, order, ranking->order);
+		topology__free(topology);
+	}
 }
 
-static void attributes_rank_allowed_nodes_only(void **state)
+static void more_groups_than_links_are_joined_in_the_last(void **state)
 {
-	struct topology *topology = load("container", NULL, NULL);
+	struct topology *topology = load("snc4-hbm", NULL, NULL);
+	struct os_nodes groups[3];
+	char list[64];
 
 	(void)state;
-	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_CAPACITY, ""), "1");
-	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_BANDWIDTH, "2"), "1");
+	assert_int_equal(topology__rank(topology, HWLOC_MEMATTR_ID_BANDWIDTH, NULL, groups, 3), 3);
+	assert_string_equal(os__nodes_text(&groups[1], list, sizeof(list)), "0");
+	assert_string_equal(os__nodes_text(&groups[2], list, sizeof(list)), "1-7,9-15");
 	topology__free(topology);
 }
 
 static void attributes_that_no_node_has_are_not_guessed(void **state)
 {
 	struct topology *topology = load("no-hmat", NULL, NULL);
+	hwloc_bitmap_t nothing = hwloc_bitmap_alloc();
+	struct os_nodes groups[1];
 
 	(void)state;
 	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_BANDWIDTH, "0"), aml_strerror(AML_ENOTSUP));
 	assert_non_null(strstr(error__text(), "no node has a value of Bandwidth"));
 	assert_string_equal(rank(topology, 4711, "0"), aml_strerror(AML_EINVAL));
+	assert_int_equal(topology__rank(topology, HWLOC_MEMATTR_ID_LATENCY, nothing, groups, 1), -AML_EINVAL);
+	hwloc_bitmap_free(nothing);
+	topology__free(topology);
+	topology = load_synthetic("numa:2 core:2 pu:1", NULL);
+	hwloc_distances_remove(topology->hwloc);
+	free(topology->distance);
+	topology->distance = NULL;
+	assert_string_equal(rank(topology, HWLOC_MEMATTR_ID_LATENCY, "0"), aml_strerror(AML_ENOTSUP));
 	topology__free(topology);
 }
 
@@ -501,7 +564,7 @@ int main(void)
 		cmocka_unit_test(figures_and_their_sources_are_kept),
 		cmocka_unit_test(synthetic_descriptions_resolve_too),
 		cmocka_unit_test(attributes_rank_nodes_best_first_from_an_initiator),
-		cmocka_unit_test(attributes_rank_allowed_nodes_only),
+		cmocka_unit_test(more_groups_than_links_are_joined_in_the_last),
 		cmocka_unit_test(attributes_that_no_node_has_are_not_guessed),
 		cmocka_unit_test(what_would_fit_lists_the_machines_own_words),
 		cmocka_unit_test(devices_are_refused_in_clear_words),
