@@ -9,6 +9,7 @@
 #include "area/area.h"
 #include "area/place.h"
 #include "area/topology.h"
+#include "base/error.h"
 #include "os/os.h"
 
 #include <numa.h>
@@ -91,6 +92,15 @@ static int open_by_kind(struct aml_area **area, const struct place *place, const
 	return area__linux_create(area, options);
 }
 
+/* A size that the kernel has no pool of is a wrong word; the sentence is recorded. */
+static int fail_with_pools(void)
+{
+	struct place_error error = {.code = AML_EDOM, .bad_where = true};
+
+	snprintf(error.text, sizeof(error.text), "%s", error__text());
+	return fail_with_places(&error);
+}
+
 /* Opens one place whose words are resolved. */
 static int open_place(struct aml_area **area, const struct place *place)
 {
@@ -119,7 +129,7 @@ static int open_place(struct aml_area **area, const struct place *place)
 	options.place = text;
 	err = open_by_kind(area, place, name, &options);
 	free(text);
-	return err;
+	return err == -AML_EDOM && place->where == PLACE_HUGETLB && !place->has_nodes ? fail_with_pools() : err;
 }
 
 static int open_chain(struct aml_area **area, const struct place_chain *chain)

@@ -2,6 +2,7 @@
 if HAVE_CMOCKA
 area_tests = \
 	tests/unit/test_area \
+	tests/unit/test_area_bad \
 	tests/unit/test_area_faults \
 	tests/unit/test_area_file \
 	tests/unit/test_area_heaps \
@@ -16,6 +17,10 @@ TESTS += $(area_tests)
 tests_unit_test_area_SOURCES = tests/unit/test_area.c
 tests_unit_test_area_CFLAGS = $(test_cflags)
 tests_unit_test_area_LDADD = $(test_libs) $(NUMA_LIBS)
+
+tests_unit_test_area_bad_SOURCES = tests/unit/test_area_bad.c
+tests_unit_test_area_bad_CFLAGS = $(test_cflags)
+tests_unit_test_area_bad_LDADD = $(test_libs)
 
 tests_unit_test_area_faults_SOURCES = tests/unit/test_area_faults.c
 tests_unit_test_area_faults_CFLAGS = $(test_cflags) -D_GNU_SOURCE
