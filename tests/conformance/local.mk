@@ -8,9 +8,10 @@ conformance_tests = \
 	tests/conformance/pictures.sh \
 	tests/conformance/programs.sh \
 	tests/conformance/readme.sh \
+	tests/conformance/services.sh \
 	tests/conformance/stat.sh \
 	tests/conformance/stress.sh
-EXTRA_DIST += tests/conformance/lib.sh
+EXTRA_DIST += tests/conformance/lib.sh tests/conformance/compare.sh
 dist_check_SCRIPTS += $(conformance_tests) tests/conformance/family.sh
 
 if !SANITIZED

@@ -1,11 +1,9 @@
 #!/bin/sh
 # Real programs do the same under `situs run` as without: output, files they write, exit status.
 . "${SITUS_SRCDIR:?}/tests/conformance/lib.sh"
-LC_ALL=C
-export LC_ALL
+. "${SITUS_SRCDIR:?}/tests/conformance/compare.sh"
 
-# Each program is a function run in an empty folder; what it prints and leaves there is compared.
-# $input holds files that both runs read. "$@" starts a program, under `situs run` or not.
+# $input holds files that both runs read.
 
 prepare() {
 	input=$scratch/input
@@ -143,32 +141,6 @@ run_redis() {
 	status=$?
 	rm -f redis.out dump.rdb s redis-server
 	return $status
-}
-
-# trial FUNCTION SIDE COMMAND...: everything that can be seen of a run goes to $scratch/SIDE.
-trial() {
-	function=$1
-	side=$scratch/$2
-	shift 2
-	rm -rf "$side" "$scratch/cwd"
-	mkdir "$side" "$scratch/cwd"
-	(cd "$scratch/cwd" && "$function" "$@") >"$side/out" 2>"$side/err" </dev/null
-	echo "exit status $?" >>"$side/out"
-	(cd "$scratch/cwd" && find . -type f | sort | xargs -r cksum) >"$side/files"
-}
-
-compare() { # program
-	name="$1 does the same under situs run"
-	if ! command -v "$2" >/dev/null; then
-		skip "$name" "$2 is not installed"
-		return
-	fi
-	trial "run_$1" plain timeout 120
-	trial "run_$1" placed timeout 120 "$situs" run --area "$area" --
-	diff -r "$scratch/plain" "$scratch/placed" >"$scratch/diff"
-	status=$?
-	ok $status "$name"
-	[ $status -eq 0 ] || show "$scratch/diff"
 }
 
 prepare
