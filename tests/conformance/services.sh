@@ -176,7 +176,7 @@ cp "$situs" "$build/.libs/libsitus-preload.so" "$scratch/bin" && chmod -R a+rX "
 if /usr/bin/python3 -c 'import test.test_subprocess' 2>/dev/null; then
 	python=/usr/bin/python3
 else
-	python=libpython3-testsuite
+	python=libpython3.11-testsuite
 fi
 
 echo 1..7
