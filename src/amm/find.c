@@ -4,8 +4,8 @@
  *
  * Walking the tree from the hint on, past what the summaries rule out, finds most first fits within
  * a few steps. What it does not find so, and every best fit, is the business of a run index (runs.h)
- * for the flags that are looked for. Where there is no memory for one, the walk goes on to the end:
- * slower, the same answer.
+ * for the flags that are looked for. Where there is none and no memory for one, the walk goes on to the
+ * end: slower, the same answer.
  */
 #include "amm/find.h"
 
@@ -126,7 +126,10 @@ static bool find(amm_t *amm, const struct query *q, amm_addr_t *addr)
 
 	if (found >= 0)
 		return found > 0;
-	return q->best ? walk_best(amm, q, addr) : walk_first(amm, q, LONG_MAX, addr);
+	before = amm->memory->n_visited;
+	found = q->best ? walk_best(amm, q, addr) : walk_first(amm, q, LONG_MAX, addr);
+	runs__walked(amm, q, amm->memory->n_visited - before);
+	return found > 0;
 }
 
 /* Is every entry in [addr, addr + size) one of those? */

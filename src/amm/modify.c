@@ -83,6 +83,7 @@ static void replace(amm_t *amm, struct cursor *c, amm_addr_t end, int flags, amm
 	amm_entry_t *covered = cursor__entry(c);
 	struct cursor next;
 
+	runs__before(amm, c, start, end, flags);
 	while (covered->end < end) {
 		if (covered != entry)
 			map__doom(amm, covered);
@@ -95,7 +96,7 @@ static void replace(amm_t *amm, struct cursor *c, amm_addr_t end, int flags, amm
 		map__doom(amm, covered);
 	map__fill(entry, start, end, flags);
 	tree__set(amm, c, entry, flags);
-	runs__note(amm, start, end, flags);
+	runs__after(amm, c, start, end, flags);
 	map__join_around(amm, c);
 }
 

@@ -1,402 +1,432 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* runs.c - see runs.h. */
+/* runs.c - run indices made, kept true, and dropped; see runs.h. They are asked in runs_find.c. */
 #include "amm/runs.h"
 
 #include <errno.h>
 
-#include "amm/pairs.h"
+#include "amm/runs_index.h"
 
-enum {
-#ifdef AMM_SMALL_NODES /* tests: every limit is reached */
-	RUNS_MAX = 3,
-	IDLE_MIN = 8,
-	CANDIDATES_MAX = 2,
-#else
-	/* Indices that a map keeps; the one asked for least recently makes way. */
-	RUNS_MAX = 16,
-	/* Changes that an index may sleep through besides the map's count. */
-	IDLE_MIN = 64,
-	/* Runs tried for an alignment before it gets an index. */
-	CANDIDATES_MAX = 8,
-#endif
-};
+/* An index and what counts walks live in objects of pools that are there anyway. */
+_Static_assert(sizeof(struct runs) <= RUN_LEAF_SIZE, "an index fits an object for leaves");
+_Static_assert(sizeof(struct amm_memory) + sizeof(struct runs_memory) <= NODE_SIZE,
+	"both fit the object that the map's memory lives in");
 
-struct runs {
-	struct runs *next;
-	int flags, mask;
-	amm_addr_t align_mask, align_off;
-	size_t n_idle; /* changes noted since somebody asked */
-	bool has_by_size;
-	struct pairs by_start, by_size;
-};
+bool runs__holds(const struct runs *runs, int value)
+{
+	for (unsigned i = 0; i < runs->n_values; i++)
+		if (runs->values[i] == value)
+			return true;
+	return runs->has_all;
+}
 
-/* One pool for both: a map that is hardly used costs a page less. */
-_Static_assert(sizeof(struct runs) <= PAIRS_NODE_SIZE, "an index's head fits a node of its pairs");
+amm_addr_t runs__end(const amm_t *amm, struct cursor *c, int value, int mask)
+{
+	return tree__seek_match(amm, c, value, mask, false) ? cursor__start(c) : AMM_MAXADDR;
+}
 
-static const struct pairs_wanted anything = {0, UINTPTR_MAX, 0};
+amm_addr_t runs__start(const amm_t *amm, const struct cursor *c, int value, int mask)
+{
+	struct cursor before = *c;
+
+	if (!tree__seek_match_back(amm, &before, value, mask, false))
+		return AMM_MINADDR;
+	return cursor__end(amm, &before);
+}
 
 /* Indices: made, found, dropped */
+
+void runs__init(amm_t *amm)
+{
+	struct runs_memory *memory = (struct runs_memory *)(amm->memory + 1);
+
+	amm->memory->runs = memory;
+	*memory = (struct runs_memory){.first = NULL};
+	pool__init(&memory->pools.leaves, RUN_LEAF_SIZE);
+	pool__init(&memory->pools.inners, RUN_INNER_SIZE);
+}
+
+void runs__destroy(amm_t *amm)
+{
+	struct runs_memory *memory = amm->memory->runs;
+
+	memory->first = NULL;
+	pool__destroy(&memory->pools.leaves);
+	pool__destroy(&memory->pools.inners);
+}
+
+size_t runs__size(const amm_t *amm)
+{
+	const struct runset_pools *pools = &amm->memory->runs->pools;
+
+	return pools->leaves.mapped + pools->inners.mapped;
+}
+
+static bool is_spare(const struct pool *pool)
+{
+	return pool->mapped > SPARE_MIN && pool->n_used * pool->object_size < pool->mapped / 4;
+}
+
+/*
+ * Pools give nothing back but everything. Where most of one is unused, making those indices anew that
+ * are still asked for is paid for by the changes that emptied it.
+ */
+static void give_back_spare(amm_t *amm)
+{
+	const struct runset_pools *pools = &amm->memory->runs->pools;
+
+	if (is_spare(&pools->leaves) || is_spare(&pools->inners) ||
+		(amm->memory->runs->first == NULL && pools->leaves.mapped != 0))
+		runs__destroy(amm);
+}
 
 static void drop(amm_t *amm, struct runs **place)
 {
 	struct runs *runs = *place;
 
 	*place = runs->next;
-	pairs__clear(&runs->by_start);
-	pairs__clear(&runs->by_size);
-	pool__put(&amm->memory->pairs, runs);
+	runset__clear(&runs->by_start);
+	runset__clear(&runs->by_size);
+	pool__put(&amm->memory->runs->pools.leaves, runs);
 }
 
-void runs__init(amm_t *amm)
+static int add(struct runs *runs, amm_addr_t start, amm_addr_t end, int value)
 {
-	amm->memory->runs = NULL;
-	pool__init(&amm->memory->pairs, PAIRS_NODE_SIZE);
-}
+	struct run run = {start, end - start, (uint32_t)value};
 
-void runs__destroy(amm_t *amm)
-{
-	struct amm_memory *memory = amm->memory;
-
-	memory->runs = NULL;
-	pool__destroy(&memory->pairs);
-}
-
-static int add(struct runs *runs, amm_addr_t start, amm_addr_t end)
-{
-	struct pair by_start = {start, end - start}, by_size = {end - start, start};
-
-	if (pairs__insert(&runs->by_start, by_start) != 0)
+	if (runs->has_by_start && runset__insert(&runs->by_start, run) != 0)
 		return -ENOMEM;
-	if (runs->has_by_size && pairs__insert(&runs->by_size, by_size) != 0) {
-		pairs__erase(&runs->by_start, by_start);
+	if (runs->has_by_size && runset__insert(&runs->by_size, run) != 0) {
+		if (runs->has_by_start)
+			runset__erase(&runs->by_start, run);
 		return -ENOMEM;
 	}
 	return 0;
 }
 
-static void take_out(struct runs *runs, struct pair run)
+static void take_out(struct runs *runs, amm_addr_t start, amm_addr_t end, int value)
 {
-	pairs__erase(&runs->by_start, run);
+	struct run run = {start, end - start, (uint32_t)value};
+
+	if (runs->has_by_start)
+		runset__erase(&runs->by_start, run);
 	if (runs->has_by_size)
-		pairs__erase(&runs->by_size, (struct pair){run.b, run.a});
+		runset__erase(&runs->by_size, run);
 }
 
-/* Collects the runs that the map has. */
+/* Adds the runs of one value to those sets that are there. */
+static int fill_with(const amm_t *amm, struct runs *runs, int value)
+{
+	struct cursor c;
+	amm_addr_t end = AMM_MINADDR;
+
+	tree__seek(amm, AMM_MINADDR, &c);
+	while (end != AMM_MAXADDR && tree__seek_match(amm, &c, value, runs->mask, true)) {
+		amm_addr_t start = cursor__start(&c);
+
+		end = runs__end(amm, &c, value, runs->mask);
+		if (add(runs, start, end, value) != 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Fills one set, or both, with the runs of every value that the index holds. */
 static int fill(const amm_t *amm, struct runs *runs)
 {
 	struct cursor c;
+	amm_addr_t start = AMM_MINADDR;
 
+	if (runs->n_values == 1 && !runs->has_all)
+		return fill_with(amm, runs, runs->values[0]);
 	tree__seek(amm, AMM_MINADDR, &c);
-	while (tree__seek_match(amm, &c, runs->flags, runs->mask, true)) {
-		amm_addr_t start = cursor__start(&c);
-		bool last = !tree__seek_match(amm, &c, runs->flags, runs->mask, false);
+	while (start != AMM_MAXADDR) {
+		int value = cursor__flags(&c) & runs->mask;
+		amm_addr_t end = runs__end(amm, &c, value, runs->mask);
 
-		if (add(runs, start, last ? AMM_MAXADDR : cursor__start(&c)) != 0)
+		if (runs__holds(runs, value) && add(runs, start, end, value) != 0)
 			return -ENOMEM;
-		if (last)
-			break;
+		start = end;
 	}
 	return 0;
 }
 
-/* by_size out of by_start. */
-static int fill_by_size(struct runs *runs)
+static int hold_value(const amm_t *amm, struct runs *runs, int value)
 {
-	struct pair run, from = {0, 0};
-
-	runs->has_by_size = true;
-	while (pairs__first(&runs->by_start, from, &anything, &run)) {
-		if (pairs__insert(&runs->by_size, (struct pair){run.b, run.a}) != 0)
-			return -ENOMEM;
-		from.a = run.a + 1;
+	if (runs__holds(runs, value))
+		return 0;
+	if (runs->n_values < VALUES_MAX) {
+		runs->values[runs->n_values++] = value;
+		return runs->has_by_start || runs->has_by_size ? fill_with(amm, runs, value) : 0;
 	}
-	return 0;
+	runset__clear(&runs->by_start);
+	runset__clear(&runs->by_size);
+	runs->has_all = true;
+	return fill(amm, runs);
 }
 
-static bool is_for(const struct runs *runs, const struct query *q, amm_addr_t align_mask)
+/* Makes a set of an index that has the other one or none. */
+static int hold_set(const amm_t *amm, struct runs *runs, bool by_size)
 {
-	return runs->flags == q->flags && runs->mask == q->mask && runs->align_mask == align_mask &&
-		runs->align_off == (q->align_off & align_mask);
+	bool *has = by_size ? &runs->has_by_size : &runs->has_by_start;
+	bool *has_other = by_size ? &runs->has_by_start : &runs->has_by_size;
+	bool other = *has_other;
+
+	if (*has)
+		return 0;
+	*has = true;
+	*has_other = false; /* while the new one is filled */
+
+	int err = fill(amm, runs);
+
+	*has_other = other;
+	return err;
 }
 
 static struct runs *make(amm_t *amm, const struct query *q, amm_addr_t align_mask)
 {
-	struct amm_memory *memory = amm->memory;
+	struct runs_memory *memory = amm->memory->runs;
 
-	if (pool__reserve(&memory->pairs, 1) != 0)
+	if (pool__reserve(&memory->pools.leaves, 1) != 0)
 		return NULL;
 
-	struct runs *runs = pool__get(&memory->pairs);
+	struct runs *runs = pool__get(&memory->pools.leaves);
 	amm_addr_t align_off = q->align_off & align_mask;
 
 	*runs = (struct runs){
-		.next = memory->runs,
-		.flags = q->flags,
+		.next = memory->first,
 		.mask = q->mask,
 		.align_mask = align_mask,
 		.align_off = align_off,
 	};
-	pairs__init(&runs->by_start, PAIRS_BY_START, align_mask, align_off, &memory->pairs);
-	pairs__init(&runs->by_size, PAIRS_BY_SIZE, align_mask, align_off, &memory->pairs);
-	memory->runs = runs;
-	if (fill(amm, runs) == 0)
-		return runs;
-	drop(amm, &memory->runs);
-	return NULL;
-}
-
-/* The index for the query, made if need be, in front of the list; NULL: no memory. */
-static struct runs *get(amm_t *amm, const struct query *q, amm_addr_t align_mask)
-{
-	struct amm_memory *memory = amm->memory;
-	struct runs *runs = NULL;
-	int n = 0;
-
-	for (struct runs **place = &memory->runs; *place != NULL; place = &(*place)->next) {
-		if (is_for(*place, q, align_mask)) {
-			runs = *place;
-			*place = runs->next;
-			runs->next = memory->runs;
-			memory->runs = runs;
-			break;
-		}
-		if (++n == RUNS_MAX) {
-			drop(amm, place);
-			break;
-		}
-	}
-	if (runs == NULL)
-		runs = make(amm, q, align_mask);
-	if (runs != NULL && q->best && !runs->has_by_size && fill_by_size(runs) != 0) {
-		drop(amm, &memory->runs);
-		return NULL;
-	}
+	runset__init(&runs->by_start, RUNSET_BY_START, align_mask, align_off, &memory->pools);
+	runset__init(&runs->by_size, RUNSET_BY_SIZE, align_mask, align_off, &memory->pools);
+	memory->first = runs;
 	return runs;
 }
 
-static bool exists(const amm_t *amm, const struct query *q, amm_addr_t align_mask)
+static struct walker *walker_of(amm_t *amm, const struct query *q)
 {
-	for (const struct runs *runs = amm->memory->runs; runs != NULL; runs = runs->next)
-		if (is_for(runs, q, align_mask))
-			return true;
-	return false;
+	struct runs_memory *memory = amm->memory->runs;
+
+	for (unsigned i = 0; i < WALKERS_MAX; i++) {
+		struct walker *w = &memory->walkers[i];
+
+		if (w->n_nodes != 0 && w->mask == q->mask && w->align_mask == q->align_mask &&
+			w->align_off == q->align_off)
+			return w;
+	}
+	return NULL;
 }
 
-bool runs__has(const amm_t *amm, const struct query *q)
+void runs__walked(amm_t *amm, const struct query *q, size_t n_nodes)
 {
-	return exists(amm, q, 0) || exists(amm, q, q->align_mask);
+	struct runs_memory *memory = amm->memory->runs;
+	struct walker *w = walker_of(amm, q);
+
+	if (w == NULL) {
+		w = &memory->walkers[memory->next_walker++ % WALKERS_MAX];
+		*w = (struct walker){q->mask, q->align_mask, q->align_off, 0};
+	}
+	w->n_nodes += n_nodes;
+}
+
+/*
+ * Have walks for want of an index cost as much as making it does? A walk over all entries goes through
+ * a node for some 40 of them; adding a run takes as long as walking over twenty.
+ */
+static bool has_walked_enough(amm_t *amm, const struct query *q)
+{
+	struct walker *w = walker_of(amm, q);
+
+	if (w == NULL || w->n_nodes < amm->count / 2)
+		return false;
+	w->n_nodes = 0;
+	return true;
+}
+
+/* Makes room for one more index; false: the query is not worth one yet. */
+static bool make_way(amm_t *amm, const struct query *q)
+{
+	struct runs **place = &amm->memory->runs->first;
+	unsigned n = 0;
+
+	while (*place != NULL && ++n < RUNS_MAX)
+		place = &(*place)->next;
+	if (*place == NULL)
+		return true;
+	if (!has_walked_enough(amm, q))
+		return false;
+	drop(amm, place);
+	return true;
+}
+
+struct runs *runs__get(amm_t *amm, const struct query *q, amm_addr_t align_mask)
+{
+	struct runs_memory *memory = amm->memory->runs;
+	struct runs **place = &memory->first, *runs;
+
+	while (*place != NULL && !runs__is_for(*place, q, align_mask))
+		place = &(*place)->next;
+	runs = *place;
+	if (runs != NULL) {
+		*place = runs->next;
+		runs->next = memory->first;
+		memory->first = runs;
+	} else if (make_way(amm, q)) {
+		runs = make(amm, q, align_mask);
+	}
+	if (runs == NULL)
+		return NULL;
+	runs->n_idle = 0;
+	if (hold_value(amm, runs, q->flags) == 0 && hold_set(amm, runs, q->best) == 0)
+		return runs;
+	drop(amm, &memory->first);
+	give_back_spare(amm);
+	return NULL;
 }
 
 /* Keeping them true */
 
-/* The run that holds or precedes addr. */
-static bool run_before(const struct runs *runs, amm_addr_t addr, struct pair *run)
+static void before(const amm_t *amm, struct runs *runs, const struct cursor *at, amm_addr_t start,
+	amm_addr_t end, int value)
 {
-	return pairs__last(&runs->by_start, (struct pair){addr, UINTPTR_MAX}, &anything, run);
-}
+	struct cursor c = *at;
+	int mask = runs->mask, old = cursor__flags(&c) & mask;
+	amm_addr_t run_end, run_start = start;
 
-/* [start, end) matches now: one run with what it meets. */
-static int note_match(struct runs *runs, amm_addr_t start, amm_addr_t end)
-{
-	amm_addr_t low = start, high = end;
-	struct pair run;
-
-	/* Runs that begin at or before `end` and end at or behind `start`, from the last one down. */
-	while (run_before(runs, end, &run) && run.a + run.b >= start) {
-		if (run.a <= start && run.a + run.b >= end)
-			return 0;
-		low = run.a < low ? run.a : low;
-		high = run.a + run.b > high ? run.a + run.b : high;
-		take_out(runs, run);
+	/* The runs that the range has a part in, */
+	run_end = runs__end(amm, &c, old, mask);
+	runs->unchanged = old == value && run_end >= end;
+	if (runs->unchanged)
+		return;
+	if (start != AMM_MINADDR && runs__holds(runs, old))
+		run_start = runs__start(amm, at, old, mask);
+	runs->cut_left = run_start < start;
+	if (runs__holds(runs, old))
+		take_out(runs, run_start, run_end, old);
+	while (run_end < end) {
+		run_start = run_end;
+		old = cursor__flags(&c) & mask;
+		run_end = runs__end(amm, &c, old, mask);
+		if (runs__holds(runs, old))
+			take_out(runs, run_start, run_end, old);
 	}
-	return add(runs, low, high);
+	runs->cut_right = run_end > end;
+	if (!runs__holds(runs, value))
+		return;
+	/* and neighbours that it will be one with. */
+	if (!runs->cut_right && end != AMM_MAXADDR && (cursor__flags(&c) & mask) == value)
+		take_out(runs, end, runs__end(amm, &c, value, mask), value);
+	c = *at;
+	if (!runs->cut_left && cursor__prev(amm, &c) && (cursor__flags(&c) & mask) == value)
+		take_out(runs, runs__start(amm, &c, value, mask), start, value);
 }
 
-/* [start, end) does not match any more: what reaches out of it on either side stays. */
-static int note_mismatch(struct runs *runs, amm_addr_t start, amm_addr_t end)
+static int after(const amm_t *amm, struct runs *runs, const struct cursor *at, amm_addr_t start,
+	amm_addr_t end, int value)
 {
-	struct pair run;
+	struct cursor c = *at;
+	int mask = runs->mask, other, err = 0;
 
-	while (run_before(runs, end - 1, &run) && run.a + run.b > start) {
-		take_out(runs, run);
-		if (run.a + run.b > end && add(runs, end, run.a + run.b) != 0)
-			return -ENOMEM;
-		if (run.a < start)
-			return add(runs, run.a, start);
+	if (runs->unchanged)
+		return 0;
+	if (runs__holds(runs, value)) {
+		amm_addr_t run_start = runs__start(amm, at, value, mask);
+
+		err = add(runs, run_start, runs__end(amm, &c, value, mask), value);
 	}
-	return 0;
+	c = *at;
+	if (err == 0 && runs->cut_left && cursor__prev(amm, &c)) {
+		other = cursor__flags(&c) & mask;
+		if (other != value && runs__holds(runs, other))
+			err = add(runs, runs__start(amm, &c, other, mask), start, other);
+	}
+	c = *at;
+	if (err == 0 && runs->cut_right && cursor__next(amm, &c)) {
+		other = cursor__flags(&c) & mask;
+		if (other != value && runs__holds(runs, other))
+			err = add(runs, end, runs__end(amm, &c, other, mask), other);
+	}
+	return err;
 }
 
-void runs__note(amm_t *amm, amm_addr_t start, amm_addr_t end, int flags)
+/* Has the index slept through what making it anew would cost? */
+static bool is_asleep(const amm_t *amm, const struct runs *runs)
 {
-	struct runs **place = &amm->memory->runs;
+	return runs->n_idle > runs->by_start.n + runs->by_size.n + amm->count / 32 + IDLE_MIN;
+}
 
+void runs__before(amm_t *amm, const struct cursor *c, amm_addr_t start, amm_addr_t end, int flags)
+{
+	for (struct runs *runs = amm->memory->runs->first; runs != NULL; runs = runs->next)
+		before(amm, runs, c, start, end, flags & runs->mask);
+}
+
+void runs__after(amm_t *amm, const struct cursor *c, amm_addr_t start, amm_addr_t end, int flags)
+{
+	struct runs **place = &amm->memory->runs->first;
+
+	if (*place == NULL)
+		return;
 	while (*place != NULL) {
 		struct runs *runs = *place;
-		bool match = (flags & runs->mask) == runs->flags;
-		int err = match ? note_match(runs, start, end) : note_mismatch(runs, start, end);
+		int err = after(amm, runs, c, start, end, flags & runs->mask);
 
-		if (err != 0 || ++runs->n_idle > amm->count + IDLE_MIN)
+		runs->n_idle += !runs->unchanged;
+		if (err != 0 || is_asleep(amm, runs))
 			drop(amm, place);
 		else
 			place = &runs->next;
 	}
-}
-
-/*
- * Asking: 1 found, 0 there is none, -1 none of the first few candidates will do (a query whose
- * alignment is not the index's).
- */
-
-static bool fits(const struct query *q, amm_addr_t start, amm_size_t size, amm_addr_t *addr)
-{
-	return query__fit(q, start, start + size, addr);
-}
-
-static int first_forward(const struct runs *runs, const struct query *q, int patience, amm_addr_t *addr)
-{
-	struct pairs_wanted wanted = {0, UINTPTR_MAX, q->size};
-	struct pair run, from = {q->hint, 0};
-
-	if (run_before(runs, q->hint, &run) && fits(q, run.a, run.b, addr))
-		return 1;
-	while (pairs__first(&runs->by_start, from, &wanted, &run)) {
-		if (fits(q, run.a, run.b, addr))
-			return 1;
-		if (--patience == 0)
-			return -1;
-		from.a = run.a + 1;
-	}
-	return 0;
-}
-
-static int first_backward(const struct runs *runs, const struct query *q, int patience,
-	amm_addr_t *addr)
-{
-	struct pairs_wanted wanted = {0, q->hint, q->size};
-	struct pair run, from = {q->hint, UINTPTR_MAX};
-
-	while (pairs__last(&runs->by_start, from, &wanted, &run)) {
-		if (fits(q, run.a, run.b, addr))
-			return 1;
-		if (run.a == AMM_MINADDR)
-			return 0;
-		if (--patience == 0)
-			return -1;
-		from.a = run.a - 1;
-	}
-	return 0;
-}
-
-/* The smallest of those that end far enough behind the hint; among equals the lowest. */
-static int best_forward(const struct runs *runs, const struct query *q, int patience, amm_addr_t *addr)
-{
-	struct pair run, from = {q->size, 0};
-	struct pairs_wanted wanted = {0, UINTPTR_MAX, q->size};
-
-	if (q->hint > AMM_MAXADDR - q->size)
-		return 0;
-	wanted.end_min = q->hint + q->size;
-	while (pairs__first(&runs->by_size, from, &wanted, &run)) {
-		if (fits(q, run.b, run.a, addr))
-			return 1;
-		if (--patience == 0)
-			return -1;
-		from = (struct pair){run.a, run.b + 1};
-	}
-	return 0;
-}
-
-/* The smallest size of which one starts not above the hint; of that size the highest such. */
-static int best_backward(const struct runs *runs, const struct query *q, int patience, amm_addr_t *addr)
-{
-	struct pairs_wanted wanted = {0, q->hint, q->size};
-	struct pair run, from = {q->size, 0};
-
-	while (pairs__first(&runs->by_size, from, &wanted, &run)) {
-		amm_size_t size = run.a;
-		struct pair down = {size, q->hint};
-
-		while (pairs__last(&runs->by_size, down, &wanted, &run) && run.a == size) {
-			if (fits(q, run.b, size, addr))
-				return 1;
-			if (--patience == 0)
-				return -1;
-			if (run.b == AMM_MINADDR)
-				break;
-			down.b = run.b - 1;
-		}
-		if (size == UINTPTR_MAX)
-			return 0;
-		from.a = size + 1;
-	}
-	return 0;
-}
-
-static int ask(const struct runs *runs, const struct query *q, int patience, amm_addr_t *addr)
-{
-	if (q->best)
-		return q->backward ? best_backward(runs, q, patience, addr)
-				   : best_forward(runs, q, patience, addr);
-	return q->backward ? first_backward(runs, q, patience, addr)
-			   : first_forward(runs, q, patience, addr);
-}
-
-static int ask_index(amm_t *amm, const struct query *q, amm_addr_t align_mask, amm_addr_t *addr)
-{
-	struct runs *runs = get(amm, q, align_mask);
-
-	if (runs == NULL)
-		return -1;
-	runs->n_idle = 0;
-	return ask(runs, q, align_mask == q->align_mask ? -1 : CANDIDATES_MAX, addr);
-}
-
-int runs__find(amm_t *amm, const struct query *q, amm_addr_t *addr)
-{
-	if (q->align_mask != 0 && !exists(amm, q, q->align_mask)) {
-		int found = ask_index(amm, q, 0, addr);
-
-		if (found >= 0)
-			return found;
-	}
-	return ask_index(amm, q, q->align_mask, addr);
+	give_back_spare(amm);
 }
 
 /* Checking */
 
+static bool has(const struct runset *set, amm_addr_t start, amm_size_t size, int value)
+{
+	struct run_wanted wanted = {.value = (uint32_t)value, .start_max = start};
+	struct run run;
+	bool by_start = set->kind == RUNSET_BY_START;
+
+	wanted.room_min = 1;
+	if (((set->align_off - start) & set->align_mask) >= size)
+		return true; /* cannot be asked for */
+	return runset__first(set, by_start ? start : size, by_start ? size : start, &wanted, &run) &&
+		run.start == start && run.size == size && run.value == (uint32_t)value;
+}
+
 static int check_one(const amm_t *amm, const struct runs *runs)
 {
 	struct cursor c;
-	struct pair run, other;
 	size_t n = 0;
-	bool last = false;
+	amm_addr_t start = AMM_MINADDR;
 
 	tree__seek(amm, AMM_MINADDR, &c);
-	while (!last && tree__seek_match(amm, &c, runs->flags, runs->mask, true)) {
-		amm_addr_t start = cursor__start(&c);
+	while (start != AMM_MAXADDR) {
+		int value = cursor__flags(&c) & runs->mask;
+		amm_addr_t end = runs__end(amm, &c, value, runs->mask);
 
-		last = !tree__seek_match(amm, &c, runs->flags, runs->mask, false);
-
-		amm_size_t size = (last ? AMM_MAXADDR : cursor__start(&c)) - start;
-
-		n++;
-		if (!run_before(runs, start, &run) || run.a != start || run.b != size)
-			return EINVAL;
-		if (!runs->has_by_size)
-			continue;
-		if (!pairs__first(&runs->by_size, (struct pair){size, start}, &anything, &other) ||
-			other.a != size || other.b != start)
-			return EINVAL;
+		if (runs__holds(runs, value)) {
+			n++;
+			if (runs->has_by_start && !has(&runs->by_start, start, end - start, value))
+				return EINVAL;
+			if (runs->has_by_size && !has(&runs->by_size, start, end - start, value))
+				return EINVAL;
+		}
+		start = end;
 	}
-	return n == runs->by_start.n && (runs->has_by_size ? n : 0) == runs->by_size.n ? 0 : EINVAL;
+	return runs->by_start.n == (runs->has_by_start ? n : 0) &&
+			runs->by_size.n == (runs->has_by_size ? n : 0)
+		? 0
+		: EINVAL;
 }
 
 int runs__check(const amm_t *amm)
 {
 	int err = 0;
 
-	for (const struct runs *runs = amm->memory->runs; runs != NULL && err == 0; runs = runs->next)
+	for (const struct runs *runs = amm->memory->runs->first; runs != NULL && err == 0; runs = runs->next)
 		err = check_one(amm, runs);
 	return err;
 }

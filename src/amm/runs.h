@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * runs.h - run indices: every run of the addresses that match (flags, mask), by start and, once a best
- * fit is asked for, by size.
+ * runs.h - run indices, which answer amm_find_gen in O(log n).
  *
- * They answer any amm_find_gen in O(log n). An index is made when it is first asked for, by one walk
- * over the map; every later change of flags keeps it true. It is a cache: where memory for it runs out
- * it is dropped, never the change; one that is not asked for over as many changes as the map has
- * entries is dropped too, so that making it anew costs no more a change than a constant.
+ * An index is of one mask, and of one alignment if need be. It holds runs: longest stretches of
+ * addresses whose flags are equal as far as the mask goes, by start once a first fit asks, by size once
+ * a best fit does. It holds those of a value (flags & mask) from when the value is first asked for, and
+ * of every value once many have been; so there may be any number of values, and what a change costs
+ * does not depend on how many.
+ *
+ * An index is made by one walk over the map. Every later change of flags keeps it true. It is a cache:
+ * where memory for it runs out it is dropped, never the change; one that is not asked for over as many
+ * changes as making it anew would cost is dropped too. A map keeps so many; a query that finds no index
+ * and no room for one walks, and takes the place of the least recently used when its walks have cost
+ * as much as making it does.
  *
  * A query with an alignment is tried on the index without one first, where often the first candidate
  * will do; one that meets many that do not gets an index of its own alignment.
@@ -17,20 +23,30 @@
 #include "amm/find.h"
 #include "amm/tree.h"
 
-/* 1: *addr is the answer; 0: there is none; -1: no memory for an index. */
+/* 1: *addr is the answer; 0: there is none; -1: no index, so walk, and say so by runs__walked. */
 int runs__find(amm_t *amm, const struct query *q, amm_addr_t *addr);
 
-/* [start, end) has these flags from now on. The tree is not looked at. Cannot fail. */
-void runs__note(amm_t *amm, amm_addr_t start, amm_addr_t end, int flags);
+/* A walk through so many nodes was needed for want of an index. */
+void runs__walked(amm_t *amm, const struct query *q, size_t n_nodes);
+
+/*
+ * Around each change of flags: [start, end), where the cursor's slot starts at `start`, is about to have
+ * these flags; has them now, as one entry, at the cursor. The tree says what was and is. Cannot fail.
+ */
+void runs__before(amm_t *amm, const struct cursor *c, amm_addr_t start, amm_addr_t end, int flags);
+void runs__after(amm_t *amm, const struct cursor *c, amm_addr_t start, amm_addr_t end, int flags);
 
 /* For a new map: no indices, no memory. */
 void runs__init(amm_t *amm);
 
-/* Is there an index for the query, alignment aside? */
+/* Can an index answer the query, its alignment aside, without being made or filled for it? */
 bool runs__has(const amm_t *amm, const struct query *q);
 
 /* Drops all indices and their memory. */
 void runs__destroy(amm_t *amm);
+
+/* Bytes of memory. */
+size_t runs__size(const amm_t *amm);
 
 /* 0, or EINVAL where an index is not what the map says. */
 int runs__check(const amm_t *amm);

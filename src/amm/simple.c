@@ -109,9 +109,10 @@ static int change_allocated(amm_t *amm, amm_addr_t addr, amm_size_t size, int fl
 		if (wants_change(&c, flags)) {
 			amm_entry_t *entry = cursor__entry(&c);
 
+			runs__before(amm, &c, entry->start, entry->end, flags);
 			entry->flags = flags;
 			tree__set(amm, &c, entry, flags);
-			runs__note(amm, entry->start, entry->end, flags);
+			runs__after(amm, &c, entry->start, entry->end, flags);
 			map__join_around(amm, &c);
 		}
 		if (!cursor__next(amm, &c))

@@ -66,13 +66,12 @@ struct node {
 	};
 };
 
-struct runs;
+struct runs_memory;
 
 /* What a map owns besides its entries. Lives in an object of its own node pool. */
 struct amm_memory {
 	struct pool nodes;
 	struct pool entries;       /* AMM_NO_MALLOC: default entries */
-	struct pool pairs;         /* the run indices: their heads and nodes (runs.c, pairs.h) */
 	struct node *free_nodes;   /* maps with readers: ready for use */
 	struct node *retired;      /* maps with readers: dropped by the change that is under way */
 	size_t n_free_nodes;
@@ -84,7 +83,7 @@ struct amm_memory {
 	size_t n_unreserved;       /* nodes got beyond what was reserved: 0, or a bound is wrong */
 	size_t n_reserved;         /* nodes that the change under way may still get */
 	size_t n_visited;          /* nodes that searches by flags went through, ever */
-	struct runs *runs;         /* run indices (runs.h), most recently used first */
+	struct runs_memory *runs;  /* run indices (runs.h) */
 };
 
 /* A place in the tree: the path to one slot. */

@@ -665,6 +665,27 @@ static void index_takes_at_most_32_bytes_an_entry(void **state)
 	destroy(&amm);
 }
 
+static void index_takes_at_most_32_bytes_an_entry_with_a_best_fit_asked_for(void **state)
+{
+	enum { N = 1000000 };
+	unsigned random = 1;
+	amm_t amm;
+
+	(void)state;
+	init_plain(&amm);
+	for (int i = 0; i < N / 2; i++) {
+		random = random * 1664525 + 1013904223;
+		amm_modify(&amm, (amm_addr_t)random << 12, (amm_size_t)(1 + random % 16) << 8, 1, NULL);
+	}
+	/* Half of the entries are holes, the other half what is allocated. */
+	amm_addr_t addr = 0;
+
+	assert_non_null(amm_find_gen(&amm, &addr, 100, 0, -1, 0, 0, AMM_BESTFIT));
+	assert_in_range(amm_count(&amm), N / 2, N + 1);
+	assert_in_range(amm_index_size(&amm) / amm_count(&amm), 0, 32);
+	destroy(&amm);
+}
+
 static void no_malloc_maps_free_everything_and_behave_the_same(void **state)
 {
 	amm_t amm;
@@ -752,6 +773,7 @@ int main(void)
 		cmocka_unit_test(iteration_stops_where_the_callback_says_and_returns_that),
 		cmocka_unit_test(iteration_survives_whatever_its_callback_does),
 		cmocka_unit_test(index_takes_at_most_32_bytes_an_entry),
+		cmocka_unit_test(index_takes_at_most_32_bytes_an_entry_with_a_best_fit_asked_for),
 		cmocka_unit_test(no_malloc_maps_free_everything_and_behave_the_same),
 		cmocka_unit_test(dump_prints_one_line_an_entry),
 		cmocka_unit_test(check_notices_a_broken_entry),

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "amm/tree.h"
+#include "amm/runs_index.h"
 
 static void find_gen_spans_entries_whose_differences_the_mask_ignores(void **state)
 {
@@ -254,6 +254,98 @@ static void a_first_fit_that_went_far_knows_the_way_the_next_time(void **state)
 	}
 }
 
+/* Nodes that all searches so far went through. */
+static size_t n_visited(const amm_t *amm)
+{
+	return amm->memory->n_visited + amm->memory->runs->pools.n_visited;
+}
+
+/* What a best fit goes through that has been asked before. */
+static size_t cost_of(amm_t *amm, amm_addr_t hint, amm_size_t size, int flags, int mask, int align_bits,
+	int find_flags)
+{
+	amm_addr_t addr = hint;
+
+	(void)amm_find_gen(amm, &addr, size, flags, mask, align_bits, 0, find_flags);
+	addr = hint;
+
+	size_t before = n_visited(amm);
+
+	assert_non_null(amm_find_gen(amm, &addr, size, flags, mask, align_bits, 0, find_flags));
+	return n_visited(amm) - before;
+}
+
+static void any_number_of_flag_words_may_be_asked_for_in_turn(void **state)
+{
+	enum { N = 40000, WORDS = 100 };
+	amm_t amm;
+
+	(void)state;
+	init_plain(&amm);
+	for (amm_addr_t i = 1; i <= N; i++)
+		assert_int_equal(amm_modify(&amm, i * 100, 1 + i % 97, (int)(1 + i % WORDS), NULL), 0);
+	for (int round = 0; round < 3; round++)
+		for (int flags = 1; flags <= WORDS; flags++) {
+			amm_addr_t addr = 0;
+			size_t before = n_visited(&amm);
+
+			assert_non_null(amm_find_gen(&amm, &addr, 40, flags, -1, 0, 0, AMM_BESTFIT));
+			if (round > 0)
+				assert_in_range(n_visited(&amm) - before, 1, 20);
+			assert_int_equal(amm_modify(&amm, addr, 40, 0, NULL), 0);
+			assert_int_equal(amm_modify(&amm, addr, 40, flags, NULL), 0);
+		}
+	destroy(&amm);
+}
+
+static void more_masks_than_indices_do_not_drive_one_another_out(void **state)
+{
+	enum { N = 10000, MASKS = RUNS_MAX + 4, ROUNDS = 60 };
+	amm_t amm;
+	int n_far = 0;
+
+	(void)state;
+	init_plain(&amm);
+	for (amm_addr_t i = 1; i <= N; i++)
+		assert_int_equal(amm_modify(&amm, i * 100, 1 + i % 97, 1, NULL), 0);
+	for (int round = 0; round < ROUNDS; round++)
+		for (int mask = 0; mask < MASKS; mask++) {
+			amm_addr_t addr = 0;
+			size_t before = n_visited(&amm);
+
+			assert_non_null(amm_find_gen(&amm, &addr, 40, 1, 1 | mask << 1, 0, 0, AMM_BESTFIT));
+			n_far += n_visited(&amm) - before > 100;
+		}
+	assert_in_range(n_far, MASKS, ROUNDS * 8);
+	destroy(&amm);
+}
+
+/*
+ * Small holes that are aligned lie below the hint, those above it are not: every node of an index by
+ * size has both. The one that will do is large.
+ */
+static void an_aligned_best_fit_is_not_led_astray_by_holes_on_the_wrong_side(void **state)
+{
+	enum { N = 20000, BITS = 12 };
+
+	(void)state;
+	for (int backward = 0; backward <= AMM_BACKWARD; backward += AMM_BACKWARD) {
+		amm_t amm;
+		amm_addr_t middle = (amm_addr_t)(N + 2) << 20;
+
+		init_plain(&amm);
+		for (amm_addr_t i = 1; i <= N; i++) {
+			amm_addr_t below = i << 20, above = middle + (i << 20);
+
+			assert_int_equal(amm_modify(&amm, below + (backward ? 1 + i % 4095 : 0), 4096 + i % 50, 1, NULL), 0);
+			assert_int_equal(amm_modify(&amm, above + (backward ? 0 : 1 + i % 4095), 4096 + i % 50, 1, NULL), 0);
+		}
+		assert_int_equal(amm_modify(&amm, backward ? 0 : 2 * middle, 100000, 1, NULL), 0);
+		assert_in_range(cost_of(&amm, middle, 4096, 1, -1, BITS, AMM_BESTFIT | backward), 1, 100);
+		destroy(&amm);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +358,9 @@ int main(void)
 		cmocka_unit_test(exact_takes_that_address_or_none),
 		cmocka_unit_test(a_wanted_bit_outside_the_mask_is_found_nowhere),
 		cmocka_unit_test(a_first_fit_that_went_far_knows_the_way_the_next_time),
+		cmocka_unit_test(any_number_of_flag_words_may_be_asked_for_in_turn),
+		cmocka_unit_test(more_masks_than_indices_do_not_drive_one_another_out),
+		cmocka_unit_test(an_aligned_best_fit_is_not_led_astray_by_holes_on_the_wrong_side),
 		cmocka_unit_test(allocate_searches_from_the_hint_then_from_the_lowest),
 		cmocka_unit_test(deallocate_and_protect_touch_allocated_entries_only),
 		cmocka_unit_test(reserve_takes_addresses_out_of_reach),

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* runleaf.c - see runleaf.h. Touches nothing but the leaf. */
+#include "amm/runleaf.h"
+
+#include <endian.h>
+#include <string.h>
+
+_Static_assert(sizeof(struct run_leaf) <= RUN_LEAF_SIZE, "a leaf fits its lines");
+
+enum {
+	WIDTH_PLAIN = sizeof(uint32_t) + 2 * sizeof(uintptr_t), /* keys as they are */
+	WORD_BITS = 64,
+};
+
+static uint64_t ones(unsigned n)
+{
+	return n == 0 ? 0 : ~(uint64_t)0 >> (WORD_BITS - n);
+}
+
+static unsigned n_bits(uint64_t x)
+{
+	return x == 0 ? 0 : WORD_BITS - (unsigned)__builtin_clzll(x);
+}
+
+static unsigned n_zeros_below(uint64_t x)
+{
+	return x == 0 ? 0 : (unsigned)__builtin_ctzll(x);
+}
+
+static inline struct run_key get(const struct run_leaf *leaf, unsigned i)
+{
+	const unsigned char *place = leaf->bytes + (size_t)i * leaf->width;
+	struct run_key key;
+	uint64_t word;
+
+	if (leaf->width == WIDTH_PLAIN) {
+		memcpy(&key.value, place, sizeof(key.value));
+		memcpy(&key.a, place + sizeof(key.value), sizeof(key.a));
+		memcpy(&key.b, place + sizeof(key.value) + sizeof(key.a), sizeof(key.b));
+		return key;
+	}
+	memcpy(&word, place, sizeof(word));
+	word = le64toh(word);
+	key.b = leaf->b + ((word & ones(leaf->bits_b)) << leaf->shift_b);
+	/* In two steps: one of 64 bits would be no shift at all. */
+	word = word >> leaf->bits_b / 2 >> (leaf->bits_b + 1) / 2;
+	key.a = leaf->a + ((word & ones(leaf->bits_a)) << leaf->shift_a);
+	word = word >> leaf->bits_a / 2 >> (leaf->bits_a + 1) / 2;
+	key.value = leaf->value + (uint32_t)(word & ones(leaf->bits_value));
+	return key;
+}
+
+struct run_key leaf__get(const struct run_leaf *leaf, unsigned i)
+{
+	return get(leaf, i);
+}
+
+/* May the key be said in the terms of the leaf's others? */
+static bool is_sayable(const struct run_leaf *leaf, struct run_key key)
+{
+	if (leaf->width == WIDTH_PLAIN)
+		return true;
+	if (key.a < leaf->a || key.b < leaf->b || key.value < leaf->value)
+		return false;
+
+	uint64_t a = key.a - leaf->a, b = key.b - leaf->b, value = key.value - leaf->value;
+
+	return ((a & ones(leaf->shift_a)) | (b & ones(leaf->shift_b))) == 0 &&
+		a >> leaf->shift_a <= ones(leaf->bits_a) && b >> leaf->shift_b <= ones(leaf->bits_b) &&
+		value <= ones(leaf->bits_value);
+}
+
+/* Low bytes first; above the width is the next key. */
+static void put(struct run_leaf *leaf, unsigned i, struct run_key key)
+{
+	unsigned char *place = leaf->bytes + (size_t)i * leaf->width;
+
+	if (leaf->width == WIDTH_PLAIN) {
+		memcpy(place, &key.value, sizeof(key.value));
+		memcpy(place + sizeof(key.value), &key.a, sizeof(key.a));
+		memcpy(place + sizeof(key.value) + sizeof(key.a), &key.b, sizeof(key.b));
+		return;
+	}
+
+	uint64_t word = key.value - leaf->value;
+
+	word = word << leaf->bits_a / 2 << (leaf->bits_a + 1) / 2;
+	word |= (uint64_t)(key.a - leaf->a) >> leaf->shift_a;
+	word = word << leaf->bits_b / 2 << (leaf->bits_b + 1) / 2;
+	word |= (uint64_t)(key.b - leaf->b) >> leaf->shift_b;
+	for (unsigned k = 0; k < leaf->width; k++)
+		place[k] = (unsigned char)(word >> 8 * k);
+}
+
+unsigned leaf__count_below(const struct run_leaf *leaf, struct run_key key, bool or_equal)
+{
+	unsigned base = 0, n = leaf->n;
+
+	while (n > 0) {
+		unsigned half = n / 2;
+		struct run_key k = get(leaf, base + half);
+
+		if (or_equal ? !run_key__is_below(key, k) : run_key__is_below(k, key)) {
+			base += half + 1;
+			n -= half + 1;
+		} else {
+			n = half;
+		}
+	}
+	return base;
+}
+
+/* Bits that are left over go to a part, below its least and above its greatest: the next key may fit. */
+static uintptr_t stretch(uintptr_t least, uint64_t greatest, unsigned shift, unsigned bits)
+{
+	uint64_t below = (ones(bits) - (greatest >> shift)) / 2;
+
+	if (below > least >> shift)
+		below = least >> shift;
+	return least - (below << shift);
+}
+
+/* How n keys are best said; n stays 0. */
+static void choose_terms(struct run_leaf *leaf, const struct run_key *keys, unsigned n)
+{
+	struct run_key least = keys[0];
+	uint64_t all_a = 0, all_b = 0, max_a = 0, max_b = 0;
+
+	for (unsigned i = 1; i < n; i++) {
+		least.a = keys[i].a < least.a ? keys[i].a : least.a;
+		least.b = keys[i].b < least.b ? keys[i].b : least.b;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t a = keys[i].a - least.a, b = keys[i].b - least.b;
+
+		all_a |= a;
+		all_b |= b;
+		max_a = a > max_a ? a : max_a;
+		max_b = b > max_b ? b : max_b;
+	}
+
+	unsigned shift_a = n_zeros_below(all_a), shift_b = n_zeros_below(all_b);
+	unsigned bits_a = n_bits(max_a >> shift_a), bits_b = n_bits(max_b >> shift_b);
+	unsigned bits_value = n_bits(keys[n - 1].value - least.value);
+	unsigned bits = bits_a + bits_b + bits_value;
+
+	*leaf = (struct run_leaf){.width = WIDTH_PLAIN};
+	if (bits > WORD_BITS)
+		return;
+
+	unsigned width = bits == 0 ? 1 : (bits + 7) / 8, spare = 8 * width - bits;
+
+	bits_a += spare / 2;
+	bits_b += spare - spare / 2;
+	leaf->width = (uint8_t)width;
+	leaf->bits_a = (uint8_t)bits_a;
+	leaf->bits_b = (uint8_t)bits_b;
+	leaf->bits_value = (uint8_t)bits_value;
+	leaf->shift_a = (uint8_t)shift_a;
+	leaf->shift_b = (uint8_t)shift_b;
+	leaf->a = stretch(least.a, max_a, shift_a, bits_a);
+	leaf->b = stretch(least.b, max_b, shift_b, bits_b);
+	leaf->value = least.value;
+}
+
+static bool has_room(const struct run_leaf *leaf, unsigned n)
+{
+	return n <= RUN_LEAF_KEYS && n * leaf->width <= LEAF_BYTES;
+}
+
+bool leaf__fill(struct run_leaf *leaf, const struct run_key *keys, unsigned n)
+{
+	struct run_leaf terms;
+
+	choose_terms(&terms, keys, n);
+	if (!has_room(&terms, n))
+		return false;
+	*leaf = terms;
+	for (unsigned i = 0; i < n; i++)
+		put(leaf, i, keys[i]);
+	leaf->n = n;
+	return true;
+}
+
+unsigned leaf__copy_out(const struct run_leaf *leaf, struct run_key *keys)
+{
+	for (unsigned i = 0; i < leaf->n; i++)
+		keys[i] = get(leaf, i);
+	return leaf->n;
+}
+
+static void open_place(struct run_leaf *leaf, unsigned at)
+{
+	unsigned char *place = leaf->bytes + (size_t)at * leaf->width;
+
+	memmove(place + leaf->width, place, (size_t)(leaf->n - at) * leaf->width);
+	leaf->n++;
+}
+
+bool leaf__insert(struct run_leaf *leaf, struct run_key key)
+{
+	unsigned at = leaf__count_below(leaf, key, false);
+
+	if (is_sayable(leaf, key) && has_room(leaf, leaf->n + 1)) {
+		open_place(leaf, at);
+		put(leaf, at, key);
+		return true;
+	}
+	if (leaf->n == RUN_LEAF_KEYS)
+		return false;
+
+	struct run_key keys[RUN_LEAF_KEYS];
+	unsigned n = leaf__copy_out(leaf, keys);
+
+	memmove(keys + at + 1, keys + at, (n - at) * sizeof(keys[0]));
+	keys[at] = key;
+	return leaf__fill(leaf, keys, n + 1);
+}
+
+void leaf__erase(struct run_leaf *leaf, unsigned i)
+{
+	unsigned char *place = leaf->bytes + (size_t)i * leaf->width;
+
+	leaf->n--;
+	memmove(place, place + leaf->width, (size_t)(leaf->n - i) * leaf->width);
+}

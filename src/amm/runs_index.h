@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* runs_index.h - what the files of the run indices share and nobody else needs. */
+#ifndef AMM_RUNS_INDEX_H
+#define AMM_RUNS_INDEX_H
+
+#include "amm/runs.h"
+#include "amm/runset.h"
+
+enum {
+#ifdef AMM_SMALL_NODES /* tests: every limit is reached */
+	RUNS_MAX = 3,
+	IDLE_MIN = 8,
+	CANDIDATES_MAX = 2,
+	VALUES_MAX = 3,
+	WALKERS_MAX = 3,
+	SPARE_MIN = 4 * 1024,
+#else
+	/* Indices that a map keeps. */
+	RUNS_MAX = 16,
+	/* Changes that an index may sleep through in any case. */
+	IDLE_MIN = 64,
+	/* Runs tried for an alignment before it gets an index. */
+	CANDIDATES_MAX = 8,
+	/* Values that an index is filled with one by one. */
+	VALUES_MAX = 8,
+	/* Queries without an index whose walks are counted. */
+	WALKERS_MAX = 8,
+	/* Unused memory of indices that is not worth giving back. */
+	SPARE_MIN = 256 * 1024,
+#endif
+};
+
+struct runs {
+	struct runs *next;
+	int mask;
+	amm_addr_t align_mask, align_off;
+	size_t n_idle; /* changes since somebody asked */
+	int values[VALUES_MAX];
+	unsigned n_values;
+	bool has_all; /* values */
+	bool has_by_start, has_by_size;
+	/* between runs__before and runs__after */
+	bool unchanged;           /* the mask hides the change */
+	bool cut_left, cut_right; /* a run reached out of the range on that side */
+	struct runset by_start, by_size;
+};
+
+/* The walks of a query without an index. */
+struct walker {
+	int mask;
+	amm_addr_t align_mask, align_off;
+	size_t n_nodes;
+};
+
+struct runs_memory {
+	struct runs *first; /* most recently used first */
+	struct runset_pools pools; /* the indices themselves are objects for leaves */
+	struct walker walkers[WALKERS_MAX];
+	unsigned next_walker; /* to be forgotten for another */
+};
+
+static inline bool runs__is_for(const struct runs *runs, const struct query *q, amm_addr_t align_mask)
+{
+	return runs->mask == q->mask && runs->align_mask == align_mask &&
+		runs->align_off == (q->align_off & align_mask);
+}
+
+/* Does the index hold runs of the value? */
+bool runs__holds(const struct runs *runs, int value);
+
+/* The index for the query, made or filled if need be, in front of the list; NULL: none. */
+struct runs *runs__get(amm_t *amm, const struct query *q, amm_addr_t align_mask);
+
+/* Where the run of a value ends that the cursor is in; the cursor moves to the slot there, if any. */
+amm_addr_t runs__end(const amm_t *amm, struct cursor *c, int value, int mask);
+amm_addr_t runs__start(const amm_t *amm, const struct cursor *c, int value, int mask);
+
+#endif
