@@ -284,6 +284,7 @@ int situs_heap_destroy(situs_heap_t *heap)
 	if (err != 0)
 		return err;
 	named__forget(heap);
+	channel__let_go(heap);
 	thread__forget_heap(heap);
 	for (unsigned i = 0; i < heap->n_arenas; i++) {
 		struct heap_arena *arena = atomic_load_explicit(&heap->arenas[i], memory_order_acquire);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "base/lock.h"
+#include "heap/channel.h"
 #include "heap/large_cache.h"
 #include "heap/size_class.h"
 #include "hooks/arena.h"
@@ -101,6 +102,7 @@ static inline void heap__tell_news(struct situs_heap *heap)
 {
 	if (__builtin_expect(atomic_load_explicit(&heap->soft.is_news, memory_order_relaxed), 0))
 		heap__tell_soft(heap);
+	channel__look();
 }
 
 /* Gives a block of the heap back, past the caches. */

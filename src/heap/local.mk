@@ -3,6 +3,7 @@ libsitus_core_la_SOURCES += \
 	src/heap/alloc.c \
 	src/heap/block.c \
 	src/heap/cache.c src/heap/cache.h \
+	src/heap/channel.c src/heap/channel.h \
 	src/heap/dump.c \
 	src/heap/heap.c src/heap/heap.h \
 	src/heap/iterate.c \

@@ -37,6 +37,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "heap/channel.h"
 
 #define N_PAGES ((PUBLISH_FILE_SIZE + PUBLISH_PAGE - 1) / PUBLISH_PAGE)
 #define SLOT_WORDS(type) (sizeof(struct type) / sizeof(uint64_t))
@@ -231,6 +232,18 @@ static void count_set(struct table *table)
 	__atomic_store_n(&header->unpublished, atomic_load(&unpublished), __ATOMIC_RELAXED);
 }
 
+static struct publish_channel *channel_of(struct table *table)
+{
+	return (void *)(table->page + PUBLISH_CHANNEL_OFFSET);
+}
+
+bool publish__is_ours(const struct publish_channel *channel)
+{
+	struct table *table = atomic_load(&shared);
+
+	return table && channel == channel_of(table) && atomic_load(&owner) == getpid();
+}
+
 /*
  * Makes this process's file in the folder of `path` and fills it from the private copy. The caller
  * has set `owner` to -getpid(); it is getpid() afterwards. 0 or a negative errno.
@@ -256,6 +269,7 @@ static int file_make(void)
 	atomic_store(&owner, getpid());
 	if (!table)
 		return err;
+	atomic_store(&channel__mapped, channel_of(table));
 	for (size_t i = 0; i < atomic_load(&heaps_used); i++)
 		slot_copy(table, table->heaps[i], private.heaps[i], SLOT_WORDS(publish_heap));
 	for (size_t i = 0; i < atomic_load(&regions_used); i++)
@@ -307,6 +321,7 @@ int publish__on(void)
 	if (err)
 		return error__set(-err, "no table of heaps at %s for situs stat: %s", path,
 			strerrordesc_np(-err));
+	channel__listen();
 	return 0;
 }
 

@@ -18,11 +18,12 @@
 #ifndef HEAP_PUBLISH_H
 #define HEAP_PUBLISH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define PUBLISH_MAGIC UINT64_C(0x3073757469735f74) /* "t_situs0" */
-#define PUBLISH_VERSION 1
+#define PUBLISH_VERSION 2
 #define PUBLISH_PAGE 4096
 #define PUBLISH_N_HEAPS 512
 #define PUBLISH_N_REGIONS 16384
@@ -66,6 +67,42 @@ struct publish_region {
 	uint64_t start, size; /* bytes */
 };
 
+/* What another process of the same user may ask: see channel.h. Written by the asker, the ticket last. */
+enum { PUBLISH_ASK_STATS = 1, PUBLISH_ASK_MIGRATE = 2 };
+#define PUBLISH_ASK_PLACE_SIZE 512
+
+struct publish_request {
+	_Atomic uint64_t ticket; /* differs from `taken`: not seen yet; written back: withdrawn */
+	_Atomic uint64_t cancel; /* the ticket of what shall stop */
+	uint64_t kind, heap;     /* PUBLISH_ASK_..., slot of the heap */
+	char name[PUBLISH_NAME_SIZE]; /* the heap's, since slots are used again */
+	char place[PUBLISH_ASK_PLACE_SIZE];
+};
+
+/* Written by the program; bytes. */
+struct publish_answer {
+	_Atomic uint64_t taken, finished; /* tickets */
+	_Atomic uint64_t done, total;
+	_Atomic int64_t result; /* 0 or a negative errno */
+	uint64_t moved, already, no_room, busy, other; /* as struct situs_migration */
+	char text[256];         /* why not all went well */
+};
+
+struct publish_channel {
+	struct publish_request request;
+	struct publish_answer answer;
+};
+
+/* The low half of the ticket, on which a program waits that listens. */
+static inline uint32_t *publish__ask_futex(struct publish_channel *channel)
+{
+	return (uint32_t *)(void *)&channel->request.ticket + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
+
+#define PUBLISH_CHANNEL_OFFSET 1024
+_Static_assert(PUBLISH_CHANNEL_OFFSET + sizeof(struct publish_channel) <= PUBLISH_PAGE,
+	"the channel is on the header's page, which has room before anybody writes to it");
+
 #define PUBLISH_HEAPS_OFFSET PUBLISH_PAGE
 #define PUBLISH_REGIONS_OFFSET (PUBLISH_HEAPS_OFFSET + PUBLISH_N_HEAPS * sizeof(struct publish_heap))
 #define PUBLISH_FILE_SIZE (PUBLISH_REGIONS_OFFSET + PUBLISH_N_REGIONS * sizeof(struct publish_region))
@@ -81,6 +118,9 @@ _Static_assert(sizeof(struct publish_region) == 32, "slots do not cross pages");
  * record in this process only.
  */
 int publish__on(void);
+
+/* Is that the channel of this very process's table (not of the one it was forked from)? */
+bool publish__is_ours(const struct publish_channel *channel);
 
 /* Records a heap; its slot, or -1 where all are taken. The texts are copied. */
 int publish__heap_add(const char *name, const char *place);

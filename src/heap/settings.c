@@ -210,6 +210,8 @@ int settings__read(struct settings *settings, settings_complain_func *func, void
 	settings->size_max = read_size(&reader, "SITUS_SIZE_MAX", SIZE_MAX);
 	settings->stats = read_stats(&reader);
 	settings->per_thread_local = read_switch(&reader, "SITUS_PER_THREAD_LOCAL");
+	(void)read_switch(&reader, "SITUS_LISTEN");  /* channel.c's */
+	(void)read_switch(&reader, "SITUS_PUBLISH"); /* publish.c's */
 	read_shares(&reader, settings);
 	if (settings__each_heap(accept, NULL) != 0)
 		complain(&reader, "heaps named there fail", "%s", error__text());

@@ -99,6 +99,22 @@ static void add_arena(struct heap_arena *arena, int handle, struct situs_heap_st
 		stats->resident + resident;
 }
 
+size_t stats__allocated(struct situs_heap *heap)
+{
+	size_t allocated = atomic_load(&heap->direct), bytes;
+	struct cached cached;
+
+	count_cached(heap, &cached);
+	bytes = bytes_cached(&cached);
+	for (unsigned i = 0; i < heap->n_arenas; i++) {
+		struct heap_arena *arena = stats__arena(heap, i);
+
+		if (arena != NULL)
+			allocated += arena__allocated(arena->index);
+	}
+	return allocated > bytes ? allocated - bytes : 0;
+}
+
 void stats__of_heap(struct situs_heap *heap, struct situs_heap_stats *stats)
 {
 	int handle = os__present_open();

@@ -7,6 +7,9 @@
 
 /* The heap is known to live; arena__refresh_stats has run, without which `allocated` is stale. */
 void stats__of_heap(struct situs_heap *heap, struct situs_heap_stats *stats);
+
+/* `allocated` alone, which looks at no page tables. */
+size_t stats__allocated(struct situs_heap *heap);
 void stats__refusals(struct situs_heap *heap, struct situs_refusals *refusals);
 int stats__block_sizes(struct situs_heap *heap, struct situs_count *counts, int n_counts);
 int stats__lifetimes(struct situs_heap *heap, struct situs_count *counts, int n_counts);

@@ -6,11 +6,12 @@ situs_SOURCES = \
 	src/tool/doctor.c src/tool/doctor.h src/tool/doctor_checks.c \
 	src/tool/main.c src/tool/tool.h \
 	src/tool/map.c src/tool/map.h src/tool/map_svg.c \
-	src/tool/places.c \
-	src/tool/process.h src/tool/process_pages.c src/tool/process_table.c \
+	src/tool/migrate.c \
+	src/tool/places.c src/tool/places.h \
+	src/tool/process.h src/tool/process_ask.c src/tool/process_pages.c src/tool/process_table.c \
 	src/tool/program.c src/tool/program.h \
 	src/tool/run.c \
-	src/tool/stat.c \
+	src/tool/stat.c src/tool/stat.h src/tool/stat_self_test.c src/tool/stat_show.c \
 	src/tool/svg.c src/tool/svg.h \
 	src/tool/table.c \
 	src/tool/topo.c src/tool/topo.h src/tool/topo_svg.c

@@ -6,6 +6,7 @@
 #include "area/topology.h"
 #include "base/error.h"
 #include "os/os.h"
+#include "tool/places.h"
 #include "tool/tool.h"
 
 enum { KEY_JSON = 256 };
@@ -63,6 +64,34 @@ static void add(const struct topology *topology, const char *text, struct table 
 	}
 	table__add(out, false, "%s", text);
 	table__add(out, false, "%s", what);
+}
+
+int places__refuse(const struct topology *topology, const struct place_error *error)
+{
+	char fitting[512];
+
+	if (!error->bad_where)
+		return tool__fail(tool__status(error->code), "%s", error->text);
+	place__fitting(topology, fitting, sizeof(fitting));
+	return tool__fail(tool__status(error->code), "%s; here would fit: %s", error->text, fitting);
+}
+
+int places__check(const char *text)
+{
+	const struct topology *topology;
+	struct place_chain chain;
+	struct place_error error;
+	struct os_nodes nodes;
+	int err = topology__get(&topology);
+
+	if (err)
+		return tool__fail(tool__status(err), "%s", error__text());
+	if (place__parse(text, &chain, &error))
+		return places__refuse(topology, &error);
+	for (int i = 0; i < chain.n_links; i++)
+		if (place__resolve(&chain.link[i], topology, -1, &nodes, &error))
+			return places__refuse(topology, &error);
+	return TOOL_OK;
 }
 
 int places__main(int argc, char **argv)

@@ -23,6 +23,8 @@ struct process_range {
 struct process_heap {
 	char name[PUBLISH_NAME_SIZE], place[PUBLISH_PLACE_SIZE];
 	uint64_t counters[PUBLISH_N_COUNTERS];
+	size_t slot; /* in the table */
+	char asked_name[PUBLISH_NAME_SIZE]; /* as it is, for requests */
 	size_t n_ranges;
 	struct process_range *ranges; /* by address, neighbours joined */
 };
@@ -46,6 +48,37 @@ int process__read(pid_t pid, struct process_table *table);
    status returned. */
 int tool__read_process(pid_t pid, struct process_table *table);
 void process__free(struct process_table *table);
+
+/* Asking a process: see heap/channel.h. Pairs: ask_open, ask_close. */
+struct process_channel {
+	pid_t pid;
+	int fd;
+	char *page;
+	uint64_t ticket; /* of the last request */
+};
+
+/* Errors as process__read, and -EBUSY: somebody else is asking. */
+int process__ask_open(pid_t pid, struct process_channel *channel);
+void process__ask_close(struct process_channel *channel);
+
+/* Puts a request; ticket and cancel of it are not looked at. 0 or a negative errno after error__set. */
+int process__ask(struct process_channel *channel, const struct publish_request *request);
+
+/* The answer so far; text is terminated and printable. -ESRCH: the process has ended, without having
+   finished. */
+int process__answer(const struct process_channel *channel, struct publish_answer *answer);
+
+/* Takes the request back; false where the process has taken it. */
+bool process__withdraw(struct process_channel *channel);
+void process__cancel(const struct process_channel *channel);
+
+/* Asks for `allocated` of every heap to be counted anew; true where it was, within so many ms. */
+bool process__refresh(pid_t pid, int wait_ms);
+
+/* Inside the process_ files: opens the table that a process stands behind, for reading (O_RDONLY) or
+   both; what a terminal would obey becomes '?'. */
+int process__open_table(pid_t pid, int mode, int *fd);
+void process__make_printable(char *text);
 
 /* Bytes of the present pages of some ranges. */
 struct process_pages {

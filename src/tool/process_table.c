@@ -60,7 +60,24 @@ static int find_mapping(pid_t pid, char *path, size_t size, unsigned long *inode
 	return err;
 }
 
-static int open_table(pid_t pid, int *fd)
+/* A zombie maps nothing. */
+static bool has_ended(pid_t pid)
+{
+	char name[64], line[512];
+	const char *at = NULL;
+	FILE *stat;
+
+	snprintf(name, sizeof(name), "/proc/%ld/stat", (long)pid);
+	stat = fopen(name, "re");
+	if (!stat)
+		return true;
+	if (fgets(line, sizeof(line), stat))
+		at = strrchr(line, ')');
+	fclose(stat);
+	return at && at[1] == ' ' && (at[2] == 'Z' || at[2] == 'X');
+}
+
+int process__open_table(pid_t pid, int mode, int *fd)
 {
 	char path[PATH_MAX], full[PATH_MAX + 64], process[64];
 	struct stat st, owner;
@@ -74,13 +91,15 @@ static int open_table(pid_t pid, int *fd)
 		return error__set(EPERM, "process %ld is another user's; only that user and root may look",
 			(long)pid);
 	err = find_mapping(pid, path, sizeof(path), &inode);
+	if (err == -ENOENT && has_ended(pid))
+		return error__set(ESRCH, "process %ld has ended, and waits for its parent to notice", (long)pid);
 	if (err == -ENOENT)
 		return error__set(ENOENT, "process %ld shows no heaps: start it with 'situs run', or with "
 			"SITUS_PUBLISH=1 if it uses libsitus", (long)pid);
 	if (err)
 		return error__set(-err, "process %ld cannot be looked at: %s", (long)pid, os__strerror(err));
 	snprintf(full, sizeof(full), "/proc/%ld/root%s", (long)pid, path);
-	*fd = open(full, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	*fd = open(full, mode | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (*fd < 0)
 		return error__set(errno, "the table of process %ld, %.80s, cannot be opened: %s", (long)pid,
 			path, os__strerror(errno));
@@ -190,7 +209,9 @@ static int take_heaps(struct process_table *table, const struct copy *copy, size
 		if (!copy->heaps[i].live)
 			continue;
 		heap = &table->heaps[table->n_heaps++];
+		heap->slot = i;
 		snprintf(heap->name, sizeof(heap->name), "%.*s", PUBLISH_NAME_SIZE - 1, copy->heaps[i].name);
+		memcpy(heap->asked_name, heap->name, sizeof(heap->name));
 		snprintf(heap->place, sizeof(heap->place), "%.*s", PUBLISH_PLACE_SIZE - 1,
 			copy->heaps[i].place);
 		memcpy(heap->counters, copy->heaps[i].counters, sizeof(heap->counters));
@@ -245,7 +266,7 @@ static int read_open_table(int fd, pid_t pid, struct process_table *table)
 }
 
 /* Names and places come from another process: what a terminal would obey is replaced. */
-static void make_printable(char *text)
+void process__make_printable(char *text)
 {
 	for (; *text; text++)
 		if ((unsigned char)*text < ' ' || *text == 0x7f)
@@ -256,17 +277,17 @@ int process__read(pid_t pid, struct process_table *table)
 {
 	int fd, err;
 
-	err = open_table(pid, &fd);
+	err = process__open_table(pid, O_RDONLY, &fd);
 	if (err)
 		return err;
 	err = read_open_table(fd, pid, table);
 	close(fd);
 	if (err)
 		return err;
-	make_printable(table->program);
+	process__make_printable(table->program);
 	for (size_t i = 0; i < table->n_heaps; i++) {
-		make_printable(table->heaps[i].name);
-		make_printable(table->heaps[i].place);
+		process__make_printable(table->heaps[i].name);
+		process__make_printable(table->heaps[i].place);
 	}
 	return 0;
 }

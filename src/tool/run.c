@@ -30,6 +30,7 @@ enum {
 	KEY_HEAP,
 	KEY_PER_THREAD_LOCAL,
 	KEY_STATS,
+	KEY_LISTEN,
 	KEY_DRY_RUN,
 };
 
@@ -52,6 +53,7 @@ static struct variable_option {
 	{ KEY_SIZE_MIN, "--size-min", "SITUS_SIZE_MIN", false },
 	{ KEY_SIZE_MAX, "--size-max", "SITUS_SIZE_MAX", false },
 	{ KEY_STATS, "--stats", "SITUS_STATS", false },
+	{ KEY_LISTEN, "--listen", "SITUS_LISTEN", false },
 };
 #define N_VARIABLES (sizeof(variables) / sizeof(variables[0]))
 
@@ -78,6 +80,7 @@ static const struct argp_option options[] = {
 	{ "size-min", KEY_SIZE_MIN, "SIZE", 0, "smaller blocks stay with the program's own malloc", 0 },
 	{ "size-max", KEY_SIZE_MAX, "SIZE", 0, "larger blocks stay with the program's own malloc", 0 },
 	{ "stats", KEY_STATS, NULL, 0, "print a table of the heaps when the program exits", 0 },
+	{ "listen", KEY_LISTEN, NULL, 0, "a thread in the program answers 'situs migrate' at once", 0 },
 	{ "dry-run", KEY_DRY_RUN, NULL, 0, "print what would be done, and do nothing", 0 },
 	{ "verbose", 'v', NULL, 0, "say what was decided", 0 },
 	TOOL_OPTIONS_END,
@@ -304,7 +307,7 @@ static void show(FILE *stream, const struct run *run, const char *path)
 {
 	static const char *const names[] = {
 		"LD_PRELOAD", "SITUS_AREA", "SITUS_RATIO", "SITUS_PER_THREAD_LOCAL", "SITUS_HEAPS", "SITUS_LIMIT",
-		"SITUS_SIZE_MIN", "SITUS_SIZE_MAX", "SITUS_STATS", "SITUS_LOG",
+		"SITUS_SIZE_MIN", "SITUS_SIZE_MAX", "SITUS_STATS", "SITUS_LISTEN", "SITUS_LOG",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

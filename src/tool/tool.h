@@ -27,6 +27,7 @@ int places__main(int argc, char **argv);
 int topo__main(int argc, char **argv);
 int stat__main(int argc, char **argv);
 int map__main(int argc, char **argv);
+int migrate__main(int argc, char **argv);
 int doctor__main(int argc, char **argv);
 
 /* "situs: sentence" on standard error, control characters replaced; returns status. */

@@ -9,6 +9,7 @@
 #include "area/topology.h"
 #include "base/error.h"
 #include "os/os.h"
+#include "tool/places.h"
 #include "tool/tool.h"
 #include "tool/topo.h"
 
@@ -173,17 +174,6 @@ static int show_machine(const struct topology *topology, bool json)
 	return TOOL_OK;
 }
 
-/* What was wrong with a place, and where the place itself was, what would fit here. */
-static int refuse(const struct topology *topology, const struct place_error *error)
-{
-	char fitting[512];
-
-	if (!error->bad_where)
-		return tool__fail(tool__status(error->code), "%s", error->text);
-	place__fitting(topology, fitting, sizeof(fitting));
-	return tool__fail(tool__status(error->code), "%s; here would fit: %s", error->text, fitting);
-}
-
 /* One link of a chain: its text and the nodes it stands for. */
 static int resolve(const struct topology *topology, const struct place *place, char *text, size_t size,
 	struct os_nodes *nodes)
@@ -191,7 +181,7 @@ static int resolve(const struct topology *topology, const struct place *place, c
 	struct place_error error;
 
 	if (place__resolve(place, topology, -1, nodes, &error))
-		return refuse(topology, &error);
+		return places__refuse(topology, &error);
 	place__format(place, text, size);
 	return TOOL_OK;
 }
@@ -207,7 +197,7 @@ static int show_place(const struct topology *topology, const char *place, bool j
 
 	if (place__parse(place, &chain, &error)) {
 		json_decref(links);
-		return refuse(topology, &error);
+		return places__refuse(topology, &error);
 	}
 	for (int i = 0; i < chain.n_links; i++) {
 		status = resolve(topology, &chain.link[i], text, sizeof(text), &nodes);

@@ -4,6 +4,7 @@ conformance_tests = \
 	tests/conformance/bad_input.sh \
 	tests/conformance/doctor.sh \
 	tests/conformance/environment.sh \
+	tests/conformance/migrate.sh \
 	tests/conformance/options.sh \
 	tests/conformance/pictures.sh \
 	tests/conformance/programs.sh \
@@ -44,7 +45,7 @@ tests_conformance_family_LDADD = $(CMOCKA_LIBS)
 tests_conformance_fork_threads_SOURCES = tests/conformance/fork_threads.c
 tests_conformance_forbid_SOURCES = tests/conformance/forbid.c
 tests_conformance_heaps_SOURCES = tests/conformance/heaps.c
-tests_conformance_heaps_LDADD = libsitus.la
+tests_conformance_heaps_LDADD = libsitus_core.la
 tests_conformance_holder_SOURCES = tests/conformance/holder.c
 tests_conformance_reentrant_SOURCES = tests/conformance/reentrant.c
 tests_conformance_reentrant_LDADD = -ldl

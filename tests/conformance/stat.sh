@@ -2,7 +2,7 @@
 # situs stat tells where a program's pages are, and the kernel's account agrees.
 . "${SITUS_SRCDIR:?}/tests/conformance/lib.sh"
 
-echo 1..10
+echo 1..16
 mkfifo "$scratch/go" "$scratch/ready"
 timeout 60 "$situs" run --area "$area" -- "$build/tests/conformance/holder" 64 <"$scratch/go" >"$scratch/ready" &
 exec 3>"$scratch/go"
@@ -48,6 +48,45 @@ else
 fi
 "$situs" stat "$pid" >"$scratch/out" && grep -q '^HEAP' "$scratch/out" && grep -q '^main' "$scratch/out"
 ok $? "for people it is a table"
+"$situs" stat --prometheus "$pid" >"$scratch/out" && python3 - "$scratch/out" "$pid" <<'END'
+import re, sys
+# The text format 0.0.4: HELP and TYPE before a metric's samples, which stand together.
+sample = re.compile(r'([a-z_]+)\{((?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)+)\} (\d+)$')
+typed, seen, values = [], [], {}
+for line in open(sys.argv[1]):
+    if line.startswith('# TYPE '):
+        typed.append(line.split()[2])
+    if line.startswith('#'):
+        continue
+    name, labels, value = sample.match(line.rstrip('\n')).groups()
+    assert typed[-1] == name and f'pid="{sys.argv[2]}"' in labels, line
+    values[name] = int(value)
+assert len(set(typed)) == len(typed)
+assert values['situs_heap_resident_bytes'] >= 64 << 20 and values['situs_heap_node_bytes'] >= 64 << 20
+END
+ok $? "--prometheus is text that can be scraped"
+"$situs" stat --watch=0.1 "$pid" >"$scratch/watch" 2>"$scratch/watch.err" &
+watcher=$!
+i=0
+until [ "$(grep -c '^HEAP' "$scratch/watch")" -ge 2 ] || [ $i -ge 300 ]; do
+	sleep 0.1
+	i=$((i + 1))
+done
+[ $i -lt 300 ] && [ "$(grep -c '^main' "$scratch/watch")" -ge 2 ] && ! grep -q "$(printf '\033')" "$scratch/watch"
+ok $? "--watch looks again and again, without a terminal's codes in a file"
+"$situs" stat --watch=never "$pid" >"$scratch/out" 2>"$scratch/err"
+[ $? -eq 2 ] && grep -q 'watch=never' "$scratch/err" && "$situs" stat --watch --json "$pid" 2>"$scratch/err"
+[ $? -eq 2 ] && [ "$(wc -l <"$scratch/err")" = 1 ]
+ok $? "a watch that is no number, or of JSON, is refused"
+name="--self-test finds memory where it was put"
+if [ "$area" = any ]; then
+	skip "$name" "this process may not bind memory"
+else
+	"$situs" stat --self-test >"$scratch/out" 2>"$scratch/err" && grep -q 'self-test: passed' "$scratch/out"
+	result=$?
+	ok $result "$name"
+	[ $result -eq 0 ] || { show "$scratch/out"; show "$scratch/err"; }
+fi
 table=$(sed -n 's/.* \(\/[^ ]*\/situs-[0-9]*-[0-9]*-[0-9]*\)$/\1/p' "/proc/$pid/maps")
 chmod 644 "$table"
 "$situs" stat "$pid" >"$scratch/out" 2>"$scratch/err"
@@ -60,7 +99,21 @@ printf 'nonsense' | dd of="$table" conv=notrunc 2>/dev/null
 ok $? "a table of something else is not read"
 kill -9 "$pid"
 exec 3>&-
+wait $watcher
+# Its last look may have met the spoilt table.
+[ $? -eq 0 ] || grep -q "another version\|not its user's alone" "$scratch/watch.err"
+ok $? "and ends with the program"
 wait
 "$situs" stat "$pid" 2>"$scratch/err"
 [ $? -eq 1 ] && grep -q 'no process' "$scratch/err" && [ -n "$table" ] && [ ! -e "$table" ]
 ok $? "a killed program's table is gone after the next stat"
+
+SITUS_LISTEN=1 SITUS_PUBLISH=1 timeout 60 "$build/tests/conformance/heaps" one any 8 <"$scratch/go" >"$scratch/ready" &
+exec 3>"$scratch/go"
+read pid <"$scratch/ready"
+"$situs" stat --json "$pid" >"$scratch/json"
+[ "$(number allocated)" -ge 8388608 ] && [ "$(number allocated)" -lt 16777216 ] &&
+	grep -q '"allocated_is_fresh": true' "$scratch/json"
+ok $? "what blocks take is counted by the program when it is asked"
+exec 3>&-
+wait

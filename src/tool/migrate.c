@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * migrate.c - situs migrate: asks a program to move one of its heaps, and tells what came of it.
+ *
+ * The program does it all (heap/channel.h); nothing of it is touched from here. An interrupt asks it to
+ * stop, which it does after the piece it is at.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/size.h"
+#include "tool/places.h"
+#include "tool/process.h"
+#include "tool/stat.h"
+#include "tool/tool.h"
+
+enum { KEY_JSON = 256, KEY_HEAP, KEY_TO, KEY_WAIT, POLL_MS = 20, BAR = 30 };
+
+struct options {
+	bool json;
+	const char *heap, *to;
+	long wait; /* seconds until the program must have taken the request */
+	pid_t pid;
+};
+
+static const struct argp_option option_list[] = {
+	{ "heap", KEY_HEAP, "NAME", 0, "which heap (default: the only one)", 0 },
+	{ "to", KEY_TO, "PLACE", 0, "where it shall lie", 0 },
+	{ "wait", KEY_WAIT, "SECONDS", 0, "how long the program may take to answer (default: 10)", 0 },
+	{ "json", KEY_JSON, NULL, 0, "print JSON", 0 },
+	TOOL_OPTIONS_END,
+};
+
+static long parse_seconds(const struct argp_state *state, const char *text)
+{
+	char *end;
+	long seconds;
+
+	errno = 0;
+	seconds = strtol(text, &end, 10);
+	if (errno || end == text || *end || seconds < 0 || seconds > 86400)
+		tool__usage(state->name, "--wait=%.40s is not a number of seconds up to a day", text);
+	return seconds;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case KEY_JSON:
+		options->json = true;
+		return 0;
+	case KEY_HEAP:
+		options->heap = arg;
+		return 0;
+	case KEY_TO:
+		options->to = arg;
+		return 0;
+	case KEY_WAIT:
+		options->wait = parse_seconds(state, arg);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (options->pid)
+			tool__usage(state->name, "one process at a time");
+		options->pid = tool__pid(state->name, arg);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		tool__usage(state->name, "which process? situs migrate PID --heap NAME --to PLACE");
+	case ARGP_KEY_END:
+		if (!options->to)
+			tool__usage(state->name, "where to? situs migrate PID --heap NAME --to PLACE");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* Is the place one, and on this machine? Whether it can be had is the program's to say. */
+static int check_place(const char *place)
+{
+	if (strlen(place) >= PUBLISH_ASK_PLACE_SIZE)
+		return tool__fail(TOOL_USAGE, "the place is too long: %d characters at most",
+			PUBLISH_ASK_PLACE_SIZE - 1);
+	return places__check(place);
+}
+
+static int no_such_heap(const struct process_table *table, const char *name)
+{
+	char names[400] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < table->n_heaps && n < sizeof(names); i++)
+		n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", i ? ", " : "", table->heaps[i].name);
+	if (!name)
+		return tool__fail(TOOL_USAGE, "process %ld has %zu heaps, choose one by --heap: %s",
+			(long)table->pid, table->n_heaps, names);
+	return tool__fail(TOOL_FAILED, "process %ld has no heap '%.60s'; it has: %s", (long)table->pid, name,
+		table->n_heaps ? names : "none");
+}
+
+static const struct process_heap *find(const struct process_table *table, const char *name, int *n)
+{
+	const struct process_heap *found = NULL;
+
+	*n = 0;
+	for (size_t i = 0; i < table->n_heaps; i++) {
+		/* The table's names are cut where they are too long. */
+		if (name && strncmp(table->heaps[i].name, name, PUBLISH_NAME_SIZE - 1) != 0)
+			continue;
+		found = &table->heaps[i];
+		++*n;
+	}
+	return found;
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal)
+{
+	interrupted = signal;
+}
+
+/* The bar, on a terminal; drawn over itself. */
+static void show_progress(const struct options *options, const struct publish_answer *answer)
+{
+	char done[SIZE_TEXT_SIZE], total[SIZE_TEXT_SIZE], bar[BAR + 1];
+	const uint64_t all = answer->total;
+	uint64_t so_far = answer->done < all ? answer->done : all;
+	int n = all ? (int)(so_far * BAR / all) : 0;
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	memset(bar, '.', BAR);
+	memset(bar, '#', (size_t)n);
+	bar[BAR] = 0;
+	fprintf(stderr, "\r\033[K%s -> %.60s [%s] %3u %%  %s of %s", options->heap, options->to, bar,
+		all ? (unsigned)(so_far * 100 / all) : 0, size__format(so_far, done), size__format(all, total));
+	fflush(stderr);
+}
+
+static void end_progress(void)
+{
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int never_answered(const struct options *options)
+{
+	return tool__fail(TOOL_FAILED, "process %ld did not answer in %ld s, and the request is withdrawn: a "
+		"program answers when it next needs memory (--wait waits longer); started with 'situs run "
+		"--listen' or SITUS_LISTEN=1 it answers at once", (long)options->pid, options->wait);
+}
+
+/* Waits for the end of it, showing how far it is; TOOL_OK with the answer, or the exit status. */
+static int follow(const struct options *options, struct process_channel *channel,
+	struct publish_answer *answer)
+{
+	const int64_t give_up = now_ms() + options->wait * 1000;
+	bool is_cancelled = false;
+
+	for (;;) {
+		if (process__answer(channel, answer)) {
+			end_progress();
+			return tool__fail(TOOL_FAILED, "%s", error__text());
+		}
+		if (answer->finished == channel->ticket)
+			break;
+		if (answer->taken == channel->ticket) {
+			show_progress(options, answer);
+			if (interrupted && !is_cancelled)
+				process__cancel(channel);
+			is_cancelled = interrupted;
+		} else if (interrupted || now_ms() > give_up) {
+			if (!process__withdraw(channel))
+				continue;
+			return interrupted ? tool__fail(TOOL_FAILED, "interrupted; nothing has moved")
+				: never_answered(options);
+		}
+		nanosleep(&(struct timespec){ 0, POLL_MS * 1000000 }, NULL);
+	}
+	end_progress();
+	return TOOL_OK;
+}
+
+static int print_json(const struct options *options, const struct publish_answer *answer,
+	const struct process_pages *pages)
+{
+	return tool__json(json_pack("{sI so ss sb so sI sI sI sI sI so}", "pid", (json_int_t)options->pid,
+		"heap", tool__json_text(options->heap), "to", options->to, "complete", answer->result == 0,
+		"message", tool__json_text(answer->text), "moved", (json_int_t)answer->moved, "already",
+		(json_int_t)answer->already, "no_room", (json_int_t)answer->no_room, "busy",
+		(json_int_t)answer->busy, "other", (json_int_t)answer->other, "nodes", stat__nodes_json(pages)));
+}
+
+static void print_size(const char *what, size_t bytes, bool always)
+{
+	char text[SIZE_TEXT_SIZE];
+
+	if (bytes || always)
+		printf("  %-28s %s\n", what, size__format(bytes, text));
+}
+
+static void print_text(const struct options *options, const struct publish_answer *answer,
+	const struct process_pages *pages)
+{
+	char text[SIZE_TEXT_SIZE];
+
+	printf("heap %s of process %ld, to %s:\n", options->heap, (long)options->pid, options->to);
+	print_size("moved", answer->moved, true);
+	print_size("there already", answer->already, true);
+	print_size("stayed: no room", answer->no_room, false);
+	print_size("stayed: busy", answer->busy, false);
+	print_size("stayed: shared, or else", answer->other, false);
+	printf("where its pages are now, page by page:");
+	for (int node = 0; node < OS_MAX_NODES; node++)
+		if (pages->on_node[node])
+			printf(" node %d %s", node, size__format(pages->on_node[node], text));
+	puts(pages->present ? "" : " nowhere, none is present");
+}
+
+/* What came of it: the program's account, and the kernel's word for where the pages are. */
+static int report(const struct options *options, size_t slot, const struct publish_answer *answer)
+{
+	struct process_pages pages = { .present = 0 };
+	struct process_table table;
+	int status = TOOL_OK;
+
+	if (!process__read(options->pid, &table)) {
+		for (size_t i = 0; i < table.n_heaps; i++)
+			if (table.heaps[i].slot == slot)
+				process__pages(options->pid, table.heaps[i].ranges, table.heaps[i].n_ranges, &pages);
+		process__free(&table);
+	}
+	if (options->json)
+		status = print_json(options, answer, &pages);
+	else if (answer->moved || answer->already || answer->result == 0)
+		print_text(options, answer, &pages);
+	if (answer->result)
+		status = tool__fail(TOOL_FAILED, "%s",
+			answer->text[0] ? answer->text : os__strerror((int)answer->result));
+	return status;
+}
+
+/* The table to oneself: who only looks has it for a moment, who moves a heap for as long as that takes. */
+static int open_channel(const struct options *options, struct process_channel *channel)
+{
+	const int64_t give_up = now_ms() + options->wait * 1000;
+	int err;
+
+	while ((err = process__ask_open(options->pid, channel)) == -EBUSY && !interrupted &&
+		now_ms() < give_up)
+		nanosleep(&(struct timespec){ 0, POLL_MS * 1000000 }, NULL);
+	return err;
+}
+
+static int ask(struct options *options, const struct process_heap *heap)
+{
+	struct publish_request request = { .kind = PUBLISH_ASK_MIGRATE, .heap = heap->slot };
+	struct process_channel channel;
+	struct publish_answer answer;
+	int status;
+
+	memcpy(request.name, heap->asked_name, sizeof(request.name));
+	snprintf(request.place, sizeof(request.place), "%s", options->to);
+	signal(SIGINT, interrupt);
+	signal(SIGTERM, interrupt);
+	if (open_channel(options, &channel))
+		return tool__fail(TOOL_FAILED, "%s", error__text());
+	if (process__ask(&channel, &request))
+		status = tool__fail(TOOL_FAILED, "%s", error__text());
+	else
+		status = follow(options, &channel, &answer);
+	process__ask_close(&channel);
+	return status ? status : report(options, heap->slot, &answer);
+}
+
+int migrate__main(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = option_list,
+		.parser = parse,
+		.args_doc = "PID",
+		.doc = "Moves a heap of a running program to another place, while the program goes on.\v"
+		       "The program is asked and does it itself, when it next needs memory, or at once where it "
+		       "was started with 'situs run --listen'. The exit status is 1 where anything stayed behind. "
+		       "An interrupt stops it half-way.",
+	};
+	struct options options = { .wait = 10 };
+	const struct process_heap *heap;
+	struct process_table table;
+	int status, n;
+
+	tool__parse(&argp, argc, argv, 0, &options);
+	status = check_place(options.to);
+	if (!status)
+		status = tool__read_process(options.pid, &table);
+	if (status)
+		return status;
+	heap = find(&table, options.heap, &n);
+	if (n == 1) {
+		options.heap = heap->name;
+		status = ask(&options, heap);
+	} else if (n > 1 && options.heap) {
+		status = tool__fail(TOOL_FAILED, "process %ld has %d heaps of the name '%.60s'; names that tell "
+			"them apart are given by the program", (long)options.pid, n, options.heap);
+	} else {
+		status = no_such_heap(&table, options.heap);
+	}
+	process__free(&table);
+	return status;
+}

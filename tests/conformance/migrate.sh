@@ -1,0 +1,115 @@
+#!/bin/sh
+# situs migrate: the program itself is asked, and moves its heap; what cannot be is one line.
+. "${SITUS_SRCDIR:?}/tests/conformance/lib.sh"
+
+# start NAME PLACE MIB...: the heaps program with its input at descriptor 3; $pid.
+start() {
+	rm -f "$scratch/go" "$scratch/ready"
+	mkfifo "$scratch/go" "$scratch/ready"
+	SITUS_PUBLISH=1 timeout 120 "$build/tests/conformance/heaps" "$@" <"$scratch/go" >"$scratch/ready" &
+	exec 3>"$scratch/go"
+	read -r pid <"$scratch/ready"
+}
+stop() {
+	exec 3>&-
+	wait
+}
+# says STATUS WORD NAME ARGUMENTS...: situs migrate exits so, with WORD in one line on standard error.
+says() {
+	want=$1
+	word=$2
+	name=$3
+	shift 3
+	"$situs" migrate "$@" >"$scratch/out" 2>"$scratch/err"
+	status=$?
+	[ $status -eq "$want" ] && [ "$(wc -l <"$scratch/err")" = 1 ] && grep -q -e "$word" "$scratch/err"
+	result=$?
+	ok $result "$name"
+	[ $result -eq 0 ] || { echo "# exit $status"; show "$scratch/out"; show "$scratch/err"; }
+}
+# number KEY
+number() {
+	sed -n "s/.*\"$1\": \([0-9]*\).*/\1/p" "$scratch/json" | head -n 1
+}
+
+echo 1..21
+export SITUS_LISTEN=1
+start one any 20 two any 3
+name="a program that listens moves its heap at once"
+if [ "$area" = any ]; then
+	skip "$name" "this process may not bind memory"
+	skip "and gives account of every page" "this process may not bind memory"
+else
+	"$situs" migrate "$pid" --heap one --to node:0 --json >"$scratch/json" 2>"$scratch/err"
+	status=$?
+	[ $status -eq 0 ] && grep -q '"complete": true' "$scratch/json"
+	result=$?
+	ok $result "$name"
+	[ $result -eq 0 ] || { echo "# exit $status"; show "$scratch/json"; show "$scratch/err"; }
+	[ $(($(number moved) + $(number already))) -ge 20971520 ] && [ "$(number no_room)" = 0 ] &&
+		[ "$(number busy)" = 0 ] && [ "$(number other)" = 0 ]
+	ok $? "and gives account of every page"
+fi
+"$situs" migrate "$pid" --heap two --to any >"$scratch/out" 2>"$scratch/err" </dev/null &&
+	grep -q 'there already' "$scratch/out" && [ ! -s "$scratch/err" ]
+result=$?
+ok $result "where standard error is no terminal there is no bar"
+[ $result -eq 0 ] || { show "$scratch/out"; show "$scratch/err"; }
+says 2 'where to' "a place must be named" "$pid" --heap one
+says 2 'which process' "a process must be named" --to any
+says 2 'choose one by --heap: one, two' "of several heaps one must be named" "$pid" --to any
+says 1 'it has: one, two' "an absent heap is named, and those there are" "$pid" --heap three --to any
+says 2 'would fit' "an unknown place is named" "$pid" --heap one --to nowhere
+says 2 '999' "an absent node is named" "$pid" --heap one --to node:999
+says 2 'too long' "a very long place is refused" "$pid" --heap one --to "$(printf 'node:%0600d' 0)"
+says 2 'wait' "a wait that is no number is named" "$pid" --heap one --to any --wait soon
+says 1 'cannot pass' "a place that pages cannot pass to is refused by the program" \
+	"$pid" --heap one --to "file:$scratch/file,limit:64M"
+"$situs" stat "$pid" >"$scratch/out" 2>&1
+ok $? "and the program lives"
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	cp "$situs" "$scratch/situs"
+	chmod 755 "$scratch" "$scratch/situs"
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$scratch/situs" migrate "$pid" --heap one --to any \
+		>"$scratch/out" 2>"$scratch/err"
+	[ $? -eq 1 ] && grep -q "another user's" "$scratch/err"
+	ok $? "another user is refused"
+else
+	skip "another user is refused" "only root can become another user"
+fi
+kill -9 "$pid"
+stop
+says 1 'no process' "a killed program is no more" "$pid" --heap one --to any
+
+unset SITUS_LISTEN
+start only any 3
+says 1 'did not answer in 0 s' "a program that asks for no memory does not answer" "$pid" --to any --wait 0
+[ "$(ls "/proc/$pid/task" | wc -l)" = 1 ]
+ok $? "and has no thread for it"
+"$situs" migrate "$pid" --to any --wait 100 >"$scratch/out" 2>"$scratch/err" &
+asker=$!
+i=0
+while kill -0 $asker 2>/dev/null && [ $i -lt 600 ]; do
+	echo work >&3
+	sleep 0.1
+	i=$((i + 1))
+done
+wait $asker
+ok $? "when it asks for memory it does"
+"$situs" migrate "$pid" --to any --wait 100 >"$scratch/out" 2>"$scratch/err" &
+asker=$!
+i=0
+until "$situs" migrate "$pid" --to any --wait 0 2>&1 | grep -q 'somebody else' || [ $i -ge 300 ]; do
+	sleep 0.1
+	i=$((i + 1))
+done
+[ $i -lt 300 ]
+ok $? "one asker at a time"
+kill -INT $asker 2>/dev/null || kill -TERM $asker
+wait $asker
+[ $? -eq 1 ] && grep -q 'interrupted; nothing has moved' "$scratch/err"
+result=$?
+ok $result "an interrupt takes the request back"
+[ $result -eq 0 ] || show "$scratch/err"
+stop
+says 1 'shows no heaps' "a process without heaps is told apart" $$ --to any
