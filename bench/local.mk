@@ -35,8 +35,8 @@ dist_check_SCRIPTS += bench/smoke.sh bench/report_test.sh
 EXTRA_DIST += bench/compare bench/report bench/run bench/test_suite.py \
 	bench/suite/__init__.py bench/suite/change.py bench/suite/document.py bench/suite/machine.py \
 	bench/suite/micro.py bench/suite/peers.py bench/suite/pictures.py bench/suite/plan.py \
-	bench/suite/process.py bench/suite/programs.py bench/suite/results.py bench/suite/svg.py \
-	bench/suite/table.py bench/suite/targets.py bench/suite/words.py
+	bench/suite/process.py bench/suite/programs.py bench/suite/results.py \
+	bench/suite/summary.py bench/suite/svg.py bench/suite/table.py bench/suite/targets.py bench/suite/words.py
 
 bench_libbench_a_SOURCES = bench/main.c bench/machine.c bench/machine.h bench/micro.cc bench/micro.h \
 	bench/peer.h bench/loops.h bench/random.h \
@@ -143,7 +143,7 @@ bench-quick:
 	$(MAKE) bench BENCH_FLAGS="--quick $(BENCH_FLAGS)"
 # What was measured last becomes the documentation's.
 bench-doc:
-	$(srcdir)/bench/report bench.json --out=$(srcdir)/doc/benchmarks.md
+	$(srcdir)/bench/report bench.json --out=$(srcdir)/doc/benchmarks.md --readme=$(srcdir)/README.md
 
 clean-local: clean-bench
 clean-bench:

@@ -27,6 +27,7 @@ say() { # status, what
 built() { # program
 	[ -x "$bench/$1" ] || {
 		echo "not built: configure did not find what it needs" >"$out"
+		[ -z "${CI:-}" ] || return 1 # the gate has everything
 		return 77
 	}
 }

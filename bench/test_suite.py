@@ -11,7 +11,7 @@ import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from suite import change, document, micro, plan, results, targets  # noqa: E402
+from suite import change, document, micro, plan, results, summary, targets  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PEERS = ("situs", "jemalloc", "memkind", "mimalloc", "glibc")
@@ -185,6 +185,20 @@ def test_pictures_are_xml_with_a_title_for_each_bar():
         root = xml.etree.ElementTree.fromstring(svg)
         bars = root.findall(".//{http://www.w3.org/2000/svg}g")
         assert bars and all(b.find("{http://www.w3.org/2000/svg}title") is not None for b in bars), name
+
+
+def test_the_readme_shows_the_figures_of_the_documentation():
+    shown = []
+    for name in ("README.md", os.path.join("doc", "benchmarks.md")):
+        with open(os.path.join(HERE, os.pardir, name), encoding="utf-8") as file:
+            shown.append(summary.marked(file.read()))
+    assert shown[0] is not None and shown[0] == shown[1]
+
+
+def test_figures_are_renewed_between_their_marks():
+    lines = summary.summary(pairs(9.0), [])
+    text = summary.replace(f"above\n{summary.BEGIN}\nold\n{summary.END}\nbelow\n", lines)
+    assert text.startswith("above\n") and text.endswith("\nbelow\n") and "old" not in text
 
 
 def test_an_empty_run_makes_a_document_all_the_same():

@@ -1,6 +1,9 @@
 # Pages.
 dist_man_MANS += doc/man/situs.1 doc/man/situs.7
-EXTRA_DIST += doc/architecture.md doc/address-map.md doc/areas.md doc/HACKING.md doc/safety.md doc/stats.md quickstart .ci/run
+EXTRA_DIST += doc/architecture.md doc/address-map.md doc/areas.md doc/HACKING.md doc/safety.md doc/stats.md quickstart .ci/run \
+	doc/benchmarks.md $(bench_pictures)
+bench_pictures = doc/benchmarks/map.svg doc/benchmarks/memory.svg doc/benchmarks/micro.svg \
+	doc/benchmarks/programs-memory.svg doc/benchmarks/programs.svg doc/benchmarks/workloads.svg
 
 # An area to copy: compiled and run by the tests, against the library as programs see it.
 check_PROGRAMS += doc/example-area

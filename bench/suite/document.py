@@ -3,7 +3,8 @@
 
 from . import table, targets
 from .pictures import MAP_LABELS, pictures
-from .words import amount
+from .summary import summary
+from .words import amount, many
 
 METHOD = """\
 Each allocator runs in a process of its own, linked from the same objects (`bench/peers/`: one adapter of
@@ -26,11 +27,11 @@ def machine_lines(data):
         "not pinned: too few processors"
     return [
         f"- {m['processor']}{' (virtual machine)' if m['virtual'] else ''}, {m['cpus']} processors, "
-        f"{m['nodes']} node{'s' if m['nodes'] > 1 else ''}, {amount(m['memory'], 'B')}; "
+        f"{many(m['nodes'], 'node')}, {amount(m['memory'], 'B')}; "
         f"load {m['load']:.1f} at the start",
         f"- Linux {m['kernel']}, transparent huge pages {m['thp']}, overcommit {m['overcommit']}, "
         f"frequency governor {m['governor']}",
-        f"- {data['options']['mode']} run, {data['rounds']} rounds in {data['seconds']} s, "
+        f"- {data['options']['mode']} run, {many(data['rounds'], 'round')} in {data['seconds']} s, "
         f"{data['options']['min_time']} s at least for each micro-benchmark, workloads at scale "
         f"{data['options']['scale']}, threads {pinned}",
         f"- {versions or 'versions not told'}"]
@@ -67,7 +68,9 @@ def document(results):
     images = list(pictures(results))
     shown = {name: title for name, title, _ in images}
     lines = ["# Benchmarks", "", f"Measured {data['date']}; made by `make bench bench-doc`, not by hand.",
-             "", *machine_lines(data), "", "## Targets", "", *scoreboard(all_verdicts)]
+             "", *machine_lines(data), "", "## In short", "",
+             "How many times as much as the Situs heap each takes; bold: it is ahead.", "",
+             *summary(results, all_verdicts), "", "## Targets", "", *scoreboard(all_verdicts)]
     for group in dict.fromkeys(v.group for v in all_verdicts):
         lines += ["", f"### {group}", "",
                   *table.target_table([v for v in all_verdicts if v.group == group])]

@@ -14,6 +14,8 @@ MAP_LABELS = {"Amm": "address map", "AbslBtree": "absl::btree_map", "StdMap": "s
 def _kind(peer):
     if peer in (peers.SITUS, "Amm"):
         return "own"
+    if peer == "strict":
+        return "own2"
     return "placed" if peers.PLACEMENT.get(peer, "none") != "none" or peer == "numactl" else "plain"
 
 

@@ -14,7 +14,7 @@ from .results import Results
 ENOUGH = 1.5
 
 # Where a mapping for every block would take minutes.
-MANY_SMALL = {"larson", "xmalloc", "sh6", "sh8"}
+MANY_SMALL = {"larson", "xmalloc", "sh6", "sh8", "mstress", "cache-scratch", "cache-thrash", "page-cache"}
 
 FULL = {"rounds": 9, "minutes": 10, "chunks": micro.CHUNKS, "seconds": 0.02, "scale": 1.0,
         "map": r"^(find|modify|iterate)<.*/(1000|1000000)$|^find<Amm>|^select/(1000|1000000)$"

@@ -23,6 +23,7 @@ text { font: 11px system-ui, "DejaVu Sans", sans-serif; fill: #24292f; }
 .panel { font-size: 12px; font-weight: 600; }
 .figure { font-variant-numeric: tabular-nums; }
 .own { fill: #0b62c4; } .own-text { fill: #0b62c4; font-weight: 600; }
+.own2 { fill: #7db1ea; }
 .placed { fill: #6e7781; } .plain { fill: #b6bec8; }
 .base { stroke: #0b62c4; stroke-width: 1; stroke-dasharray: 3 3; }
 .spread { stroke: #24292f; stroke-width: 1; }
@@ -31,7 +32,7 @@ text { font: 11px system-ui, "DejaVu Sans", sans-serif; fill: #24292f; }
 
 class Bar:
     def __init__(self, label, value, text, kind, low=None, high=None):
-        """value, low, high: in any unit, the same in one panel; kind: own, placed or plain."""
+        """value, low, high: in any unit, the same in one panel; kind: own, own2, placed or plain."""
         self.label, self.value, self.text, self.kind = label, value, text, kind
         self.low, self.high = low, high
 

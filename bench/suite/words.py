@@ -31,6 +31,11 @@ def bytes_of(text):
     return f"{n} B"
 
 
+def many(n, what):
+    """3 rounds, 1 round."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
 def count(n):
     return f"{int(n):,}".replace(",", " ")
 
