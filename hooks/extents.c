@@ -5,11 +5,18 @@
  */
 #include <errno.h>
 
+#include "amm/map.h"
 #include "base/pagemap.h"
 #include "hooks/owner.h"
 #include "hooks/region.h"
 #include "hooks/space.h"
 #include "hooks/space_internal.h"
+
+bool space__is_purgeable(const struct space *space)
+{
+	return (space->flags & (AML_AREA_LAZY | AML_AREA_ZEROED | AML_AREA_COMMIT)) ==
+		(AML_AREA_LAZY | AML_AREA_ZEROED);
+}
 
 int space__purge(struct space *space, void *start, size_t size)
 {
@@ -27,19 +34,14 @@ void space__split(struct space *space, void *start, size_t head_size, size_t tai
 
 int space__merge(struct space *space, void *head, size_t head_size, size_t tail_size)
 {
-	amm_addr_t start = (amm_addr_t)head;
-	int err = -EXDEV;
+	int err;
 
+	(void)tail_size;
 	lock__acquire(&space->lock);
-
-	amm_entry_t *first = amm_find_addr(&space->map, start);
-	amm_entry_t *last = amm_find_addr(&space->map, start + head_size);
-	struct space_region *region = space__extent_of(first)->region;
-
-	/* Regions go back to the area one by one, so no extent may span two. */
-	if (region == space__extent_of(last)->region)
-		err = first == last ? 0 : space__tag_locked(space, start, head_size + tail_size,
-			amm_entry_flags(first), region, space__extent_of(first)->born);
+	/* Regions go back to the area one by one, so no extent may span two: see join_entries. */
+	space->is_merging = true;
+	err = -map__join_at(&space->map, (amm_addr_t)head + head_size);
+	space->is_merging = false;
 	lock__release(&space->lock);
 	return err;
 }

@@ -84,8 +84,7 @@ static int split_entry(amm_t *map, amm_entry_t *entry, amm_addr_t at, amm_entry_
 /* Extents are joined by jemalloc's merge only, and nothing across regions. */
 static int join_entries(amm_t *map, amm_entry_t *head, amm_entry_t *tail, amm_entry_t **joined)
 {
-	(void)map;
-	if ((amm_entry_flags(head) & SPACE_EXTENT) ||
+	if (((amm_entry_flags(head) & SPACE_EXTENT) && !space_of(map)->is_merging) ||
 		space__extent_of(head)->region != space__extent_of(tail)->region)
 		return EBUSY;
 	*joined = head;
@@ -319,8 +318,8 @@ int space__init(struct space *space, const struct aml_area *area, uint32_t word,
 	lock__init(&space->lock);
 	pool__init(&space->extents, sizeof(struct space_extent));
 	pool__init(&space->regions_pool, sizeof(struct space_region));
-	/* Readers' maps survive fork at any instant: see space__after_fork. */
-	err = amm_init_with(&space->map, AMM_READERS, SPACE_OUTSIDE, NULL, alloc_entry, free_entry,
+	/* It survives fork at any instant: see space__after_fork. */
+	err = amm_init_with(&space->map, AMM_FORK, SPACE_OUTSIDE, NULL, alloc_entry, free_entry,
 		split_entry, join_entries);
 	if (err != 0) {
 		pool__destroy(&space->extents);

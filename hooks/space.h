@@ -94,6 +94,7 @@ struct space {
 	size_t size_out;              /* bytes of extents */
 	size_t n_extents;             /* entries that are extents */
 	size_t dirty_free;            /* bytes of free space not known to be zero */
+	bool is_merging;              /* jemalloc has merged two extents, so they may be joined */
 };
 
 /* States of an extent, and what tells free space apart: the map's flag word. */
@@ -131,6 +132,9 @@ int space__free(struct space *space, void *start, size_t size);
 int space__purge(struct space *space, void *start, size_t size);
 void space__split(struct space *space, void *start, size_t head_size, size_t tail_size);
 int space__merge(struct space *space, void *head, size_t head_size, size_t tail_size);
+
+/* Does a purge, likely to succeed, leave nothing of a range but address space? */
+bool space__is_purgeable(const struct space *space);
 
 /* Bytes of the extent that starts at `start`; 0: none does. */
 size_t space__extent_size(struct space *space, const void *start);

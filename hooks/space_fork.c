@@ -2,7 +2,7 @@
 /*
  * space_fork.c - a space in the child of a fork.
  *
- * The map is whole at every instant (AMM_READERS), and so are the pools. What another thread was in
+ * The map is whole at every instant (AMM_FORK), and so are the pools. What another thread was in
  * the middle of, between the map's change and its books, is mended from the map; memory that thread
  * was about to get or to give back may stay out. A space whose lock was free needs nothing.
  */
@@ -69,6 +69,7 @@ void space__after_fork(struct space *space)
 		return;
 	pool__after_fork(&space->extents);
 	pool__after_fork(&space->regions_pool);
+	space->is_merging = false;
 	(void)amm_after_fork(&space->map);
 	mend(space);
 }

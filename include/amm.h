@@ -152,6 +152,7 @@ AMM_PUBLIC int amm_init_gen(amm_t *amm, int flags, amm_entry_t *entry, amm_alloc
 /* Options for amm_init_with. */
 #define AMM_NO_MALLOC 0x1u /* default entries come from the kernel's pages too: malloc is never called */
 #define AMM_READERS 0x2u   /* amm_read may run beside a writer, and the map survives fork at any instant */
+#define AMM_FORK 0x4u      /* the map survives fork at any instant (amm_after_fork); nobody reads beside */
 
 /* amm_init_gen with options. EINVAL: an unknown option. */
 AMM_PUBLIC int amm_init_with(amm_t *amm, unsigned options, int flags, amm_entry_t *entry,
@@ -284,7 +285,7 @@ AMM_PUBLIC int amm_read_iterate(const amm_t *amm, amm_range_func *func, void *ar
  * In the child of a fork, where another thread may have been inside a change at that instant: makes
  * the map usable for the child's one thread as it was before or after that change. Readers need no
  * such call. Entries that the interrupted change had taken or was about to free are lost to the child.
- * Calls no callback and no malloc. EINVAL: the map was made without AMM_READERS.
+ * Calls no callback and no malloc. EINVAL: the map was made without AMM_READERS and AMM_FORK.
  */
 AMM_PUBLIC int amm_after_fork(amm_t *amm);
 

@@ -65,7 +65,7 @@ int amm_check(const amm_t *amm)
 	if (n_entries != amm->count || amm->memory->doomed != NULL ||
 		amm->memory->n_unreserved != 0)
 		return EINVAL;
-	if (tree__has_readers(amm) && amm->published != amm->root)
+	if (tree__is_copied(amm) && amm->published != amm->root)
 		return EINVAL;
 	return runs__check(amm);
 }

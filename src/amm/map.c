@@ -146,6 +146,21 @@ bool map__join_next(amm_t *amm, struct cursor *c)
 	return true;
 }
 
+int map__join_at(amm_t *amm, amm_addr_t at)
+{
+	struct cursor c;
+	bool joined;
+
+	tree__seek(amm, at - 1, &c);
+	if (cursor__entry(&c)->end > at)
+		return 0;
+	if (map__begin(amm, 0, 1) != 0)
+		return ENOMEM;
+	joined = map__join_next(amm, &c);
+	map__end(amm);
+	return joined ? 0 : EBUSY;
+}
+
 int map__isolate(amm_t *amm, struct cursor *c, amm_addr_t addr, amm_addr_t end)
 {
 	bool split_head = cursor__start(c) < addr;
@@ -192,7 +207,7 @@ int amm_init_with(amm_t *amm, unsigned options, int flags, amm_entry_t *entry,
 {
 	if (amm == NULL)
 		return map__invalid("amm_init", "no map");
-	if ((options & ~(AMM_NO_MALLOC | AMM_READERS)) != 0)
+	if ((options & ~(AMM_NO_MALLOC | AMM_READERS | AMM_FORK)) != 0)
 		return map__invalid("amm_init", "an unknown option");
 
 	amm_t map = {

@@ -54,6 +54,12 @@ int map__split(amm_t *amm, struct cursor *c, amm_addr_t at);
  */
 bool map__join_next(amm_t *amm, struct cursor *c);
 
+/*
+ * A change of its own: joins the entries that meet at an address inside the map, whatever their flags. 0,
+ * also where one entry holds both sides already; EBUSY where the join callback refuses; ENOMEM.
+ */
+int map__join_at(amm_t *amm, amm_addr_t at);
+
 /* Splits where needed, so that entries start at addr and end at `end`; leaves the cursor at addr. */
 int map__isolate(amm_t *amm, struct cursor *c, amm_addr_t addr, amm_addr_t end);
 

@@ -13,13 +13,13 @@
 #include "amm/runs.h"
 #include "base/error.h"
 
-/* A map with readers copies what it edits and so must know beforehand how much. */
+/* A map that copies what it edits must know beforehand how much. */
 static size_t count_covered(const amm_t *amm, const struct cursor *from, amm_addr_t end)
 {
 	struct cursor c = *from;
 	size_t n = 1;
 
-	if (!tree__has_readers(amm))
+	if (!tree__is_copied(amm))
 		return 0;
 	while (cursor__entry(&c)->end < end && cursor__next(amm, &c))
 		n++;

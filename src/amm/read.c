@@ -178,8 +178,8 @@ static void repair_entries(amm_t *amm)
 
 int amm_after_fork(amm_t *amm)
 {
-	if (amm == NULL || !tree__has_readers(amm))
-		return map__invalid("amm_after_fork", "a map made without AMM_READERS");
+	if (amm == NULL || !tree__is_copied(amm))
+		return map__invalid("amm_after_fork", "a map made without AMM_READERS or AMM_FORK");
 	tree__after_fork(amm);
 	runs__destroy(amm);
 	repair_entries(amm);

@@ -84,7 +84,7 @@ static size_t count_overlapping(const amm_t *amm, amm_addr_t addr, amm_addr_t en
 	struct cursor c;
 	size_t n = 1;
 
-	if (!tree__has_readers(amm))
+	if (!tree__is_copied(amm))
 		return 0;
 	for (tree__seek(amm, addr, &c); cursor__end(amm, &c) < end; cursor__next(amm, &c))
 		n++;

@@ -230,7 +230,7 @@ void node__put(amm_t *amm, struct node *node)
 {
 	struct amm_memory *memory = amm->memory;
 
-	if (!tree__has_readers(amm)) {
+	if (!tree__is_copied(amm)) {
 		pool__put(&memory->nodes, node);
 		memory->n_reserved++;
 	} else if (node->born == memory->edits) {
@@ -251,7 +251,7 @@ void tree__begin(amm_t *amm)
 
 	memory->edits++;
 	memory->n_reserved = 0;
-	if (!tree__has_readers(amm))
+	if (!tree__is_copied(amm))
 		return;
 	/* Readers that may still see them started before the last change was published: tree__publish. */
 	while (memory->retired != NULL) {
@@ -265,7 +265,7 @@ void tree__begin(amm_t *amm)
 }
 
 /*
- * An insertion splits at most every level and adds a root. In a map with readers it also copies its
+ * An insertion splits at most every level and adds a root. In a map that is copied it also copies its
  * path and, where it shares with a sibling, one more node a level. Erasures, there, copy the leaves
  * they empty, of which two neighbours hold a third of a leaf together at least, what lies above these,
  * and a path with siblings at either end.
@@ -276,7 +276,7 @@ int tree__reserve(amm_t *amm, size_t n_inserts, size_t n_erases)
 	size_t levels = (size_t)amm->height + 1;
 	size_t n = n_inserts * levels;
 
-	if (tree__has_readers(amm))
+	if (tree__is_copied(amm))
 		n += (n_inserts + 4) * 3 * levels + n_erases / 4;
 
 	size_t at_hand = memory->n_free_nodes;
@@ -289,7 +289,7 @@ int tree__reserve(amm_t *amm, size_t n_inserts, size_t n_erases)
 
 void tree__publish(amm_t *amm)
 {
-	if (!tree__has_readers(amm))
+	if (!tree__is_copied(amm))
 		return;
 	__atomic_store_n(&amm->published, amm->root, __ATOMIC_RELEASE);
 	/*

@@ -14,9 +14,9 @@
  *   (AMM_MAXADDR at the last).
  *
  * Changes. The functions that change the tree cannot fail: the caller reserves nodes first, with
- * tree__reserve. In a map with readers no node that they can reach is ever written: each change
- * copies the path it edits, from the leaf to the root (tree__own_path), and tree__publish shows the
- * new root with one store. Nodes that dropped out are reused by the next change at the earliest; a
+ * tree__reserve. In a map with readers, or one that a fork may interrupt, no node that the published
+ * root leads to is ever written: each change copies the path it edits, from the leaf to the root
+ * (own_path), and tree__publish shows the new root with one store. Nodes that dropped out are reused by the next change at the earliest; a
  * reader that might have met one finds amm->version changed (read.c).
  */
 #ifndef AMM_TREE_H
@@ -49,7 +49,7 @@ enum {
 
 struct node {
 	unsigned n, level;
-	size_t born;       /* maps with readers: amm->version of the change that made it */
+	size_t born;       /* maps that are copied: memory->edits of the change that made it */
 	struct node *link; /* the next free or retired node */
 	union {
 		struct {
@@ -72,8 +72,8 @@ struct runs_memory;
 struct amm_memory {
 	struct pool nodes;
 	struct pool entries;       /* AMM_NO_MALLOC: default entries */
-	struct node *free_nodes;   /* maps with readers: ready for use */
-	struct node *retired;      /* maps with readers: dropped by the change that is under way */
+	struct node *free_nodes;   /* maps that are copied: ready for use */
+	struct node *retired;      /* maps that are copied: dropped by the change that is under way */
 	size_t n_free_nodes;
 	amm_entry_t *doomed;       /* entries to free when the change is published */
 	amm_entry_t *kept;         /* amm_modify's own entry: not freed though dropped... */
@@ -95,6 +95,12 @@ struct cursor {
 static inline bool tree__has_readers(const amm_t *amm)
 {
 	return (amm->options & AMM_READERS) != 0;
+}
+
+/* Changes copy what they edit: no node that the published root leads to is ever written. */
+static inline bool tree__is_copied(const amm_t *amm)
+{
+	return (amm->options & (AMM_READERS | AMM_FORK)) != 0;
 }
 
 static inline amm_addr_t cursor__start(const struct cursor *c)

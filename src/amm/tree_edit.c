@@ -95,7 +95,7 @@ static struct node *new_node(amm_t *amm, unsigned level)
 /* The node itself where this change may write it, else a copy in its stead. */
 static struct node *own(amm_t *amm, struct node *node)
 {
-	if (!tree__has_readers(amm) || node->born == amm->memory->edits)
+	if (!tree__is_copied(amm) || node->born == amm->memory->edits)
 		return node;
 
 	struct node *copy = new_node(amm, node->level);
@@ -117,7 +117,7 @@ static struct node *own_child(amm_t *amm, struct node *parent, unsigned slot)
 
 static void own_path(amm_t *amm, struct cursor *c)
 {
-	if (!tree__has_readers(amm))
+	if (!tree__is_copied(amm))
 		return;
 
 	int level = amm->height - 1;

@@ -534,7 +534,7 @@ static void run_read(const struct operation *op)
 {
 	struct amm_range range;
 
-	if (!(w.options & AMM_READERS)) {
+	if (!(w.options & (AMM_READERS | AMM_FORK))) {
 		CHECK(amm_read(&w.map, w.base, &range, NULL, NULL) == EINVAL, "read a plain map");
 		return;
 	}
@@ -602,7 +602,7 @@ static void make_map(void)
 
 	memset(&w.map, 0xa5, sizeof(w.map));
 	w.base = bases[how & 3];
-	w.options = (how & 4 ? AMM_READERS : 0) | (how & 8 ? AMM_NO_MALLOC : 0);
+	w.options = (how & 4 ? AMM_READERS : how & 64 ? AMM_FORK : 0) | (how & 8 ? AMM_NO_MALLOC : 0);
 	w.callbacks = (how & 16) != 0;
 	w.refusal = how & 32 ? byte() : 0;
 	w.styles = byte();

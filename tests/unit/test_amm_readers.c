@@ -70,10 +70,9 @@ static void change(unsigned *random)
 			slot_flags(slot, age), NULL);
 }
 
-static void make_map(void)
+static void make_map(unsigned options)
 {
-	assert_int_equal(amm_init_with(&map, AMM_READERS | AMM_NO_MALLOC, 0, NULL, NULL, NULL, NULL,
-				 NULL), 0);
+	assert_int_equal(amm_init_with(&map, options, 0, NULL, NULL, NULL, NULL, NULL), 0);
 	for (unsigned slot = 0; slot < SLOTS; slot++)
 		assert_int_equal(amm_modify(&map, (amm_addr_t)slot * SLOT, SLOT,
 					 slot_flags(slot, 0), NULL), 0);
@@ -135,7 +134,7 @@ static void readers_see_only_what_was_true_while_a_writer_changes_the_map(void *
 	unsigned random = 1;
 
 	(void)state;
-	make_map();
+	make_map(AMM_READERS | AMM_NO_MALLOC);
 	for (size_t i = 0; i < READERS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, read_addresses,
 					 (void *)(uintptr_t)(i + 7)), 0);
@@ -180,9 +179,11 @@ static int child_trouble(void)
 	unsigned random = (unsigned)getpid();
 
 	/* Readers need no repair... */
-	amm_read_iterate(&map, tally, &t, AMM_MINADDR, AMM_MAXADDR - AMM_MINADDR, 0, 0);
-	if (t.n_false != 0 || t.at != AMM_MAXADDR)
-		return 1;
+	if (map.options & AMM_READERS) {
+		amm_read_iterate(&map, tally, &t, AMM_MINADDR, AMM_MAXADDR - AMM_MINADDR, 0, 0);
+		if (t.n_false != 0 || t.at != AMM_MAXADDR)
+			return 1;
+	}
 	/* ...writers call amm_after_fork. */
 	if (amm_after_fork(&map) != 0)
 		return 2;
@@ -198,12 +199,11 @@ static int child_trouble(void)
 	return 0;
 }
 
-static void child_of_a_fork_at_any_instant_reads_and_writes_on(void **state)
+static void fork_again_and_again(unsigned options)
 {
 	pthread_t writer;
 
-	(void)state;
-	make_map();
+	make_map(options);
 	assert_int_equal(pthread_create(&writer, NULL, write_until_ended, NULL), 0);
 	for (int i = 0; i < FORKS; i++) {
 		pid_t child = fork();
@@ -219,6 +219,24 @@ static void child_of_a_fork_at_any_instant_reads_and_writes_on(void **state)
 	}
 	__atomic_store_n(&ended, true, __ATOMIC_RELEASE);
 	pthread_join(writer, NULL);
+	amm_destroy(&map);
+}
+
+static void child_of_a_fork_at_any_instant_reads_and_writes_on(void **state)
+{
+	(void)state;
+	fork_again_and_again(AMM_READERS | AMM_NO_MALLOC);
+}
+
+static void child_of_a_fork_writes_on_in_a_map_without_readers(void **state)
+{
+	struct amm_range range;
+
+	(void)state;
+	fork_again_and_again(AMM_FORK | AMM_NO_MALLOC);
+	/* Reading beside a writer is not what that map promises. */
+	make_map(AMM_FORK | AMM_NO_MALLOC);
+	assert_int_equal(amm_read(&map, 0, &range, NULL, NULL), EINVAL);
 	amm_destroy(&map);
 }
 
@@ -313,6 +331,7 @@ int main(void)
 #if !defined(__SANITIZE_THREAD__)
 		/* The thread sanitizer's runtime does not outlive a fork of a program with threads. */
 		cmocka_unit_test(child_of_a_fork_at_any_instant_reads_and_writes_on),
+		cmocka_unit_test(child_of_a_fork_writes_on_in_a_map_without_readers),
 #endif
 	};
 
