@@ -144,16 +144,30 @@ void *heap__block(struct situs_heap *heap, struct heap_arena *arena, size_t size
 	return enter_class(heap, block, class_of_size(size, alignment));
 }
 
+/* Bytes drawn now. */
+static size_t drawn(const struct situs_heap *heap)
+{
+	return atomic_load_explicit(&heap->account.drawn, memory_order_relaxed);
+}
+
 void *heap__large_block(struct situs_heap *heap, size_t size)
 {
 	struct heap_arena *arena = heap__arena(heap);
 	void *block = NULL;
+	size_t before;
 
 	if (arena == NULL)
 		return NULL;
 	if (size <= LARGE_CLASS_MAX)
 		block = large_cache__get(&arena->large, large_class__of(size));
-	return block != NULL ? block : heap__block(heap, arena, size, 0, false);
+	if (block != NULL)
+		return block;
+	before = drawn(heap);
+	block = heap__block(heap, arena, size, 0, false);
+	/* The heap grows: what was held for other sizes serves the next request instead. */
+	if (drawn(heap) > before)
+		large_cache__shrink(&arena->large, size);
+	return block;
 }
 
 void heap__free_large(struct situs_heap *heap, void *block, unsigned class)
@@ -163,7 +177,8 @@ void heap__free_large(struct situs_heap *heap, void *block, unsigned class)
 	if (large_class < large_class__count) {
 		struct heap_arena *arena = heap__arena(heap);
 
-		if (arena != NULL && large_cache__put(&arena->large, large_class, block))
+		if (arena != NULL && large_cache__put(&arena->large, large_class, block,
+			drawn(heap)))
 			return;
 	}
 	heap__free_block(heap, block);

@@ -86,7 +86,9 @@ static struct heap_arena *make_arena_locked(struct situs_heap *heap) LOCK_HELD(h
 		goto put_arena;
 	if (arena__create(&arena->index, arena->hooks, heap->decay_ms) != 0)
 		goto destroy_hooks;
-	large_cache__init(&arena->large, heap->thread_cache == 0 ? 1 : heap->decay_ms);
+	if (heap->thread_cache != 0)
+		large_cache__init(&arena->large, heap->decay_ms, hooks__space(arena->hooks),
+			&heap->large_held);
 	atomic_fetch_add_explicit(&n_arenas, 1, memory_order_relaxed);
 	return arena;
 destroy_hooks:
@@ -119,13 +121,20 @@ static struct heap_arena *arena_for_slot(struct situs_heap *heap, unsigned slot)
 	return arena != NULL ? arena : any_arena(heap);
 }
 
-struct heap_arena *heap__arena(struct situs_heap *heap)
+static struct heap_arena *arena_of_cpu(struct situs_heap *heap)
 {
 	int cpu = sched_getcpu();
 	unsigned slot = cpu < 0 ? 0 : (unsigned)cpu % heap->n_arenas;
 	struct heap_arena *arena = atomic_load_explicit(&heap->arenas[slot], memory_order_acquire);
 
 	return arena != NULL ? arena : arena_for_slot(heap, slot);
+}
+
+struct heap_arena *heap__arena(struct situs_heap *heap)
+{
+	struct cache *cache = thread__cache(heap->owner.number);
+
+	return cache != NULL ? cache->arena : arena_of_cpu(heap);
 }
 
 /* Making and unmaking */

@@ -60,6 +60,7 @@ struct situs_heap {
 	_Atomic(uint64_t) n_refused[HEAP_REFUSALS]; /* the same, by enum space_refusal */
 	_Atomic(unsigned) n_trims; /* asked for; caches that have not seen the last empty themselves */
 	struct heap_soft soft;
+	_Atomic(size_t) large_held; /* bytes in the arenas' caches of large blocks */
 	_Atomic(size_t) direct; /* bytes of blocks that lie in extents of their own */
 
 	struct situs_heap *next_named; /* under named.c's lock */
@@ -72,7 +73,10 @@ struct situs_heap {
 	_Atomic(struct heap_arena *) arenas[HEAP_ARENAS_MAX]; /* written under the lock */
 };
 
-/* The arena for the calling thread's CPU, made on first use; NULL with a sentence. */
+/*
+ * The arena that the calling thread draws from, NULL with a sentence: its cache's, so that what it frees
+ * is what it finds again; a thread without a cache takes the one of its CPU, made on first use.
+ */
 struct heap_arena *heap__arena(struct situs_heap *heap);
 
 /*

@@ -5,11 +5,15 @@
 #include <time.h>
 
 #include "hooks/arena.h"
+#include "hooks/space.h"
 
 enum {
+	PAGE = 4096,
 	JEMALLOC_DECAY = 10 * 1000, /* ms; opt.dirty_decay_ms, documented default */
+	AT_ONCE = 1,                /* decay_ms */
 	FOR_EVER = 1 << 30,         /* ms: half of what the clock tells apart */
 	SWEEPS = 8,                 /* as many in the time a block may stay */
+	STALE = 32,                 /* ms; blocks this old make way for others when there is no room */
 };
 
 static uint32_t now_ms(void)
@@ -21,45 +25,71 @@ static uint32_t now_ms(void)
 	return (uint32_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000);
 }
 
-void large_cache__init(struct large_cache *cache, long decay_ms)
+void large_cache__init(struct large_cache *cache, long decay_ms, struct space *space,
+	_Atomic(size_t) *total)
 {
 	lock__init(&cache->lock);
-	if (decay_ms == 0)
+	cache->total = total;
+	if (decay_ms == AT_ONCE && space__is_purgeable(space))
+		cache->purged = space;
+	else if (decay_ms == AT_ONCE)
+		return;
+	if (decay_ms == 0 || decay_ms == AT_ONCE)
 		decay_ms = JEMALLOC_DECAY;
 	cache->max_age = decay_ms < 0 || decay_ms / 2 > FOR_EVER ? FOR_EVER : (uint32_t)(decay_ms / 2);
+}
+
+/* That many blocks of the class are held now. */
+static void set_count_locked(struct large_cache *cache, unsigned class, unsigned n)
+	LOCK_HELD(cache->lock)
+{
+	uint32_t bit = (uint32_t)1 << class;
+	size_t more = ((size_t)n - cache->n[class]) * large_class__bytes[class];
+
+	cache->n[class] = (uint8_t)n;
+	__atomic_store_n(&cache->held, n == 0 ? cache->held & ~bit : cache->held | bit,
+		__ATOMIC_RELAXED);
+	atomic_fetch_add_explicit(cache->total, more, memory_order_relaxed);
 }
 
 void *large_cache__get(struct large_cache *cache, unsigned class)
 {
 	void *block = NULL;
 
-	if (cache->max_age == 0)
+	/* A look without the lock: what comes or goes meanwhile might as well have a moment later. */
+	if ((__atomic_load_n(&cache->held, __ATOMIC_RELAXED) >> class & 1) == 0)
 		return NULL;
 	lock__acquire(&cache->lock);
 	if (cache->n[class] != 0) {
-		block = cache->blocks[class][--cache->n[class]];
-		cache->bytes -= large_class__bytes[class];
+		block = cache->blocks[class][cache->n[class] - 1];
+		set_count_locked(cache, class, cache->n[class] - 1u);
 	}
 	lock__release(&cache->lock);
 	return block;
 }
 
-/* Takes up to `room` blocks of one class that were freed before `before` off its old end. */
-static unsigned take_old_locked(struct large_cache *cache, unsigned class, uint32_t before,
-	void **blocks, unsigned room) LOCK_HELD(cache->lock)
+/* Takes the n oldest blocks of a class. */
+static void take_oldest_locked(struct large_cache *cache, unsigned class, void **blocks, unsigned n)
+	LOCK_HELD(cache->lock)
 {
-	unsigned n = 0, rest;
+	unsigned rest = cache->n[class] - n;
 
-	while (n < cache->n[class] && n < room && (int32_t)(cache->freed_at[class][n] - before) < 0)
-		n++;
-	if (n == 0)
-		return 0;
-	rest = cache->n[class] - n;
 	memcpy(blocks, cache->blocks[class], n * sizeof(void *));
 	memmove(cache->blocks[class], cache->blocks[class] + n, rest * sizeof(void *));
 	memmove(cache->freed_at[class], cache->freed_at[class] + n, rest * sizeof(uint32_t));
-	cache->n[class] = (uint8_t)rest;
-	cache->bytes -= n * (size_t)large_class__bytes[class];
+	set_count_locked(cache, class, rest);
+}
+
+/* Takes the blocks of one class that were freed before `before`. */
+static unsigned take_old_locked(struct large_cache *cache, unsigned class, uint32_t before,
+	void **blocks) LOCK_HELD(cache->lock)
+{
+	unsigned n = 0;
+
+	while (n < cache->n[class] && (int32_t)(cache->freed_at[class][n] - before) < 0)
+		n++;
+	if (n != 0)
+		take_oldest_locked(cache, class, blocks, n);
 	return n;
 }
 
@@ -71,30 +101,105 @@ static void sweep(struct large_cache *cache, uint32_t before)
 		unsigned n;
 
 		lock__acquire(&cache->lock);
-		n = take_old_locked(cache, class, before, blocks, LARGE_CACHE_BLOCKS);
+		n = take_old_locked(cache, class, before, blocks);
 		lock__release(&cache->lock);
 		while (n > 0)
 			arena__free(blocks[--n]);
 	}
 }
 
-bool large_cache__put(struct large_cache *cache, unsigned class, void *block)
+static size_t bound(const struct large_cache *cache, size_t drawn)
 {
-	bool held = false, due;
-	uint32_t now;
+	if (cache->purged != NULL)
+		return LARGE_CACHE_SPACE;
+	return drawn / LARGE_CACHE_SHARE > LARGE_CACHE_MIN ? drawn / LARGE_CACHE_SHARE :
+		(size_t)LARGE_CACHE_MIN;
+}
 
-	if (cache->max_age == 0)
+static bool fits(const struct large_cache *cache, unsigned class, size_t drawn)
+{
+	return atomic_load_explicit(cache->total, memory_order_relaxed) + large_class__bytes[class] <=
+		bound(cache, drawn);
+}
+
+static bool put_locked(struct large_cache *cache, unsigned class, void *block, size_t drawn,
+	uint32_t now) LOCK_HELD(cache->lock)
+{
+	unsigned n = cache->n[class];
+
+	if (n == LARGE_CACHE_BLOCKS || !fits(cache, class, drawn))
+		return false;
+	cache->freed_at[class][n] = now;
+	cache->blocks[class][n] = block;
+	set_count_locked(cache, class, n + 1);
+	return true;
+}
+
+/* The class whose first block was freed longest ago; LARGE_CLASSES: nothing is held. */
+static unsigned oldest_class_locked(const struct large_cache *cache, uint32_t now)
+	LOCK_HELD(cache->lock)
+{
+	unsigned oldest = LARGE_CLASSES;
+	uint32_t age = 0;
+
+	/* Of equal ages the largest: it makes the most room. */
+	for (uint32_t held = cache->held; held != 0; held &= held - 1) {
+		unsigned class = (unsigned)__builtin_ctz(held);
+
+		if (now - cache->freed_at[class][0] >= age) {
+			age = now - cache->freed_at[class][0];
+			oldest = class;
+		}
+	}
+	return oldest;
+}
+
+/* Takes the oldest block; NULL: none is that old. */
+static void *take_older(struct large_cache *cache, uint32_t age, unsigned *class)
+{
+	uint32_t now = now_ms();
+	void *block = NULL;
+
+	lock__acquire(&cache->lock);
+	*class = oldest_class_locked(cache, now);
+	if (*class != LARGE_CLASSES && now - cache->freed_at[*class][0] >= age)
+		take_oldest_locked(cache, *class, &block, 1);
+	lock__release(&cache->lock);
+	return block;
+}
+
+/* Room for a block, at the expense of what nobody has asked for in a while. */
+static bool make_room(struct large_cache *cache, unsigned class, size_t drawn)
+{
+	void *stale = NULL;
+	unsigned other;
+
+	while (!fits(cache, class, drawn) && (stale = take_older(cache, STALE, &other)) != NULL)
+		arena__free(stale);
+	return fits(cache, class, drawn);
+}
+
+/* Gives the pages of a block back, the first one included: jemalloc offsets blocks inside it. */
+static bool purge(struct large_cache *cache, unsigned class, void *block)
+{
+	uintptr_t start = (uintptr_t)block & ~(uintptr_t)(PAGE - 1);
+	uintptr_t end = ((uintptr_t)block + large_class__bytes[class] + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
+
+	return space__purge(cache->purged, (void *)start, end - start) == 0;
+}
+
+bool large_cache__put(struct large_cache *cache, unsigned class, void *block, size_t drawn)
+{
+	uint32_t now;
+	bool held, due;
+
+	if (cache->max_age == 0 || (!fits(cache, class, drawn) && !make_room(cache, class, drawn)))
+		return false;
+	if (cache->purged != NULL && !purge(cache, class, block))
 		return false;
 	now = now_ms();
 	lock__acquire(&cache->lock);
-	if (cache->n[class] < LARGE_CACHE_BLOCKS &&
-		cache->bytes + large_class__bytes[class] <= LARGE_CACHE_BYTES) {
-		cache->freed_at[class][cache->n[class]] = now;
-		cache->blocks[class][cache->n[class]] = block;
-		cache->n[class]++;
-		cache->bytes += large_class__bytes[class];
-		held = true;
-	}
+	held = put_locked(cache, class, block, drawn, now);
 	due = now - cache->last_sweep > cache->max_age / SWEEPS;
 	if (due)
 		cache->last_sweep = now;
@@ -102,6 +207,18 @@ bool large_cache__put(struct large_cache *cache, unsigned class, void *block)
 	if (due)
 		sweep(cache, now - cache->max_age);
 	return held;
+}
+
+void large_cache__shrink(struct large_cache *cache, size_t size)
+{
+	unsigned class;
+	void *block;
+
+	if (cache->purged != NULL)
+		return; /* no page would be won */
+	for (size_t n = 0; n < size && (block = take_older(cache, 0, &class)) != NULL;
+		n += large_class__bytes[class])
+		arena__free(block);
 }
 
 void large_cache__count(struct large_cache *cache, size_t n_blocks[LARGE_CLASSES])
@@ -116,4 +233,17 @@ void large_cache__flush(struct large_cache *cache)
 {
 	if (cache->max_age != 0)
 		sweep(cache, now_ms() + 1);
+}
+
+void large_cache__after_fork(struct large_cache *cache) LOCK_UNCHECKED
+{
+	bool interrupted = lock__is_held(&cache->lock);
+
+	lock__reset(&cache->lock);
+	for (unsigned class = 0; class < large_class__count; class++) {
+		unsigned n = interrupted ? 0 : cache->n[class];
+
+		cache->n[class] = 0;
+		set_count_locked(cache, class, n);
+	}
 }

@@ -89,9 +89,10 @@ static void child_after_fork(void) LOCK_UNCHECKED
 		lock__reset(&(*link)->lock);
 		(*link)->is_migrating = false;
 		atomic_store(&(*link)->n_purging, 0);
+		atomic_store(&(*link)->large_held, 0);
 		for (unsigned i = 0; i < (*link)->n_arenas; i++)
 			if ((*link)->arenas[i] != NULL)
-				lock__reset(&(*link)->arenas[i]->large.lock);
+				large_cache__after_fork(&(*link)->arenas[i]->large);
 	}
 }
 

@@ -534,7 +534,9 @@ static void run_read(const struct operation *op)
 {
 	struct amm_range range;
 
-	if (!(w.options & (AMM_READERS | AMM_FORK))) {
+	if (op->how % 4 == 0 && (w.options & (AMM_READERS | AMM_FORK)))
+		CHECK(amm_after_fork(&w.map) == 0, "after fork");
+	if (!(w.options & AMM_READERS)) {
 		CHECK(amm_read(&w.map, w.base, &range, NULL, NULL) == EINVAL, "read a plain map");
 		return;
 	}
@@ -542,8 +544,6 @@ static void run_read(const struct operation *op)
 	CHECK(range.start == w.base + entry_start(op->a) && range.end == w.base + entry_end(op->a) &&
 			range.flags == w.tags[op->a] &&
 			range.entry == amm_find_addr(&w.map, w.base + op->a), "read another range");
-	if (op->how % 4 == 0)
-		CHECK(amm_after_fork(&w.map) == 0, "after fork");
 }
 
 static int run(const struct operation *op)

@@ -1,7 +1,7 @@
 # Tests of hooks and heaps.
 if HAVE_CMOCKA
 heap_tests = tests/unit/test_error tests/unit/test_exact tests/unit/test_fork tests/unit/test_heap tests/unit/test_hooks \
-	tests/unit/test_misuse tests/unit/test_pagemap
+	tests/unit/test_large_cache tests/unit/test_misuse tests/unit/test_pagemap
 check_PROGRAMS += $(heap_tests)
 TESTS += $(heap_tests)
 EXTRA_DIST += tests/unit/book_area.h
@@ -62,6 +62,10 @@ tests_unit_test_exact_LDADD = $(test_libs)
 tests_unit_test_error_SOURCES = tests/unit/test_error.c
 tests_unit_test_error_CFLAGS = $(test_cflags)
 tests_unit_test_error_LDADD = $(test_libs)
+
+tests_unit_test_large_cache_SOURCES = tests/unit/test_large_cache.c
+tests_unit_test_large_cache_CFLAGS = $(test_cflags)
+tests_unit_test_large_cache_LDADD = $(test_libs)
 
 tests_unit_test_misuse_SOURCES = tests/unit/test_misuse.c
 tests_unit_test_misuse_CFLAGS = $(test_cflags)

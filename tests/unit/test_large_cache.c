@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Freed large blocks that a heap keeps for the next request of their size. */
+#include "tests/unit/test.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "heap/heap.h"
+#include "situs.h"
+#include "tests/unit/book_area.h"
+
+enum { MIB = 1024 * 1024, PAGE = 4096 };
+
+static situs_heap_t *make(const struct aml_area *area, long decay_ms)
+{
+	struct situs_config config = {
+		.struct_size = sizeof(config), .n_arenas = 1, .decay_ms = decay_ms};
+	situs_heap_t *heap = NULL;
+
+	assert_int_equal(situs_heap_create(&heap, area, &config), 0);
+	return heap;
+}
+
+static void a_freed_block_comes_back_for_its_size(void **state)
+{
+	situs_heap_t *heap = make(&aml_area_linux, 0);
+	void *block = situs_malloc(heap, MIB);
+
+	(void)state;
+	situs_free(block);
+	assert_int_equal(heap->large_held, situs_usable_size(block));
+	assert_ptr_equal(situs_malloc(heap, MIB), block);
+	assert_int_equal(heap->large_held, 0);
+	situs_heap_destroy(heap);
+}
+
+/* Allocates n blocks of many sizes, then frees them; the most held at any time is within the bound. */
+static void hold_to_the_bound(situs_heap_t *heap, size_t bound_min, size_t share)
+{
+	enum { N = 200 };
+	void *blocks[N];
+	size_t highest = 0;
+
+	for (size_t i = 0; i < N; i++) {
+		blocks[i] = situs_malloc(heap, 40000 + i * 7919 * 13 % (4 * MIB - 40000));
+		assert_non_null(blocks[i]);
+	}
+	for (int i = 0; i < N; i++) {
+		size_t drawn = heap->account.drawn, bound = share == 0 ? 0 : drawn / share;
+
+		situs_free(blocks[i]);
+		assert_true(heap->large_held <= (bound > bound_min ? bound : bound_min));
+		highest = heap->large_held > highest ? heap->large_held : highest;
+	}
+	/* And the bound was what held it. */
+	assert_true(highest > bound_min / 2);
+}
+
+static void what_is_held_is_a_small_part_of_what_is_drawn(void **state)
+{
+	situs_heap_t *heap = make(&aml_area_linux, 0);
+
+	(void)state;
+	hold_to_the_bound(heap, LARGE_CACHE_MIN, LARGE_CACHE_SHARE);
+	situs_heap_destroy(heap);
+}
+
+static void what_has_no_pages_is_bounded_too(void **state)
+{
+	situs_heap_t *heap = make(&aml_area_linux, 1);
+
+	(void)state;
+	hold_to_the_bound(heap, LARGE_CACHE_SPACE, 0);
+	situs_heap_destroy(heap);
+}
+
+/* Pages of the block's range that are there. */
+static size_t n_present(const void *block, size_t size)
+{
+	unsigned char present[MIB / PAGE + 2];
+	uintptr_t start = (uintptr_t)block & ~(uintptr_t)(PAGE - 1);
+	size_t n = ((uintptr_t)block + size - start + PAGE - 1) / PAGE, count = 0;
+
+	assert_true(n <= sizeof(present));
+	assert_int_equal(mincore((void *)start, n * PAGE, present), 0);
+	for (size_t i = 0; i < n; i++)
+		count += present[i] & 1;
+	return count;
+}
+
+static void pages_that_go_back_at_once_are_gone_and_come_back_zero(void **state)
+{
+	situs_heap_t *heap = make(&aml_area_linux, 1);
+	char *block = situs_malloc(heap, MIB), *again;
+
+	(void)state;
+	memset(block, 1, MIB);
+	assert_true(n_present(block, MIB) >= MIB / PAGE);
+	situs_free(block);
+	assert_int_equal(n_present(block, MIB), 0);
+	again = situs_malloc(heap, MIB);
+	assert_ptr_equal(again, block);
+	assert_int_equal(again[0] | again[MIB / 2] | again[MIB - 1], 0);
+	situs_heap_destroy(heap);
+}
+
+static void areas_that_charge_for_address_space_get_it_back_at_once(void **state)
+{
+	struct book_area *book = book_create();
+	situs_heap_t *heap = make(&book->area, 1);
+
+	(void)state;
+	situs_free(situs_malloc(heap, 3 * MIB));
+	assert_int_equal(heap->large_held, 0);
+	situs_heap_destroy(heap);
+	book_destroy(book);
+}
+
+static void trimming_gives_back_what_is_held(void **state)
+{
+	for (long decay_ms = 0; decay_ms <= 1; decay_ms++) {
+		situs_heap_t *heap = make(&aml_area_linux, decay_ms);
+
+		(void)state;
+		situs_free(situs_malloc(heap, MIB));
+		assert_true(heap->large_held >= MIB);
+		assert_true(situs_heap_trim(heap) >= MIB / PAGE);
+		assert_int_equal(heap->large_held, 0);
+		situs_heap_destroy(heap);
+	}
+}
+
+static void a_heap_at_its_limit_gives_up_what_is_held(void **state)
+{
+	struct situs_config config = {
+		.struct_size = sizeof(config), .n_arenas = 1, .decay_ms = 1, .limit = 8 * MIB};
+	situs_heap_t *heap;
+
+	(void)state;
+	assert_int_equal(situs_heap_create(&heap, &aml_area_linux, &config), 0);
+	situs_free(situs_malloc(heap, 3 * MIB));
+	assert_true(heap->large_held >= 3 * MIB);
+	assert_non_null(situs_malloc(heap, 7 * MIB));
+	assert_int_equal(heap->large_held, 0);
+	situs_heap_destroy(heap);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_freed_block_comes_back_for_its_size),
+		cmocka_unit_test(what_is_held_is_a_small_part_of_what_is_drawn),
+		cmocka_unit_test(what_has_no_pages_is_bounded_too),
+		cmocka_unit_test(pages_that_go_back_at_once_are_gone_and_come_back_zero),
+		cmocka_unit_test(areas_that_charge_for_address_space_get_it_back_at_once),
+		cmocka_unit_test(trimming_gives_back_what_is_held),
+		cmocka_unit_test(a_heap_at_its_limit_gives_up_what_is_held),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
