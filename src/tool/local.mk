@@ -3,6 +3,7 @@ bin_PROGRAMS += situs
 
 situs_SOURCES = \
 	src/tool/arguments.c \
+	src/tool/bench.c src/tool/bench.h src/tool/bench_svg.c src/tool/bench_work.c \
 	src/tool/doctor.c src/tool/doctor.h src/tool/doctor_checks.c \
 	src/tool/main.c src/tool/tool.h \
 	src/tool/map.c src/tool/map.h src/tool/map_svg.c \

@@ -266,7 +266,7 @@ static bool preload_in(const char *folder, const char *below, char *path, size_t
 }
 
 /* The preload beside this very binary (a build folder, a relocated tree), else where it was installed. */
-static int find_preload(char *path, size_t size)
+int run__find_preload(char *path, size_t size)
 {
 	char folder[PATH_MAX] = "/";
 	ssize_t n = readlink("/proc/self/exe", folder, sizeof(folder) - 1);
@@ -341,7 +341,7 @@ int run__main(int argc, char **argv)
 	if (!status)
 		status = check_program(run.program[0], path, sizeof(path));
 	if (!status)
-		status = find_preload(preload, sizeof(preload));
+		status = run__find_preload(preload, sizeof(preload));
 	if (status)
 		return status;
 	set_preload(preload);

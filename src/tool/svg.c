@@ -149,6 +149,17 @@ static bool finish(FILE *stream)
 	return !failed;
 }
 
+int svg__check(const char *file)
+{
+	FILE *stream = strcmp(file, "-") == 0 ? stdout : fopen(file, "we");
+
+	if (!stream)
+		return tool__fail(TOOL_FAILED, "%.200s cannot be written: %s", file, os__strerror(errno));
+	if (stream != stdout)
+		fclose(stream);
+	return TOOL_OK;
+}
+
 int svg__write(struct svg *svg, double width, double height, const char *file)
 {
 	FILE *stream = strcmp(file, "-") == 0 ? stdout : fopen(file, "we");

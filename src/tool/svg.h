@@ -35,6 +35,9 @@ void svg__line(struct svg *svg, double x1, double y1, double x2, double y2, cons
 void svg__text(struct svg *svg, double x, double y, enum svg_anchor anchor, const char *class,
 	const char *format, ...) __attribute__((format(printf, 6, 7)));
 
+/* Can the file be written? For words that work long before they draw; makes or empties it. The exit status. */
+int svg__check(const char *file);
+
 /* Writes the picture to a file ("-": standard output) and frees it; the exit status. */
 int svg__write(struct svg *svg, double width, double height, const char *file);
 

@@ -27,6 +27,7 @@ int places__main(int argc, char **argv);
 int topo__main(int argc, char **argv);
 int stat__main(int argc, char **argv);
 int map__main(int argc, char **argv);
+int bench__main(int argc, char **argv);
 int migrate__main(int argc, char **argv);
 int doctor__main(int argc, char **argv);
 
@@ -49,6 +50,9 @@ enum { TOOL_KEY_HELP = '?' };
 
 /* A process id from the command line; what is none ends the program as tool__usage. */
 pid_t tool__pid(const char *name, const char *text);
+
+/* Where the preload is: beside this very binary, or installed. Missing: told, and the exit status. */
+int run__find_preload(char *path, size_t size);
 
 /* The exit status for a failed aml_... call: bad words and absent places are the caller's error. */
 int tool__status(int aml_error);

@@ -2,6 +2,7 @@
 # nothing can be preloaded, so these run in plain builds.
 conformance_tests = \
 	tests/conformance/bad_input.sh \
+	tests/conformance/bench.sh \
 	tests/conformance/doctor.sh \
 	tests/conformance/environment.sh \
 	tests/conformance/migrate.sh \
