@@ -34,7 +34,7 @@ TESTS += bench/report_test.sh
 dist_check_SCRIPTS += bench/smoke.sh bench/report_test.sh
 EXTRA_DIST += bench/compare bench/report bench/run bench/test_suite.py \
 	bench/suite/__init__.py bench/suite/change.py bench/suite/document.py bench/suite/machine.py \
-	bench/suite/micro.py bench/suite/peers.py bench/suite/pictures.py bench/suite/plan.py \
+	bench/suite/micro.py bench/suite/notes.py bench/suite/peers.py bench/suite/pictures.py bench/suite/plan.py \
 	bench/suite/process.py bench/suite/programs.py bench/suite/results.py \
 	bench/suite/summary.py bench/suite/svg.py bench/suite/table.py bench/suite/targets.py bench/suite/words.py
 

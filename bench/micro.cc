@@ -171,6 +171,9 @@ void drain(std::array<struct batch, BATCHES> &batches, std::size_t size)
 
 void cross(State &state)
 {
+	if (peer.grain != 0)
+		return state.SkipWithError("a page and a mapping for each block: too many");
+
 	InThread in;
 	auto size = static_cast<std::size_t>(state.range(0));
 	auto thread = static_cast<std::size_t>(state.thread_index());

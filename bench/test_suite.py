@@ -172,6 +172,15 @@ def test_the_document_leads_with_what_is_missed():
         text.split("###")[0], text[:2000]
 
 
+def test_a_missed_target_brings_what_is_known_of_it():
+    note = "Blocks that overflow a thread's cache"
+    r = made()
+    for round_ in range(5):
+        for peer, cpu in (("situs", 30.0), ("jemalloc", 10.0)):
+            r.add(round_, "micro", "cross/64", 2, peer, cpu=cpu)
+    assert note in document.document(r)[0] and note not in document.document(made())[0]
+
+
 def test_skips_are_named():
     r = made()
     r.skip("memkind", "not built; Debian package libmemkind-dev")

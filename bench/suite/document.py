@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """doc/benchmarks.md, from results."""
 
-from . import table, targets
+from . import notes, table, targets
 from .pictures import MAP_LABELS, pictures
 from .summary import summary
 from .words import amount, many
@@ -49,7 +49,8 @@ def scoreboard(verdicts):
         lines += [f"- {v.group}: {v.what}: {v.value:.3g}{v.unit} where "
                   f"{'at least' if v.at_least else 'at most'} {v.bound:g}{v.unit} is wanted, "
                   f"{v.words().replace('**', '')}" for v in missed]
-    return lines
+    known = notes.of(missed)
+    return lines + (["", "What is known of them:", "", *(f"- {note}" for note in known)] if known else [])
 
 
 def _section(title, intro, lines):
