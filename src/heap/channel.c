@@ -32,7 +32,7 @@
 #include "hooks/arena_stats.h"
 #include "situs.h"
 
-enum { STACK_SIZE = 256 * 1024, WAIT_NS = 200 * 1000 };
+enum { N_EXTENTS = 64, STACK_SIZE = 256 * 1024, WAIT_NS = 200 * 1000 };
 
 _Atomic(struct publish_channel *) channel__mapped;
 
@@ -152,6 +152,63 @@ static void answer_migrate(void)
 	finish();
 }
 
+/* Extents, gathered to be written behind the table. */
+struct extents {
+	int fd;
+	size_t n, n_written;
+	struct publish_extent list[N_EXTENTS];
+};
+
+static int write_extents(struct extents *extents)
+{
+	const size_t size = extents->n * sizeof(extents->list[0]);
+	const off_t at = (off_t)(PUBLISH_FILE_SIZE + extents->n_written * sizeof(extents->list[0]));
+
+	if (pwrite(extents->fd, extents->list, size, at) != (ssize_t)size)
+		return -EIO;
+	extents->n_written += extents->n;
+	extents->n = 0;
+	return 0;
+}
+
+static int add_extent(const struct situs_extent *extent, void *arg)
+{
+	struct extents *extents = arg;
+
+	extents->list[extents->n++] = (struct publish_extent){
+		.start = (uintptr_t)extent->start,
+		.size = extent->size,
+		.state = (uint32_t)extent->state,
+		.arena = extent->arena,
+		.link = extent->link,
+	};
+	return extents->n == N_EXTENTS ? write_extents(extents) : 0;
+}
+
+static void answer_extents(void)
+{
+	struct publish_answer *answer = &job.channel->answer;
+	struct extents extents = {.fd = publish__open()};
+	struct situs_heap *heap = NULL;
+	int err = extents.fd < 0 ? -errno : 0;
+
+	if (!err)
+		registry__for_each(take_heap, &heap);
+	if (heap) {
+		err = situs_heap_iterate(heap, add_extent, &extents);
+		atomic_store(&busy_with, NULL);
+		if (!err)
+			err = write_extents(&extents);
+	} else if (!err) {
+		err = -ENOENT;
+	}
+	if (extents.fd >= 0)
+		close(extents.fd);
+	answer->n_extents = err ? 0 : extents.n_written;
+	say(answer, err, err ? "the extents could not be told" : "");
+	finish();
+}
+
 static void *migrate_thread(void *arg)
 {
 	(void)arg;
@@ -224,6 +281,9 @@ void channel__answer(struct publish_channel *channel)
 	switch (job.kind) {
 	case PUBLISH_ASK_STATS:
 		answer_stats();
+		break;
+	case PUBLISH_ASK_EXTENTS:
+		answer_extents();
 		break;
 	case PUBLISH_ASK_MIGRATE:
 		if (start_thread(migrate_thread))

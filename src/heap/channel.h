@@ -9,8 +9,8 @@
  * thread that waits for requests and answers at once.
  *
  * What can be asked: that a heap goes to another place (by a thread made for it, so that the allocation
- * which saw the request goes on), and that `allocated` of all heaps is published anew (on the spot; some
- * 30 us for each arena).
+ * which saw the request goes on), that `allocated` of all heaps is published anew (on the spot; some
+ * 30 us for each arena), and which extents a heap has (likewise; they are written behind the table).
  */
 #ifndef HEAP_CHANNEL_H
 #define HEAP_CHANNEL_H

@@ -244,6 +244,15 @@ bool publish__is_ours(const struct publish_channel *channel)
 	return table && channel == channel_of(table) && atomic_load(&owner) == getpid();
 }
 
+int publish__open(void)
+{
+	if (atomic_load(&owner) != getpid()) {
+		errno = ENOENT;
+		return -1;
+	}
+	return open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+}
+
 /*
  * Makes this process's file in the folder of `path` and fills it from the private copy. The caller
  * has set `owner` to -getpid(); it is getpid() afterwards. 0 or a negative errno.

@@ -68,7 +68,7 @@ struct publish_region {
 };
 
 /* What another process of the same user may ask: see channel.h. Written by the asker, the ticket last. */
-enum { PUBLISH_ASK_STATS = 1, PUBLISH_ASK_MIGRATE = 2 };
+enum { PUBLISH_ASK_STATS = 1, PUBLISH_ASK_MIGRATE = 2, PUBLISH_ASK_EXTENTS = 3 };
 #define PUBLISH_ASK_PLACE_SIZE 512
 
 struct publish_request {
@@ -85,7 +85,14 @@ struct publish_answer {
 	_Atomic uint64_t done, total;
 	_Atomic int64_t result; /* 0 or a negative errno */
 	uint64_t moved, already, no_room, busy, other; /* as struct situs_migration */
+	uint64_t n_extents;     /* behind the table, at PUBLISH_FILE_SIZE; the asker cuts them off */
 	char text[256];         /* why not all went well */
+};
+
+/* As struct situs_extent. */
+struct publish_extent {
+	uint64_t start, size;
+	uint32_t state, arena, link, reserved;
 };
 
 struct publish_channel {
@@ -121,6 +128,9 @@ int publish__on(void);
 
 /* Is that the channel of this very process's table (not of the one it was forked from)? */
 bool publish__is_ours(const struct publish_channel *channel);
+
+/* Opens the file of this process's own table for reading and writing; a descriptor, or -1 with errno. */
+int publish__open(void);
 
 /* Records a heap; its slot, or -1 where all are taken. The texts are copied. */
 int publish__heap_add(const char *name, const char *place);

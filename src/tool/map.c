@@ -12,7 +12,7 @@
 #include "base/size.h"
 #include "tool/tool.h"
 
-enum { KEY_JSON = 256, KEY_SVG };
+enum { KEY_JSON = 256, KEY_SVG, ANSWER_MS = 100 };
 
 struct options {
 	bool json;
@@ -85,20 +85,18 @@ static void count(struct process_pages *pages, const struct process_run *run)
 		pages->present += size;
 }
 
-static int add_run(const struct process_run *run, void *arg)
+static int append(struct map_heap *map, const struct map_run *run)
 {
-	struct map_heap *map = arg;
-	struct process_run *last = map->n_runs ? &map->runs[map->n_runs - 1] : NULL;
+	struct map_run *last = map->n_runs ? &map->runs[map->n_runs - 1] : NULL;
 
-	count(&map->pages, run);
-	if (last && last->end == run->start && last->state == run->state) {
+	if (last && last->end == run->start && last->state == run->state && last->held == run->held &&
+		last->link == run->link) {
 		last->end = run->end;
 		return 0;
 	}
 	/* Room is doubled whenever the number of runs is a power of two. */
 	if ((map->n_runs & (map->n_runs - 1)) == 0) {
-		struct process_run *more = reallocarray(map->runs, map->n_runs ? 2 * map->n_runs : 1,
-			sizeof(*more));
+		struct map_run *more = reallocarray(map->runs, map->n_runs ? 2 * map->n_runs : 1, sizeof(*more));
 
 		if (!more)
 			return error__set(ENOMEM, "out of memory");
@@ -108,7 +106,39 @@ static int add_run(const struct process_run *run, void *arg)
 	return 0;
 }
 
-static int gather(const struct process_table *table, struct map *map)
+/* Cuts a run of pages where extents begin and end. */
+static int add_run(const struct process_run *run, void *arg)
+{
+	struct map_heap *map = arg;
+	const struct process_heap *heap = map->heap;
+	uintptr_t at = run->start;
+	int err = 0;
+
+	count(&map->pages, run);
+	while (at < run->end && !err) {
+		const struct publish_extent *extent = NULL;
+		struct map_run piece = { at, run->end, run->state, heap->extents ? MAP_FREE : MAP_NOT_TOLD, 0 };
+
+		while (map->next_extent < heap->n_extents &&
+			heap->extents[map->next_extent].start + heap->extents[map->next_extent].size <= at)
+			map->next_extent++;
+		if (map->next_extent < heap->n_extents)
+			extent = &heap->extents[map->next_extent];
+		if (extent && extent->start <= at) {
+			piece.held = MAP_HELD;
+			piece.link = extent->link;
+			if (extent->start + extent->size < piece.end)
+				piece.end = extent->start + extent->size;
+		} else if (extent && extent->start < piece.end) {
+			piece.end = extent->start;
+		}
+		err = append(map, &piece);
+		at = piece.end;
+	}
+	return err;
+}
+
+static int gather(struct process_table *table, struct map *map)
 {
 	int err = 0;
 
@@ -117,26 +147,51 @@ static int gather(const struct process_table *table, struct map *map)
 	if (!map->heaps)
 		return error__set(ENOMEM, "out of memory");
 	for (size_t i = 0; i < table->n_heaps && !err; i++) {
-		const struct process_heap *heap = &table->heaps[i];
+		struct process_heap *heap = &table->heaps[i];
 
 		map->heaps[i].heap = heap;
+		process__extents(table->pid, heap, ANSWER_MS);
 		for (size_t k = 0; k < heap->n_ranges && !err; k++)
 			err = process__runs(table->pid, &heap->ranges[k], add_run, &map->heaps[i]);
 	}
 	return err;
 }
 
-static json_t *run_json(const struct process_run *run)
+static const char *const held_words[] = {
+	[MAP_FREE] = "free",
+	[MAP_HELD] = "in extents",
+	[MAP_NOT_TOLD] = "-",
+};
+
+static json_t *run_json(const struct map_run *run)
 {
 	char start[24], end[24], text[48];
 
 	/* Addresses as text: they do not fit the doubles that many readers of JSON make of numbers. */
 	snprintf(start, sizeof(start), "0x%lx", (unsigned long)run->start);
 	snprintf(end, sizeof(end), "0x%lx", (unsigned long)run->end);
-	return json_pack("{ss ss sI ss so}", "start", start, "end", end, "size",
+	return json_pack("{ss ss sI ss so so}", "start", start, "end", end, "size",
 		(json_int_t)(run->end - run->start), "state",
 		run->state >= 0 ? "present" : map__state_text(run->state, text, sizeof(text)),
-		"node", run->state >= 0 ? json_integer(run->state) : json_null());
+		"node", run->state >= 0 ? json_integer(run->state) : json_null(),
+		"in_extents", run->held == MAP_NOT_TOLD ? json_null() : json_boolean(run->held == MAP_HELD));
+}
+
+static json_t *extents_json(const struct process_heap *heap)
+{
+	json_t *extents;
+	char start[24];
+
+	if (!heap->extents)
+		return json_null();
+	extents = json_array();
+	for (size_t i = 0; i < heap->n_extents; i++) {
+		snprintf(start, sizeof(start), "0x%llx", (unsigned long long)heap->extents[i].start);
+		json_array_append_new(extents, json_pack("{ss sI si si}", "start", start, "size",
+			(json_int_t)heap->extents[i].size, "arena", (int)heap->extents[i].arena, "link",
+			(int)heap->extents[i].link));
+	}
+	return extents;
 }
 
 static int print_json(const struct map *map)
@@ -149,9 +204,10 @@ static int print_json(const struct map *map)
 		runs = json_array();
 		for (size_t k = 0; k < heap->n_runs; k++)
 			json_array_append_new(runs, run_json(&heap->runs[k]));
-		json_array_append_new(heaps, json_pack("{so so sI so}",
+		json_array_append_new(heaps, json_pack("{so so sI so so}",
 			"name", tool__json_text(heap->heap->name), "place", tool__json_text(heap->heap->place),
-			"mapped", (json_int_t)heap->heap->counters[PUBLISH_MAPPED], "runs", runs));
+			"mapped", (json_int_t)heap->heap->counters[PUBLISH_MAPPED], "runs", runs,
+			"extents", extents_json(heap->heap)));
 	}
 	return tool__json(json_pack("{sI so so}", "pid", (json_int_t)map->table->pid, "program",
 		tool__json_text(map->table->program), "heaps", heaps));
@@ -159,30 +215,40 @@ static int print_json(const struct map *map)
 
 static void print_text(const struct map *map)
 {
-	struct table *out = table__new(5);
+	struct table *out = table__new(6);
 	char text[48];
 
 	table__add(out, false, "HEAP");
 	table__add(out, true, "START");
 	table__add(out, true, "END");
 	table__add(out, true, "SIZE");
-	table__add(out, false, "STATE");
+	table__add(out, false, "PAGES");
+	table__add(out, false, "HELD");
 	for (size_t i = 0; i < map->table->n_heaps; i++) {
 		const struct map_heap *heap = &map->heaps[i];
 
 		for (size_t k = 0; k < heap->n_runs; k++) {
-			const struct process_run *run = &heap->runs[k];
+			const struct map_run *run = &heap->runs[k];
 
 			table__add(out, false, "%s", heap->heap->name);
 			table__add(out, true, "%lx", (unsigned long)run->start);
 			table__add(out, true, "%lx", (unsigned long)run->end);
 			table__size(out, run->end - run->start);
 			table__add(out, false, "%s", map__state_text(run->state, text, sizeof(text)));
+			if (run->link)
+				table__add(out, false, "%s of link %u", held_words[run->held], run->link);
+			else
+				table__add(out, false, "%s", held_words[run->held]);
 		}
 	}
 	printf("%s, process %ld: %zu heap%s\n", map->table->program, (long)map->table->pid,
 		map->table->n_heaps, map->table->n_heaps == 1 ? "" : "s");
 	table__print(out, stdout);
+	for (size_t i = 0; i < map->table->n_heaps; i++)
+		if (!map->heaps[i].heap->extents) {
+			puts("HELD is not known where the program, which asks for no memory just now, did not tell it");
+			break;
+		}
 }
 
 static int show(const struct options *options, struct process_table *table)
@@ -212,8 +278,8 @@ int map__main(int argc, char **argv)
 		.args_doc = "PID",
 		.doc = "Shows the address space of each heap of a running program, run by run.\v"
 		       "A run is a range of pages of one state: on a node, not touched (reserved, or given "
-		       "back to the kernel), swapped out. --svg draws each heap as strips, a colour for each "
-		       "node.",
+		       "back to the kernel), swapped out; held in extents of the allocator, or free. --svg draws "
+		       "each heap as strips, a colour for each node.",
 	};
 	struct options options = { 0 };
 	struct process_table table;

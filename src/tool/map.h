@@ -5,16 +5,27 @@
 
 #include "tool/process.h"
 
-/* One heap's address space: runs by address, neighbours of one state joined, gaps between ranges. */
+/* Is address space in an extent, that is, does the allocator hold it from the area? */
+enum map_held { MAP_FREE, MAP_HELD, MAP_NOT_TOLD };
+
+struct map_run {
+	uintptr_t start, end;
+	int state; /* enum process_state, or a node */
+	enum map_held held;
+	unsigned link; /* of a chain */
+};
+
+/* One heap's address space: runs by address, neighbours that are alike joined, gaps between ranges. */
 struct map_heap {
-	const struct process_heap *heap;
-	struct process_run *runs;
+	struct process_heap *heap;
+	struct map_run *runs;
 	size_t n_runs;
+	size_t next_extent; /* while runs are added */
 	struct process_pages pages;
 };
 
 struct map {
-	const struct process_table *table;
+	struct process_table *table;
 	struct map_heap *heaps; /* table->n_heaps of them */
 };
 

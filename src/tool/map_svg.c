@@ -9,6 +9,7 @@
  */
 #include "config.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +26,8 @@ enum {
 	STRIP = 22,
 	GAP = 5,       /* between ranges and between strips */
 	MAX_STRIPS = 12, /* of one heap, but for gaps */
-	N_SHARES = OS_MAX_NODES + 3,
+	N_STATES = OS_MAX_NODES + 3,
+	N_SHARES = 2 * N_STATES, /* what is free after what is held */
 };
 
 struct picture {
@@ -36,9 +38,15 @@ struct picture {
 	int n_strips;     /* of this heap so far */
 	uintptr_t start;  /* of the rectangle that grows */
 	double start_x;
-	size_t part[N_SHARES]; /* of its cells; index state + 3 */
+	size_t part[N_SHARES]; /* of its cells; see share */
 	bool grows;
 };
+
+/* Where a state stands among shares; what was not told is drawn as held. */
+static int share(int state, bool is_free)
+{
+	return state + 3 + (is_free ? N_STATES : 0);
+}
 
 /* Bytes of [start, end) in each state, from the runs; returns the first run that ends beyond `start`. */
 static size_t measure(const struct map_heap *heap, size_t run, uintptr_t start, uintptr_t end,
@@ -51,47 +59,61 @@ static size_t measure(const struct map_heap *heap, size_t run, uintptr_t start, 
 		const uintptr_t from = heap->runs[i].start > start ? heap->runs[i].start : start;
 		const uintptr_t to = heap->runs[i].end < end ? heap->runs[i].end : end;
 
-		part[heap->runs[i].state + 3] += to - from;
+		part[share(heap->runs[i].state, heap->runs[i].held == MAP_FREE)] += to - from;
 	}
 	return run;
 }
 
-static const char *shape_of(int state, char *shape, size_t size)
+static const char *shape_of(int state, bool is_free, char *shape, size_t size)
 {
 	if (state >= 0)
-		snprintf(shape, size, "fill=\"%s\"", svg__node_colour(state));
+		snprintf(shape, size, "fill=\"%s\"%s", svg__node_colour(state),
+			is_free ? " fill-opacity=\"0.4\"" : "");
+	else if (state == PROCESS_ABSENT)
+		snprintf(shape, size, "fill=\"%s\"", is_free ? "#eef1f4" : "#d3dae1");
 	else
-		snprintf(shape, size, "fill=\"%s\"", state == PROCESS_ABSENT ? "#e9ecef" :
-			state == PROCESS_SWAPPED ? "url(#hatch)" : "#9aa5b1");
+		snprintf(shape, size, "fill=\"%s\"", state == PROCESS_SWAPPED ? "url(#hatch)" : "#9aa5b1");
 	return shape;
+}
+
+static void draw_share(struct picture *picture, int state, bool is_free, uintptr_t end, size_t total,
+	double *bottom)
+{
+	const size_t bytes = picture->part[share(state, is_free)];
+	const double height = STRIP * (double)bytes / (double)total;
+	char shape[64], tip[160], text[48], size[SIZE_TEXT_SIZE];
+
+	if (bytes == 0)
+		return;
+	snprintf(tip, sizeof(tip), "%lx-%lx: %s%s, %s", (unsigned long)picture->start, (unsigned long)end,
+		map__state_text(state, text, sizeof(text)), is_free ? ", free" : "",
+		size__format((size_t)((double)(end - picture->start) * height / STRIP), size));
+	*bottom -= height;
+	svg__rect(picture->svg, picture->start_x, *bottom, picture->x - picture->start_x, height,
+		shape_of(state, is_free, shape, sizeof(shape)), tip);
 }
 
 /* Draws what has grown up to address `end`, states from the bottom up. */
 static void flush(struct picture *picture, uintptr_t end)
 {
-	static const int last[] = { PROCESS_ABSENT, PROCESS_SWAPPED, PROCESS_UNKNOWN };
 	size_t total = 0;
 	double bottom = picture->y + STRIP;
-	char shape[64], tip[160], text[48], size[SIZE_TEXT_SIZE];
 
 	if (!picture->grows)
 		return;
 	picture->grows = false;
 	for (int i = 0; i < N_SHARES; i++)
 		total += picture->part[i];
-	for (int i = N_SHARES - 1; i >= 0 && total; i--) {
-		/* Nodes below, what is absent on top. */
-		const int state = i >= 3 ? N_SHARES - 1 - i : last[i];
-		const double height = STRIP * (double)picture->part[state + 3] / (double)total;
-
-		if (height == 0)
-			continue;
-		snprintf(tip, sizeof(tip), "%lx-%lx: %s, %s", (unsigned long)picture->start,
-			(unsigned long)end, map__state_text(state, text, sizeof(text)),
-			size__format((size_t)((double)(end - picture->start) * height / STRIP), size));
-		bottom -= height;
-		svg__rect(picture->svg, picture->start_x, bottom, picture->x - picture->start_x, height,
-			shape_of(state, shape, sizeof(shape)), tip);
+	if (total == 0)
+		return;
+	/* Nodes below, held before free; then what is on none, what is swapped, and what is absent on top. */
+	for (int node = 0; node < OS_MAX_NODES; node++) {
+		draw_share(picture, node, false, end, total, &bottom);
+		draw_share(picture, node, true, end, total, &bottom);
+	}
+	for (int state = PROCESS_UNKNOWN; state <= PROCESS_ABSENT; state++) {
+		draw_share(picture, state, false, end, total, &bottom);
+		draw_share(picture, state, true, end, total, &bottom);
 	}
 }
 
@@ -142,32 +164,37 @@ static size_t address_space(const struct process_heap *heap)
 	return sum;
 }
 
-/* One entry of a legend; returns where the next begins. */
-static double legend_entry(struct picture *picture, double x, int state, size_t bytes)
+/* One entry of a legend, where there is something of it; returns where the next begins. */
+static double legend_entry(struct picture *picture, double x, int state, bool is_free, size_t bytes)
 {
-	char shape[64], text[48], size[SIZE_TEXT_SIZE];
+	char shape[64], text[48], line[96], size[SIZE_TEXT_SIZE];
 
-	svg__rect(picture->svg, x, picture->y - 10, 12, 12, shape_of(state, shape, sizeof(shape)), NULL);
-	svg__text(picture->svg, x + 18, picture->y, SVG_LEFT, "value", "%s %s",
-		map__state_text(state, text, sizeof(text)), size__format(bytes, size));
-	return x + 18 + 7.4 * (double)(strlen(text) + 1 + strlen(size)) + 16;
+	if (bytes == 0)
+		return x;
+	svg__rect(picture->svg, x, picture->y - 10, 12, 12, shape_of(state, is_free, shape, sizeof(shape)),
+		NULL);
+	snprintf(line, sizeof(line), "%s%s %s", map__state_text(state, text, sizeof(text)),
+		is_free ? ", free" : "", size__format(bytes, size));
+	svg__text(picture->svg, x + 18, picture->y, SVG_LEFT, "value", "%s", line);
+	return x + 18 + 7.2 * (double)strlen(line) + 14;
 }
 
 static void draw_legend(struct picture *picture, const struct map_heap *map)
 {
-	const struct process_pages *pages = &map->pages;
-	const size_t space = address_space(map->heap);
+	size_t part[N_SHARES] = { 0 };
 	double x = MARGIN + ADDRESS;
 
-	for (int node = 0; node < OS_MAX_NODES; node++)
-		if (pages->on_node[node])
-			x = legend_entry(picture, x, node, pages->on_node[node]);
-	if (pages->swapped)
-		x = legend_entry(picture, x, PROCESS_SWAPPED, pages->swapped);
-	if (pages->unknown)
-		x = legend_entry(picture, x, PROCESS_UNKNOWN, pages->unknown);
-	if (space > pages->present + pages->swapped)
-		legend_entry(picture, x, PROCESS_ABSENT, space - pages->present - pages->swapped);
+	for (size_t i = 0; i < map->n_runs; i++)
+		part[share(map->runs[i].state, map->runs[i].held == MAP_FREE)] +=
+			map->runs[i].end - map->runs[i].start;
+	for (int node = 0; node < OS_MAX_NODES; node++) {
+		x = legend_entry(picture, x, node, false, part[share(node, false)]);
+		x = legend_entry(picture, x, node, true, part[share(node, true)]);
+	}
+	for (int state = PROCESS_UNKNOWN; state <= PROCESS_ABSENT; state++) {
+		x = legend_entry(picture, x, state, false, part[share(state, false)]);
+		x = legend_entry(picture, x, state, true, part[share(state, true)]);
+	}
 }
 
 static void draw_heap(struct picture *picture, const struct map_heap *map)

@@ -27,6 +27,8 @@ struct process_heap {
 	char asked_name[PUBLISH_NAME_SIZE]; /* as it is, for requests */
 	size_t n_ranges;
 	struct process_range *ranges; /* by address, neighbours joined */
+	size_t n_extents;
+	struct publish_extent *extents; /* by address; NULL: not told */
 };
 
 struct process_table {
@@ -74,6 +76,9 @@ void process__cancel(const struct process_channel *channel);
 
 /* Asks for `allocated` of every heap to be counted anew; true where it was, within so many ms. */
 bool process__refresh(pid_t pid, int wait_ms);
+
+/* Asks for the extents of a heap and puts them there; true where they came within so many ms. */
+bool process__extents(pid_t pid, struct process_heap *heap, int wait_ms);
 
 /* Inside the process_ files: opens the table that a process stands behind, for reading (O_RDONLY) or
    both; what a terminal would obey becomes '?'. */

@@ -16,6 +16,7 @@
 #include <linux/futex.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -25,6 +26,7 @@
 
 #include "base/error.h"
 
+#define MAX_EXTENTS ((size_t)1 << 24)
 #define AT(field) ((off_t)(PUBLISH_CHANNEL_OFFSET + offsetof(struct publish_channel, field)))
 
 static int failed_io(const struct process_channel *channel)
@@ -118,25 +120,81 @@ void process__cancel(const struct process_channel *channel)
 	put(channel, AT(request.cancel), &channel->ticket, sizeof(channel->ticket));
 }
 
+/* Asks and waits for the end of it; false where it did not come in time. */
+static bool ask_and_wait(struct process_channel *channel, const struct publish_request *request, int wait_ms,
+	struct publish_answer *answer)
+{
+	if (process__ask(channel, request))
+		return false;
+	for (int waited = 0; waited <= wait_ms; waited += 5) {
+		nanosleep(&(struct timespec){ 0, 5 * 1000 * 1000 }, NULL);
+		if (process__answer(channel, answer))
+			return false;
+		if (answer->finished == channel->ticket)
+			return true;
+	}
+	process__withdraw(channel);
+	return false;
+}
+
 bool process__refresh(pid_t pid, int wait_ms)
 {
 	struct publish_request request = { .kind = PUBLISH_ASK_STATS };
-	struct publish_answer answer = { .finished = 0 };
 	struct process_channel channel;
-	bool is_fresh = false;
+	struct publish_answer answer;
+	bool is_fresh;
 
 	if (process__ask_open(pid, &channel))
 		return false;
-	if (!process__ask(&channel, &request)) {
-		for (int waited = 0; !is_fresh && waited <= wait_ms; waited += 5) {
-			nanosleep(&(struct timespec){ 0, 5 * 1000 * 1000 }, NULL);
-			if (process__answer(&channel, &answer))
-				break;
-			is_fresh = answer.finished == channel.ticket;
-		}
-		if (!is_fresh)
-			process__withdraw(&channel);
-	}
+	is_fresh = ask_and_wait(&channel, &request, wait_ms, &answer) && answer.result == 0;
 	process__ask_close(&channel);
-	return is_fresh && answer.result == 0;
+	return is_fresh;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct publish_extent *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* Reads n extents from behind the table; false where they are not there, or no extents. */
+static bool read_extents(const struct process_channel *channel, struct process_heap *heap, size_t n)
+{
+	const size_t size = n * sizeof(heap->extents[0]);
+
+	if (n > MAX_EXTENTS)
+		return false;
+	heap->extents = malloc(size ? size : 1);
+	if (!heap->extents || pread(channel->fd, heap->extents, size, PUBLISH_FILE_SIZE) != (ssize_t)size)
+		return false;
+	qsort(heap->extents, n, sizeof(heap->extents[0]), by_start);
+	for (size_t i = 0; i < n; i++)
+		if (heap->extents[i].start + heap->extents[i].size < heap->extents[i].start ||
+			(i && heap->extents[i].start < heap->extents[i - 1].start + heap->extents[i - 1].size))
+			return false;
+	heap->n_extents = n;
+	return true;
+}
+
+bool process__extents(pid_t pid, struct process_heap *heap, int wait_ms)
+{
+	struct publish_request request = { .kind = PUBLISH_ASK_EXTENTS, .heap = heap->slot };
+	struct process_channel channel;
+	struct publish_answer answer;
+	bool is_known;
+
+	if (process__ask_open(pid, &channel))
+		return false;
+	memcpy(request.name, heap->asked_name, sizeof(request.name));
+	is_known = ask_and_wait(&channel, &request, wait_ms, &answer) && answer.result == 0 &&
+		read_extents(&channel, heap, (size_t)answer.n_extents);
+	if (ftruncate(channel.fd, PUBLISH_FILE_SIZE))
+		is_known = false;
+	process__ask_close(&channel);
+	if (!is_known) {
+		free(heap->extents);
+		heap->extents = NULL;
+	}
+	return is_known;
 }

@@ -300,8 +300,10 @@ int tool__read_process(pid_t pid, struct process_table *table)
 
 void process__free(struct process_table *table)
 {
-	for (size_t i = 0; i < table->n_heaps; i++)
+	for (size_t i = 0; i < table->n_heaps; i++) {
 		free(table->heaps[i].ranges);
+		free(table->heaps[i].extents);
+	}
 	free(table->heaps);
 	*table = (struct process_table){ 0 };
 }

@@ -15,7 +15,7 @@ has() { # file, words...
 	done
 }
 
-echo 1..14
+echo 1..16
 HWLOC_XMLFILE=$source/tests/topology/dram-cxl.xml "$situs" topo --svg "$scratch/topo.svg"
 ok $? "a machine is drawn"
 well_formed "$scratch/topo.svg"
@@ -36,10 +36,12 @@ ok $? "a full disk is no success"
 
 mkfifo "$scratch/go" "$scratch/ready"
 hostile=$(printf '<script>&"\033\377')
-SITUS_PUBLISH=1 timeout 60 "$build/tests/conformance/heaps" "$hostile" "$area" 5 second any 3 \
+SITUS_PUBLISH=1 SITUS_LISTEN=1 timeout 60 "$build/tests/conformance/heaps" "$hostile" "$area" 5 second any 3 \
 	<"$scratch/go" >"$scratch/ready" &
 exec 3>"$scratch/go"
 read pid <"$scratch/ready"
+table=$(sed -n 's/.* \(\/[^ ]*\/situs-[0-9]*-[0-9]*-[0-9]*\)$/\1/p' "/proc/$pid/maps" | head -n 1)
+size=$(stat -c %s "$table")
 "$situs" map "$pid" >"$scratch/map" 2>&1 && has "$scratch/map" '2 heaps' 'node 0' &&
 	! grep -q "$(printf '\033')" "$scratch/map"
 result=$?
@@ -60,6 +62,19 @@ for m, s in zip(map['heaps'], stat['heaps']):
         assert sum(r['size'] for r in runs if r['node'] == int(node)) == size, (m, s)
 END
 ok $? "as JSON, its runs tile the address space and add up to what situs stat says"
+python3 - "$scratch/json" <<'END'
+import json, sys
+for heap in json.load(open(sys.argv[1]))['heaps']:
+    extents = [(int(e['start'], 16), e['size']) for e in heap['extents']]
+    assert extents and all(a + n <= b for (a, n), (b, _) in zip(extents, extents[1:])), heap
+    held = sum(r['size'] for r in heap['runs'] if r['in_extents'])
+    assert held == sum(n for _, n in extents) == heap['mapped'], (held, heap['mapped'])
+END
+ok $? "its extents are what the heap has drawn, byte for byte"
+[ "$(stat -c %s "$table")" = "$size" ] && [ "$(stat -c %a "$table")" = 600 ]
+result=$?
+ok $result "and leave nothing behind the table"
+[ $result -eq 0 ] || ls -l "$table" | sed 's/^/# /'
 "$situs" map --svg "$scratch/map.svg" "$pid" && well_formed "$scratch/map.svg"
 ok $? "its picture is well-formed XML whatever a heap is called"
 has "$scratch/map.svg" 'Heap second in any:' 'on node 0' '>second<' '&lt;script&gt;' &&
