@@ -73,6 +73,7 @@ void heap__give_back_unused(struct situs_heap *heap)
 
 	if (cache != NULL)
 		cache__flush(cache);
+	depot__flush(heap);
 	atomic_fetch_add(&heap->n_purging, 1);
 	for (unsigned i = 0; i < heap->n_arenas; i++) {
 		struct heap_arena *arena = atomic_load_explicit(&heap->arenas[i], memory_order_acquire);

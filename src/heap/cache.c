@@ -69,12 +69,13 @@ struct cache *cache__create(struct situs_heap *heap, struct heap_arena *arena, s
 	return cache;
 }
 
-static void flush_oldest(struct cache *cache, unsigned class, size_t n)
+/* The n oldest leave, into the depot as far as they may. */
+static void flush_oldest(struct cache *cache, unsigned class, size_t n, bool to_depot)
 {
 	void **base = cache->rooms[class].base;
 	size_t rest = (size_t)(cache->bins[class].top - base) - n;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = to_depot ? depot__put(cache->heap, class, base, n) : 0; i < n; i++)
 		arena__free(base[i]);
 	memmove(base, base + n, rest * sizeof(void *));
 	cache__set_top(&cache->bins[class], base + rest);
@@ -84,7 +85,7 @@ void cache__flush(struct cache *cache)
 {
 	for (unsigned class = 0; class < size_class__count; class++)
 		flush_oldest(cache, class,
-			(size_t)(cache->bins[class].top - cache->rooms[class].base));
+			(size_t)(cache->bins[class].top - cache->rooms[class].base), false);
 }
 
 void cache__destroy(struct cache *cache, bool flush)
@@ -121,7 +122,7 @@ static void age(struct cache *cache)
 	if (n != 0 && cache->bins[class].top == room->seen) {
 		size_t half = capacity(cache, class) / 2;
 
-		flush_oldest(cache, class, n - n / 4);
+		flush_oldest(cache, class, n - n / 4, false);
 		if (half >= FIRST_CAPACITY)
 			cache->bins[class].limit = room->base + half;
 	}
@@ -141,9 +142,24 @@ static void count_slow_call(struct cache *cache)
 	}
 }
 
-void *cache__refill_and_get(struct cache *cache, unsigned class)
+/* From the depot, into an empty bin; NULL: it has none. */
+static void *take_from_depot(struct cache *cache, unsigned class)
+{
+	void **low = cache->rooms[class].base;
+	size_t batch = (capacity(cache, class) + 1) / 2;
+	size_t n = depot__get(cache->heap, class, low, batch);
+
+	if (n == 0)
+		return NULL;
+	widen(cache, class);
+	cache__set_top(&cache->bins[class], low + n - 1);
+	return low[n - 1];
+}
+
+static void *take_from_jemalloc(struct cache *cache, unsigned class)
 {
 	struct cache_bin *bin = &cache->bins[class];
+	size_t drawn = atomic_load_explicit(&cache->heap->account.drawn, memory_order_relaxed), more;
 	void *block = heap__block_of_class(cache->heap, cache->arena, class);
 	size_t batch = capacity(cache, class) / 2;
 	void **low = cache->rooms[class].base, **high;
@@ -152,11 +168,11 @@ void *cache__refill_and_get(struct cache *cache, unsigned class)
 		return NULL;
 	widen(cache, class);
 	while (bin->top < low + batch) {
-		void *more = heap__block_of_class_once(cache->heap, cache->arena, class);
+		void *another = heap__block_of_class_once(cache->heap, cache->arena, class);
 
-		if (more == NULL)
+		if (another == NULL)
 			break;
-		*bin->top = more;
+		*bin->top = another;
 		cache__set_top(bin, bin->top + 1);
 	}
 	/* Lowest address first out: jemalloc gives them upwards. */
@@ -166,6 +182,21 @@ void *cache__refill_and_get(struct cache *cache, unsigned class)
 		*low = *--high;
 		*high = swapped;
 	}
+	/* The heap grows: what lies in the depot makes way. */
+	more = atomic_load_explicit(&cache->heap->account.drawn, memory_order_relaxed);
+	if (more > drawn)
+		depot__shrink(cache->heap, more - drawn);
+	return block;
+}
+
+void *cache__refill_and_get(struct cache *cache, unsigned class)
+{
+	void *block = take_from_depot(cache, class);
+
+	if (block == NULL)
+		block = take_from_jemalloc(cache, class);
+	if (block == NULL)
+		return NULL;
 	count_slow_call(cache);
 	heap__tell_news(cache->heap);
 	return block;
@@ -184,7 +215,7 @@ void cache__put_full(struct cache *cache, unsigned class, void *block)
 	if (capacity(cache, class) < cache->rooms[class].max)
 		widen(cache, class);
 	else
-		flush_oldest(cache, class, (capacity(cache, class) + 1) / 2);
+		flush_oldest(cache, class, (capacity(cache, class) + 1) / 2, true);
 	if (bin->top < bin->limit) {
 		*bin->top = block;
 		cache__set_top(bin, bin->top + 1);

@@ -305,6 +305,7 @@ int situs_heap_destroy(situs_heap_t *heap)
 		}
 		atomic_store_explicit(&heap->arenas[i], NULL, memory_order_relaxed);
 	}
+	depot__destroy(heap);
 	owner__unregister(&heap->owner);
 	publish__heap_remove(heap->published);
 	if (heap->owned_area != NULL)

@@ -13,6 +13,7 @@
 
 #include "base/lock.h"
 #include "heap/channel.h"
+#include "heap/depot.h"
 #include "heap/large_cache.h"
 #include "heap/size_class.h"
 #include "hooks/arena.h"
@@ -60,6 +61,7 @@ struct situs_heap {
 	_Atomic(uint64_t) n_refused[HEAP_REFUSALS]; /* the same, by enum space_refusal */
 	_Atomic(unsigned) n_trims; /* asked for; caches that have not seen the last empty themselves */
 	struct heap_soft soft;
+	_Atomic(struct depot *) depot; /* NULL: not used yet */
 	_Atomic(size_t) large_held; /* bytes in the arenas' caches of large blocks */
 	_Atomic(size_t) direct; /* bytes of blocks that lie in extents of their own */
 

@@ -4,6 +4,7 @@ libsitus_core_la_SOURCES += \
 	src/heap/block.c \
 	src/heap/cache.c src/heap/cache.h \
 	src/heap/channel.c src/heap/channel.h \
+	src/heap/depot.c src/heap/depot.h \
 	src/heap/dump.c \
 	src/heap/heap.c src/heap/heap.h \
 	src/heap/iterate.c \

@@ -89,6 +89,7 @@ static void child_after_fork(void) LOCK_UNCHECKED
 		lock__reset(&(*link)->lock);
 		(*link)->is_migrating = false;
 		atomic_store(&(*link)->n_purging, 0);
+		depot__after_fork(*link);
 		atomic_store(&(*link)->large_held, 0);
 		for (unsigned i = 0; i < (*link)->n_arenas; i++)
 			if ((*link)->arenas[i] != NULL)

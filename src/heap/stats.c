@@ -36,6 +36,7 @@ static void count_cached(struct situs_heap *heap, struct cached *cached)
 {
 	memset(cached, 0, sizeof(*cached));
 	cached->n_threads = thread__count(heap, cached->n_small);
+	depot__count(heap, cached->n_small);
 	for (unsigned i = 0; i < heap->n_arenas; i++) {
 		struct heap_arena *arena = stats__arena(heap, i);
 

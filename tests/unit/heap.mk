@@ -1,6 +1,6 @@
 # Tests of hooks and heaps.
 if HAVE_CMOCKA
-heap_tests = tests/unit/test_error tests/unit/test_exact tests/unit/test_fork tests/unit/test_heap tests/unit/test_hooks \
+heap_tests = tests/unit/test_depot tests/unit/test_error tests/unit/test_exact tests/unit/test_fork tests/unit/test_heap tests/unit/test_hooks \
 	tests/unit/test_large_cache tests/unit/test_misuse tests/unit/test_pagemap
 check_PROGRAMS += $(heap_tests)
 TESTS += $(heap_tests)
@@ -62,6 +62,10 @@ tests_unit_test_exact_LDADD = $(test_libs)
 tests_unit_test_error_SOURCES = tests/unit/test_error.c
 tests_unit_test_error_CFLAGS = $(test_cflags)
 tests_unit_test_error_LDADD = $(test_libs)
+
+tests_unit_test_depot_SOURCES = tests/unit/test_depot.c
+tests_unit_test_depot_CFLAGS = $(test_cflags)
+tests_unit_test_depot_LDADD = $(test_libs)
 
 tests_unit_test_large_cache_SOURCES = tests/unit/test_large_cache.c
 tests_unit_test_large_cache_CFLAGS = $(test_cflags)

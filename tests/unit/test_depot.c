@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Free small blocks between the threads' caches and jemalloc. */
+#include "tests/unit/test.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "heap/cache.h"
+#include "heap/depot.h"
+#include "heap/heap.h"
+#include "situs.h"
+
+enum { N = 100000, SIZE = 64 };
+
+static void *blocks[N];
+
+static situs_heap_t *make(void)
+{
+	struct situs_config config = {.struct_size = sizeof(config), .n_arenas = 1};
+	situs_heap_t *heap = NULL;
+
+	assert_int_equal(situs_heap_create(&heap, &aml_area_linux, &config), 0);
+	return heap;
+}
+
+static size_t held(situs_heap_t *heap)
+{
+	struct depot *depot = heap->depot;
+
+	return depot == NULL ? 0 : depot->held;
+}
+
+static void fill(situs_heap_t *heap, int n, size_t size)
+{
+	for (int i = 0; i < n; i++) {
+		blocks[i] = situs_malloc(heap, size);
+		assert_non_null(blocks[i]);
+		memset(blocks[i], i, 8);
+	}
+}
+
+static void drain(int n)
+{
+	for (int i = 0; i < n; i++)
+		situs_free(blocks[i]);
+}
+
+static void heaps_in_light_use_have_none(void **state)
+{
+	situs_heap_t *heap = make();
+
+	(void)state;
+	fill(heap, 100, SIZE);
+	drain(100);
+	assert_null(heap->depot);
+	situs_heap_destroy(heap);
+}
+
+static void what_is_held_is_bounded_by_what_is_drawn(void **state)
+{
+	situs_heap_t *heap = make();
+	size_t bound = 0;
+
+	(void)state;
+	fill(heap, N, SIZE);
+	drain(N);
+	bound = heap->account.drawn / DEPOT_SHARE;
+	bound = bound < DEPOT_MIN ? DEPOT_MIN : bound;
+	assert_true(held(heap) > bound / 2);
+	assert_true(held(heap) <= bound);
+	situs_heap_destroy(heap);
+}
+
+static void blocks_come_back_out_of_it_each_once(void **state)
+{
+	situs_heap_t *heap = make();
+
+	(void)state;
+	fill(heap, N, SIZE);
+	drain(N);
+
+	size_t before = held(heap);
+
+	fill(heap, N, SIZE);
+	assert_true(before > 0);
+	assert_true(held(heap) < before / 2);
+	/* A block handed out twice would hold what was written last. */
+	for (int i = 0; i < N; i++)
+		*(int *)blocks[i] = i;
+	for (int i = 0; i < N; i++)
+		assert_int_equal(*(int *)blocks[i], i);
+	drain(N);
+	situs_heap_destroy(heap);
+}
+
+static void what_the_program_holds_does_not_count_what_lies_in_it(void **state)
+{
+	situs_heap_t *heap = make();
+	struct situs_heap_stats stats = {.struct_size = sizeof(stats)};
+
+	(void)state;
+	fill(heap, N, SIZE);
+	drain(N);
+	assert_true(held(heap) > 0);
+	assert_int_equal(situs_heap_stats(heap, &stats), 0);
+	assert_int_equal(stats.allocated, 0);
+	situs_heap_destroy(heap);
+}
+
+static void a_heap_that_grows_gives_it_up(void **state)
+{
+	situs_heap_t *heap = make();
+
+	(void)state;
+	fill(heap, N, SIZE);
+	drain(N);
+	assert_true(held(heap) > 0);
+	/* Other sizes, and more of them than what lies there. */
+	for (int i = 0; i < 16 * 1024; i++)
+		assert_non_null(situs_malloc(heap, 1024));
+	assert_int_equal(held(heap), 0);
+	situs_heap_destroy(heap);
+}
+
+static void trimming_empties_it(void **state)
+{
+	situs_heap_t *heap = make();
+
+	(void)state;
+	fill(heap, N, SIZE);
+	drain(N);
+	assert_true(situs_heap_trim(heap) >= 0);
+	assert_int_equal(held(heap), 0);
+	situs_heap_destroy(heap);
+}
+
+static void *drain_all(void *arg)
+{
+	(void)arg;
+	drain(N);
+	return NULL;
+}
+
+static void one_threads_frees_serve_another(void **state)
+{
+	situs_heap_t *heap = make();
+	pthread_t other;
+
+	(void)state;
+	fill(heap, N, SIZE);
+	assert_int_equal(pthread_create(&other, NULL, drain_all, NULL), 0);
+	pthread_join(other, NULL);
+
+	size_t there = held(heap);
+
+	assert_true(there > 0);
+	fill(heap, N, SIZE);
+	assert_true(held(heap) < there / 2);
+	drain(N);
+	situs_heap_destroy(heap);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(heaps_in_light_use_have_none),
+		cmocka_unit_test(what_is_held_is_bounded_by_what_is_drawn),
+		cmocka_unit_test(blocks_come_back_out_of_it_each_once),
+		cmocka_unit_test(what_the_program_holds_does_not_count_what_lies_in_it),
+		cmocka_unit_test(a_heap_that_grows_gives_it_up),
+		cmocka_unit_test(trimming_empties_it),
+		cmocka_unit_test(one_threads_frees_serve_another),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
