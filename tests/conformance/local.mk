@@ -2,6 +2,7 @@
 # nothing can be preloaded, so these run in plain builds.
 conformance_tests = \
 	tests/conformance/bad_input.sh \
+	tests/conformance/completion.sh \
 	tests/conformance/bench.sh \
 	tests/conformance/doctor.sh \
 	tests/conformance/environment.sh \
@@ -11,6 +12,7 @@ conformance_tests = \
 	tests/conformance/programs.sh \
 	tests/conformance/readme.sh \
 	tests/conformance/services.sh \
+	tests/conformance/setuid.sh \
 	tests/conformance/stat.sh \
 	tests/conformance/stress.sh
 EXTRA_DIST += tests/conformance/lib.sh tests/conformance/compare.sh
@@ -27,6 +29,7 @@ check_PROGRAMS += \
 	tests/conformance/holder \
 	tests/conformance/named \
 	tests/conformance/reentrant \
+	tests/conformance/secure \
 	tests/conformance/shares \
 	tests/conformance/spawns
 if HAVE_CMOCKA
@@ -56,3 +59,7 @@ tests_conformance_shares_SOURCES = tests/conformance/shares.c
 tests_conformance_shares_LDFLAGS = -pthread
 tests_conformance_shares_LDADD = -ldl
 tests_conformance_spawns_SOURCES = tests/conformance/spawns.c
+tests_conformance_secure_SOURCES = tests/conformance/secure.c
+tests_conformance_secure_LDADD = libsitus.la
+# A set-uid program finds its libraries by what it was linked with alone.
+tests_conformance_secure_LDFLAGS = -Wl,-rpath,$(abs_top_builddir)/.libs

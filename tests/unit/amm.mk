@@ -27,5 +27,5 @@ tests_unit_test_amm_readers_CFLAGS = $(test_cflags)
 tests_unit_test_amm_readers_LDADD = $(test_libs)
 endif
 
-dist_check_SCRIPTS += tests/unit/headers.sh
-TESTS += tests/unit/headers.sh
+dist_check_SCRIPTS += tests/unit/headers.sh tests/unit/manuals.sh
+TESTS += tests/unit/headers.sh tests/unit/manuals.sh
