@@ -32,7 +32,7 @@ number() {
 	sed -n "s/.*\"$1\": \([0-9]*\).*/\1/p" "$scratch/json" | head -n 1
 }
 
-echo 1..21
+echo 1..22
 export SITUS_LISTEN=1
 start one any 20 two any 3
 name="a program that listens moves its heap at once"
@@ -77,6 +77,27 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 else
 	skip "another user is refused" "only root can become another user"
 fi
+table=$(sed -n 's/.* \(\/[^ ]*\/situs-[0-9]*-[0-9]*-[0-9]*\)$/\1/p' "/proc/$pid/maps" | head -n 1)
+python3 - "$table" <<'END'
+import os, random, struct, sys, time
+seed = random.randrange(1 << 32)
+print('# seed', seed)
+r = random.Random(seed)
+f = os.open(sys.argv[1], os.O_RDWR)
+size = os.fstat(f).st_size
+for i in range(300):
+    # ticket, cancel, kind, heap, and texts that nobody terminated
+    os.pwrite(f, struct.pack('<QQQQ', i * 7 + 1, r.randrange(9), r.randrange(6), r.choice([0, 1, 2, 1 << 63])) +
+        r.choice([b'one\0', b'two\0', b'']) + bytes(r.randrange(256) for _ in range(552)), 1024)
+    time.sleep(0.002)
+os.ftruncate(f, size)
+os.pwrite(f, bytes(40), 1024)
+END
+echo work >&3
+"$situs" stat "$pid" >"$scratch/out" 2>&1 && "$situs" migrate "$pid" --heap one --to any >"$scratch/out" 2>&1
+result=$?
+ok $result "requests that make no sense do no harm"
+[ $result -eq 0 ] || show "$scratch/out"
 kill -9 "$pid"
 stop
 says 1 'no process' "a killed program is no more" "$pid" --heap one --to any
