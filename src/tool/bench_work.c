@@ -177,6 +177,7 @@ int bench__work(const char *work, const char *place, const char *library)
 		start = cpu_ns();
 		n = functions[i](&peer);
 		printf("%.3f\n", (cpu_ns() - start) / (double)n);
+		situs_heap_destroy(heap);
 		return fflush(stdout) ? TOOL_FAILED : TOOL_OK;
 	}
 	return TOOL_USAGE;
