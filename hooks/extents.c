@@ -12,17 +12,23 @@
 #include "hooks/space.h"
 #include "hooks/space_internal.h"
 
-bool space__is_purgeable(const struct space *space)
+/* Also of spaces that are about to switch: what follows from it asks space__purge, which knows. */
+bool space__is_purgeable(const struct space *space) LOCK_UNCHECKED
 {
 	return (space->flags & (AML_AREA_LAZY | AML_AREA_ZEROED | AML_AREA_COMMIT)) ==
 		(AML_AREA_LAZY | AML_AREA_ZEROED);
 }
 
-int space__purge(struct space *space, void *start, size_t size)
+int space__purge(struct space *space, void *start, size_t size) LOCK_UNCHECKED
 {
-	if (space->flags & AML_AREA_COMMIT || !(space->flags & AML_AREA_ZEROED))
-		return -ENOTSUP;
-	return aml_area_purge(space->area, start, size) == AML_SUCCESS ? 0 : -ENOTSUP;
+	int err = -ENOTSUP;
+
+	space__begin_purge(space);
+	if (!(space->flags & AML_AREA_COMMIT) && (space->flags & AML_AREA_ZEROED) &&
+		aml_area_purge(space->area, start, size) == AML_SUCCESS)
+		err = 0;
+	space__end_purge(space);
+	return err;
 }
 
 void space__split(struct space *space, void *start, size_t head_size, size_t tail_size)
@@ -62,18 +68,33 @@ size_t space__extent_size(struct space *space, const void *start)
 
 size_t space__size_mapped(struct space *space)
 {
-	size_t size = 0;
+	size_t size;
 
 	lock__acquire(&space->lock);
+	size = space__drawn_locked(space, 0); /* as areas charge that charge regions */
+	lock__release(&space->lock);
+	return size;
+}
+
+size_t space__drawn_locked(const struct space *space, unsigned flags)
+{
+	size_t size = 0;
+
+	if (flags & AML_AREA_LAZY)
+		return space->size_out;
 	for (struct space_region *region = space->regions; region != NULL; region = region->next)
 		size += region->end - region->start;
-	lock__release(&space->lock);
 	return size;
 }
 
 size_t space__drawn(struct space *space)
 {
-	return space->flags & AML_AREA_LAZY ? space__size_out(space) : space__size_mapped(space);
+	size_t drawn;
+
+	lock__acquire(&space->lock);
+	drawn = space__drawn_locked(space, space->flags);
+	lock__release(&space->lock);
+	return drawn;
 }
 
 size_t space__size_out(struct space *space)
@@ -148,6 +169,7 @@ static bool next_extent(struct space *space, amm_addr_t *at, struct space_extent
 			info->size = *at - start;
 			info->state = amm_entry_flags(entry);
 			info->link = space__link(space, info->start);
+			info->hint = space__extent_of(entry)->hint;
 		}
 	}
 	lock__release(&space->lock);

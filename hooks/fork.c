@@ -35,6 +35,7 @@ static void child_after_fork(void) LOCK_UNCHECKED
 {
 	lock__reset(&lock);
 	owner__reset_lock();
+	space__reset_switching();
 	for (struct fork_watch *watch = watched; watch != NULL; watch = watch->next)
 		atomic_store(&watch->space->account->drawn, 0);
 	for (struct fork_watch *watch = watched; watch != NULL; watch = watch->next) {

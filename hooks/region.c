@@ -76,7 +76,7 @@ bool region__is_present(const struct space_region *region, uintptr_t address)
 	return region->present[i / 64] >> (i % 64) & 1;
 }
 
-static void set_present(struct space_region *region, uintptr_t start, uintptr_t end, bool present)
+void region__set_present(struct space_region *region, uintptr_t start, uintptr_t end, bool present)
 {
 	for (; start < end; start = region__granule_end(region, start)) {
 		size_t i = granule_index(region, start);
@@ -102,7 +102,7 @@ int region__populate(struct space_region *region, const struct aml_area *area, u
 		if (run != start) {
 			if (aml_area_commit(area, (void *)start, run - start) != AML_SUCCESS)
 				return -ENOMEM;
-			set_present(region, start, run, true);
+			region__set_present(region, start, run, true);
 			start = run;
 		} else {
 			start = region__granule_end(region, start);
@@ -118,6 +118,6 @@ int region__depopulate(struct space_region *region, const struct aml_area *area,
 
 	if (aml_area_decommit(area, (void *)start, end - start) != AML_SUCCESS)
 		return -ENOTSUP;
-	set_present(region, start, end, false);
+	region__set_present(region, start, end, false);
 	return 0;
 }

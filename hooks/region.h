@@ -61,6 +61,9 @@ static inline uintptr_t region__granule_end(const struct space_region *region, u
 
 bool region__is_present(const struct space_region *region, uintptr_t address);
 
+/* Notes that the granules of a range are there, or are not. */
+void region__set_present(struct space_region *region, uintptr_t start, uintptr_t end, bool present);
+
 /* Gives the pages of one granule back: 0, or negative where the area would not (they stay). */
 int region__depopulate(struct space_region *region, const struct aml_area *area, uintptr_t address);
 

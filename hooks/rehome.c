@@ -1,29 +1,275 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* rehome.c - a space whose regions go to another area while extents in them are in use. */
+/*
+ * rehome.c - spaces whose regions go to another area while extents in them are in use.
+ *
+ * While a switch is under way nobody draws from its spaces or gives back to them (is_switching): either
+ * all of them draw from the new area or none does. First every region enters the new area and what is in
+ * use of it is claimed there, which may fail and is undone; then the areas are exchanged, which cannot
+ * fail. Each step takes one space's lock, so that splits, merges and walks go on; who has to wait waits
+ * for `switching`, of which there is one for all heaps. Who purges without a lock is waited for
+ * (begin_purge), since strict areas must not be purged behind their books. Lock order: heap, jemalloc's,
+ * switching, space.
+ *
+ * A fork in the middle leaves a child in which each space draws from the one or the other area, by one
+ * pointer; its regions are put under that area's policies before anything is drawn (must_rebind). Books of
+ * areas may then have charged the child too much, never too little.
+ */
 #include <errno.h>
+#include <sched.h>
 
+#include "area/passage.h"
+#include "base/error.h"
 #include "hooks/region.h"
 #include "hooks/space.h"
 #include "hooks/space_internal.h"
+#include "os/os.h"
 
-int space__adopt(struct space *space, const struct aml_area *area,
-	int (*adopt)(const struct aml_area *area, void *start, size_t size))
+static struct lock switching = LOCK_INITIALIZER;
+
+void space__reset_switching(void)
 {
-	const struct aml_area *old = space->area;
-	struct space_region *region, *done;
+	lock__reset(&switching);
+}
+
+static void wait_for_switch(void)
+{
+	lock__acquire(&switching);
+	lock__release(&switching);
+}
+
+void space__acquire_steady(struct space *space) LOCK_UNCHECKED
+{
+	lock__acquire(&space->lock);
+	while (atomic_load(&space->is_switching)) {
+		lock__release(&space->lock);
+		wait_for_switch();
+		lock__acquire(&space->lock);
+	}
+}
+
+void space__begin_purge(struct space *space)
+{
+	for (;;) {
+		atomic_fetch_add(&space->n_purging, 1);
+		if (!atomic_load(&space->is_switching))
+			return;
+		atomic_fetch_sub(&space->n_purging, 1);
+		wait_for_switch();
+	}
+}
+
+void space__end_purge(struct space *space)
+{
+	atomic_fetch_sub(&space->n_purging, 1);
+}
+
+void space__rebind_locked(struct space *space)
+{
+	for (struct space_region *region = space->regions; region != NULL; region = region->next)
+		(void)passage__bind(space->area, (void *)region->start, region->mapped);
+	space->must_rebind = false;
+}
+
+/* Granules */
+
+/* Is the granule at `at` in use: of strict areas, are its pages there? */
+static bool is_used_locked(struct space *space, const struct space_region *region, uintptr_t at)
+	LOCK_HELD(space->lock)
+{
+	if (space->flags & AML_AREA_COMMIT)
+		return region__is_present(region, at);
+	return space__in_use_locked(space, region__granule_start(region, at),
+		region__granule_end(region, at));
+}
+
+/* What the extents of a granule have been called: some are hot, or all are cold. */
+static enum space_hint hint_locked(struct space *space, uintptr_t start, uintptr_t end)
+	LOCK_HELD(space->lock)
+{
+	bool any = false, all_cold = true;
+
+	while (start < end) {
+		amm_entry_t *entry = amm_find_addr(&space->map, start);
+
+		start = amm_entry_end(entry);
+		if (!(amm_entry_flags(entry) & SPACE_EXTENT))
+			continue;
+		if (space__extent_of(entry)->hint == SPACE_HINT_HOT)
+			return SPACE_HINT_HOT;
+		any = true;
+		all_cold = all_cold && space__extent_of(entry)->hint == SPACE_HINT_COLD;
+	}
+	return any && all_cold ? SPACE_HINT_COLD : SPACE_HINT_NONE;
+}
+
+/* The switch */
+
+struct change {
+	const struct aml_area *to;
+	unsigned flags; /* of `to` */
+	size_t largest;
+};
+
+/* What is in use of a region is the new area's to account for; areas that charge regions are told of all
+   of it. Where the new area's pages are owed and the old one's were not, those in use are from now on. */
+static int claim_region_locked(struct space *space, struct space_region *region,
+	const struct change *change) LOCK_HELD(space->lock)
+{
+	bool mark = (change->flags & AML_AREA_COMMIT) && !(space->flags & AML_AREA_COMMIT);
 	int err = 0;
 
-	lock__acquire(&space->lock);
-	for (region = space->regions; region != NULL && err == 0; region = region->next)
-		err = adopt(area, (void *)region->start, region->end - region->start);
-	if (err == 0)
-		space->area = area;
-	/* The one that failed, last, may be half changed. */
-	for (done = space->regions; err != 0 && done != region; done = done->next)
-		(void)adopt(old, (void *)done->start, done->end - done->start);
-	lock__release(&space->lock);
+	if (!(change->flags & AML_AREA_LAZY))
+		return passage__claim(change->to, (void *)region->start, region->mapped);
+	for (uintptr_t at = region->start, end; at < region->end && err == 0; at = end) {
+		bool is_used = is_used_locked(space, region, at);
+
+		end = region__granule_end(region, at);
+		while (end < region->end && is_used_locked(space, region, end) == is_used)
+			end = region__granule_end(region, end);
+		if (mark)
+			region__set_present(region, at, end, is_used);
+		if (is_used)
+			err = passage__claim(change->to, (void *)at, end - at);
+	}
 	return err;
 }
+
+static int enter_region_locked(struct space *space, struct space_region *region,
+	const struct change *change) LOCK_HELD(space->lock)
+{
+	int err = passage__enter(change->to, (void *)region->start, region->mapped);
+
+	if (err != 0)
+		return error__set(-err, "preparing %zu bytes at %p: %s", region->mapped,
+			(void *)region->start, os__strerror(err));
+	return claim_region_locked(space, region, change);
+}
+
+/* Undoes what was done to the regions up to and with `last`. */
+static void go_back_locked(struct space *space, const struct space_region *last,
+	const struct change *change) LOCK_HELD(space->lock)
+{
+	const struct space_region *region = space->regions;
+
+	for (; region != NULL; region = region == last ? NULL : region->next) {
+		passage__leave(change->to, (void *)region->start, region->mapped);
+		(void)passage__bind(space->area, (void *)region->start, region->mapped);
+	}
+}
+
+static void recharge_locked(struct space *space, unsigned from, unsigned to) LOCK_HELD(space->lock)
+{
+	size_t before = space__drawn_locked(space, from), after = space__drawn_locked(space, to);
+
+	if (before > after)
+		space__discharge(space, before - after);
+}
+
+static int enter_locked(struct space *space, const struct change *change) LOCK_HELD(space->lock)
+{
+	size_t before = space__drawn_locked(space, space->flags);
+	size_t after = space__drawn_locked(space, change->flags);
+	struct space_region *region, *last = NULL;
+	int err = 0;
+
+	if (after > before)
+		err = space__charge(space, after - before);
+	if (err != 0)
+		return err;
+	for (region = space->regions; region != NULL && err == 0; region = region->next) {
+		last = region;
+		err = enter_region_locked(space, region, change);
+	}
+	if (err == 0)
+		return 0;
+	go_back_locked(space, last, change);
+	recharge_locked(space, change->flags, space->flags);
+	return err;
+}
+
+static void undo_locked(struct space *space, const struct change *change) LOCK_HELD(space->lock)
+{
+	go_back_locked(space, NULL, change);
+	recharge_locked(space, change->flags, space->flags);
+}
+
+static void exchange_locked(struct space *space, const struct change *change) LOCK_HELD(space->lock)
+{
+	for (struct space_region *region = space->regions; region != NULL; region = region->next)
+		passage__leave(space->area, (void *)region->start, region->mapped);
+	recharge_locked(space, space->flags, change->flags);
+	space->area = change->to;
+	space->flags = change->flags;
+	space->largest = change->largest;
+}
+
+static void begin_switch(struct space *const *spaces, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		lock__acquire(&spaces[i]->lock);
+		atomic_store(&spaces[i]->is_switching, true);
+		lock__release(&spaces[i]->lock);
+		while (atomic_load(&spaces[i]->n_purging) != 0)
+			sched_yield();
+	}
+}
+
+static void end_switch(struct space *const *spaces, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		atomic_store(&spaces[i]->is_switching, false);
+}
+
+static int enter_all(struct space *const *spaces, size_t n, const struct change *change,
+	size_t *n_done)
+{
+	int err = 0;
+
+	for (*n_done = 0; *n_done < n && err == 0; *n_done += err == 0) {
+		struct space *space = spaces[*n_done];
+
+		lock__acquire(&space->lock);
+		err = enter_locked(space, change);
+		lock__release(&space->lock);
+	}
+	return err;
+}
+
+static void finish_all(struct space *const *spaces, size_t n, const struct change *change, int err)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct space *space = spaces[i];
+
+		lock__acquire(&space->lock);
+		if (err == 0)
+			exchange_locked(space, change);
+		else
+			undo_locked(space, change);
+		lock__release(&space->lock);
+	}
+}
+
+int space__switch(struct space *const *spaces, size_t n_spaces, const struct aml_area *to)
+{
+	struct aml_area_info info = {.struct_size = sizeof(info)};
+	struct change change = {.to = to};
+	size_t n_done;
+	int err;
+
+	if (aml_area_info(to, &info) != AML_SUCCESS)
+		return error__set(EINVAL, "the area does not say what it is");
+	change.flags = info.flags;
+	change.largest = space__largest(&info);
+	lock__acquire(&switching);
+	begin_switch(spaces, n_spaces);
+	err = enter_all(spaces, n_spaces, &change, &n_done);
+	finish_all(spaces, n_done, &change, err);
+	end_switch(spaces, n_spaces);
+	lock__release(&switching);
+	return err;
+}
+
+/* The walk */
 
 static struct space_region *region_above_locked(struct space *space, uintptr_t *at)
 	LOCK_HELD(space->lock)
@@ -42,22 +288,66 @@ static struct space_region *region_above_locked(struct space *space, uintptr_t *
 	return region;
 }
 
+/* The next stretch of a region from `at` on, and no further than `end`. */
+static struct space_stretch stretch_locked(struct space *space, struct space_region *region,
+	uintptr_t at, uintptr_t end) LOCK_HELD(space->lock)
+{
+	uintptr_t next = region__granule_end(region, at);
+	struct space_stretch stretch = {
+		.start = (void *)at,
+		.area = space->area,
+		.in_use = is_used_locked(space, region, at),
+		.hint = hint_locked(space, at, next),
+	};
+
+	while (next < end && is_used_locked(space, region, next) == stretch.in_use &&
+		hint_locked(space, next, region__granule_end(region, next)) == stretch.hint)
+		next = region__granule_end(region, next);
+	stretch.size = (next < end ? next : end) - at;
+	return stretch;
+}
+
 int space__visit(struct space *space, uintptr_t *at, size_t step,
-	int (*visit)(void *start, size_t size, void *arg), void *arg)
+	int (*visit)(const struct space_stretch *stretch, void *arg), void *arg)
 {
 	struct space_region *region;
 	int result = 0;
 
 	lock__acquire(&space->lock);
+	if (space->must_rebind)
+		space__rebind_locked(space);
 	region = region_above_locked(space, at);
 	if (region != NULL) {
-		size_t size = region->end - *at < step ? region->end - *at : step;
+		uintptr_t end = region->end - *at < step ? region->end : *at + step;
 
-		result = visit((void *)*at, size, arg);
-		*at += size;
-		if (result == 0)
+		while (*at < end && result >= 0) {
+			struct space_stretch stretch = stretch_locked(space, region, *at, end);
+
+			result = visit(&stretch, arg);
+			*at += stretch.size;
+		}
+		if (result >= 0)
 			result = 1;
 	}
 	lock__release(&space->lock);
 	return result;
+}
+
+int space__hint(struct space *space, const void *start, size_t size, enum space_hint hint)
+{
+	uintptr_t at = (uintptr_t)start, end = at + size;
+
+	if (!space__holds(space, start, size))
+		return -EINVAL;
+	lock__acquire(&space->lock);
+	while (at < end) {
+		amm_entry_t *entry = amm_find_addr(&space->map, at);
+
+		/* What has been freed since is nobody's any more. */
+		if (amm_entry_flags(entry) & SPACE_EXTENT)
+			space__extent_of(entry)->hint = (uint8_t)hint;
+		at = amm_entry_end(entry);
+	}
+	lock__release(&space->lock);
+	return 0;
 }

@@ -74,6 +74,7 @@ static int split_entry(amm_t *map, amm_entry_t *entry, amm_addr_t at, amm_entry_
 		return ENOMEM;
 	space__extent_of(rest)->region = space__extent_of(entry)->region;
 	space__extent_of(rest)->born = space__extent_of(entry)->born;
+	space__extent_of(rest)->hint = space__extent_of(entry)->hint;
 	if (amm_entry_flags(entry) & SPACE_EXTENT)
 		space_of(map)->n_extents++;
 	*head = entry;
@@ -87,6 +88,9 @@ static int join_entries(amm_t *map, amm_entry_t *head, amm_entry_t *tail, amm_en
 	if (((amm_entry_flags(head) & SPACE_EXTENT) && !space_of(map)->is_merging) ||
 		space__extent_of(head)->region != space__extent_of(tail)->region)
 		return EBUSY;
+	/* What the program said of one part only does not hold for the whole. */
+	if (space__extent_of(head)->hint != space__extent_of(tail)->hint)
+		space__extent_of(head)->hint = SPACE_HINT_NONE;
 	*joined = head;
 	return 0;
 }
@@ -105,7 +109,7 @@ static int over_limit(size_t limit, size_t drawn, size_t size)
 		size);
 }
 
-static int charge(struct space *space, size_t size)
+int space__charge(struct space *space, size_t size)
 {
 	struct space_account *account = space->account;
 	size_t drawn = atomic_load_explicit(&account->drawn, memory_order_relaxed);
@@ -133,7 +137,7 @@ static int charge(struct space *space, size_t size)
 	return 0;
 }
 
-static void discharge(struct space *space, size_t size)
+void space__discharge(struct space *space, size_t size)
 {
 	struct space_account *account = space->account;
 	size_t drawn = atomic_fetch_sub_explicit(&account->drawn, size, memory_order_relaxed) - size;
@@ -212,13 +216,13 @@ static void unlink_region_locked(struct space_region *region)
 
 static int map_charged(struct space *space, struct space_region *region, size_t size)
 {
-	int err = charge(space, size);
+	int err = space__charge(space, size);
 
 	if (err != 0)
 		return err;
 	err = region__map_exact(region, space->area, size);
 	if (err != 0)
-		discharge(space, size);
+		space__discharge(space, size);
 	return err;
 }
 
@@ -236,11 +240,13 @@ static int map_region(struct space *space, struct space_region *region, size_t s
 	return err == 0 ? 0 : map_charged(space, region, size);
 }
 
-static void unmap_region(struct space *space, const struct space_region *region)
+/* `area`, `flags`: the space's when the region was drawn, or when it left the space. */
+static void unmap_region(struct space *space, const struct space_region *region,
+	const struct aml_area *area, unsigned flags)
 {
-	region__unmap(region, space->area);
-	if (!(space->flags & AML_AREA_LAZY))
-		discharge(space, region->end - region->start);
+	region__unmap(region, area);
+	if (!(flags & AML_AREA_LAZY))
+		space__discharge(space, region->end - region->start);
 }
 
 static int add_region_locked(struct space *space, size_t size) LOCK_HELD(space->lock)
@@ -277,7 +283,7 @@ static int add_region_locked(struct space *space, size_t size) LOCK_HELD(space->
 unlink:
 	unlink_region_locked(region);
 unmap:
-	unmap_region(space, region);
+	unmap_region(space, region, space->area, space->flags);
 put:
 	pool__put(&space->regions_pool, region);
 	return err;
@@ -289,7 +295,7 @@ put:
  * Lazy areas would promise any size, and the page map pays a word for each page of it. No place has more
  * than it says, or than the machine has memory and swap.
  */
-static size_t largest_extent(const struct aml_area_info *info)
+size_t space__largest(const struct aml_area_info *info)
 {
 	struct sysinfo machine;
 	size_t memory;
@@ -314,7 +320,7 @@ int space__init(struct space *space, const struct aml_area *area, uint32_t word,
 	space->page_size = info.page_size < PAGE ? PAGE : info.page_size;
 	space->flags = info.flags;
 	space->word = word;
-	space->largest = largest_extent(&info);
+	space->largest = space__largest(&info);
 	lock__init(&space->lock);
 	pool__init(&space->extents, sizeof(struct space_extent));
 	pool__init(&space->regions_pool, sizeof(struct space_region));
@@ -341,16 +347,17 @@ static int disown(amm_t *map, amm_entry_t *entry, void *arg)
 	return 0;
 }
 
-void space__destroy(struct space *space)
+/* Nobody else knows the space any more. */
+void space__destroy(struct space *space) LOCK_UNCHECKED
 {
 	if (space->flags & AML_AREA_LAZY)
-		discharge(space, space->size_out);
+		space__discharge(space, space->size_out);
 	/* Extents still out are nobody's from now on; that comes before others can get their addresses. */
 	(void)amm_iterate_gen(&space->map, disown, NULL, AMM_MINADDR, AMM_MAXADDR, SPACE_EXTENT,
 		SPACE_EXTENT);
 	for (struct space_region *region = space->regions; region != NULL; region = region->next) {
 		announce_removal(space, region);
-		unmap_region(space, region);
+		unmap_region(space, region, space->area, space->flags);
 	}
 	amm_destroy(&space->map);
 	pool__destroy(&space->extents);
@@ -420,9 +427,7 @@ static size_t dirty_bytes_locked(struct space *space, uintptr_t start, size_t si
 	return dirty;
 }
 
-/* Does any extent lie in the range? */
-static bool in_use_locked(struct space *space, uintptr_t start, uintptr_t end)
-	LOCK_HELD(space->lock)
+bool space__in_use_locked(struct space *space, uintptr_t start, uintptr_t end)
 {
 	while (start < end) {
 		amm_entry_t *entry = amm_find_addr(&space->map, start);
@@ -457,7 +462,7 @@ void space__depopulate_locked(struct space *space, struct space_region *region, 
 	for (; at < end; at = region__granule_end(region, at)) {
 		uintptr_t stop = region__granule_end(region, at);
 
-		if (region__is_present(region, at) && !in_use_locked(space, at, stop))
+		if (region__is_present(region, at) && !space__in_use_locked(space, at, stop))
 			if (region__depopulate(region, space->area, at) != 0)
 				continue;
 		if (!region__is_present(region, at))
@@ -472,6 +477,12 @@ static void *alloc_locked(struct space *space, void *want, size_t size, size_t a
 	amm_addr_t at;
 	amm_entry_t *entry;
 
+	if (space->must_rebind)
+		space__rebind_locked(space);
+	if (size > space->largest) {
+		error__set(ENOMEM, "%zu bytes in one piece: the place has %zu in all", size, space->largest);
+		return NULL;
+	}
 	entry = place_locked(space, want, size, alignment, &at);
 	if (entry == NULL)
 		return NULL;
@@ -502,9 +513,24 @@ depopulate:
 	return NULL;
 }
 
+/* Where extents are what is charged, before the area is asked for anything. */
+static void *alloc_charged_locked(struct space *space, void *want, size_t size, size_t alignment,
+	bool *zero) LOCK_HELD(space->lock)
+{
+	void *start;
+
+	if (!(space->flags & AML_AREA_LAZY))
+		return alloc_locked(space, want, size, alignment, zero);
+	if (space__charge(space, size) != 0)
+		return NULL;
+	start = alloc_locked(space, want, size, alignment, zero);
+	if (start == NULL)
+		space__discharge(space, size);
+	return start;
+}
+
 void *space__alloc(struct space *space, void *want, size_t size, size_t alignment, bool *zero)
 {
-	const bool lazy = space->flags & AML_AREA_LAZY;
 	bool is_zero = false;
 	void *start;
 
@@ -513,18 +539,10 @@ void *space__alloc(struct space *space, void *want, size_t size, size_t alignmen
 			alignment);
 		return NULL;
 	}
-	if (size > space->largest) {
-		error__set(ENOMEM, "%zu bytes in one piece: the place has %zu in all", size, space->largest);
-		return NULL;
-	}
-	if (lazy && charge(space, size) != 0)
-		return NULL;
-	lock__acquire(&space->lock);
-	start = alloc_locked(space, want, size, alignment, &is_zero);
+	space__acquire_steady(space);
+	start = alloc_charged_locked(space, want, size, alignment, &is_zero);
 	lock__release(&space->lock);
 	if (start == NULL) {
-		if (lazy)
-			discharge(space, size);
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -587,25 +605,38 @@ static int free_locked(struct space *space, uintptr_t start, size_t size, bool c
 	return 0;
 }
 
-int space__free(struct space *space, void *start, size_t size)
+/* Purged, and so clean? Strict areas give pages back under the lock, granule by granule. */
+static bool purge_unlocked(struct space *space, void *start, size_t size) LOCK_UNCHECKED
 {
-	const bool lazy = space->flags & AML_AREA_LAZY;
-	struct space_region *retired = NULL;
 	bool clean = false;
-	int err;
 
+	space__begin_purge(space);
 	if (!(space->flags & AML_AREA_COMMIT) && aml_area_purge(space->area, start, size) == AML_SUCCESS)
 		clean = space->flags & AML_AREA_ZEROED;
-	lock__acquire(&space->lock);
+	space__end_purge(space);
+	return clean;
+}
+
+int space__free(struct space *space, void *start, size_t size)
+{
+	bool clean = purge_unlocked(space, start, size);
+	struct space_region *retired = NULL;
+	const struct aml_area *area;
+	unsigned flags;
+	int err;
+
+	space__acquire_steady(space);
+	area = space->area;
+	flags = space->flags;
 	err = free_locked(space, (uintptr_t)start, size, clean, &retired);
 	lock__release(&space->lock);
 	if (err != 0)
 		return err;
-	if (lazy)
-		discharge(space, size);
+	if (flags & AML_AREA_LAZY)
+		space__discharge(space, size);
 	if (retired != NULL) {
 		announce_removal(space, retired);
-		unmap_region(space, retired);
+		unmap_region(space, retired, area, flags);
 		lock__acquire(&space->lock);
 		pool__put(&space->regions_pool, retired);
 		lock__release(&space->lock);

@@ -72,20 +72,26 @@ struct space_extent {
 	amm_entry_t entry;
 	struct space_region *region;
 	uint32_t born; /* extents: ms of a coarse clock, wraps */
+	uint8_t hint;  /* extents: enum space_hint */
 };
 
 struct space {
 	/* Set once */
 	struct space_account *account;
 	size_t page_size; /* the area's granule */
-	unsigned flags;   /* AML_AREA_... */
 	uint32_t word;    /* what the page map says of extents */
-	size_t largest;   /* bytes an extent may have: more than there is memory is no use to anybody */
 
-	_Atomic(const struct aml_area *) area; /* changed under the lock (space__adopt) */
+	/* Atomic: who gives pages back without the lock, and who must find nobody doing so (rehome.c) */
+	_Atomic(unsigned) n_purging;
+	atomic_bool is_switching;
 
 	struct lock lock;
+	/* Under the lock, to change; to read, n_purging will do */
+	const struct aml_area *area;
+	unsigned flags;   /* AML_AREA_... of it */
+	size_t largest;   /* bytes an extent may have: more than there is memory is no use to anybody */
 	/* Under the lock */
+	bool must_rebind; /* a fork came while the area changed: policies may be the other area's */
 	amm_t map;
 	struct pool extents;          /* of struct space_extent */
 	struct pool regions_pool;     /* of struct space_region */
@@ -161,19 +167,37 @@ int space__set_limit(struct space_account *account, size_t limit);
 bool space__next_region(struct space *space, uintptr_t *at, uintptr_t *start, uintptr_t *end);
 
 /*
- * The space draws from `area` from now on, and each region is handed over by adopt(area, start, size): 0,
- * or what adopt failed with and everything as it was. The new area has the old one's flags and page size,
- * and takes back what the old one mapped.
+ * All of the spaces draw from `to` from now on, and what they have is handed over, books and policies
+ * first (area/passage.h; passage__check has said that it can be). 0, or a negative errno with a sentence
+ * and everything as it was. Pages stay where they are.
  */
-int space__adopt(struct space *space, const struct aml_area *area,
-	int (*adopt)(const struct aml_area *area, void *start, size_t size));
+int space__switch(struct space *const *spaces, size_t n_spaces, const struct aml_area *to);
+
+/* In the child of a fork: nobody is switching any more. */
+void space__reset_switching(void);
+
+/* What the program said of extents: see situs_hint. */
+enum space_hint { SPACE_HINT_NONE, SPACE_HINT_HOT, SPACE_HINT_COLD };
+
+/* A stretch of a region, of which all granules are alike. */
+struct space_stretch {
+	void *start;
+	size_t size;
+	const struct aml_area *area;
+	bool in_use;          /* extents lie in it, and for strict areas: its pages are owed */
+	enum space_hint hint; /* hot: some of its extents are; cold: all of them are */
+};
 
 /*
- * Shows the next piece of a region, at most `step` bytes, from *at on, with the lock held, so that the
- * region stays; *at moves past it. 0: there is none; 1: go on; negative: what visit answered.
+ * Shows the next piece of a region, at most `step` bytes, from *at on, stretch by stretch with the lock
+ * held, so that the region stays; *at moves past it. 0: there is none; 1: go on; negative: what visit
+ * answered.
  */
 int space__visit(struct space *space, uintptr_t *at, size_t step,
-	int (*visit)(void *start, size_t size, void *arg), void *arg);
+	int (*visit)(const struct space_stretch *stretch, void *arg), void *arg);
+
+/* Notes a hint on every extent that the range touches. -EINVAL: not all of it is extents. */
+int space__hint(struct space *space, const void *start, size_t size, enum space_hint hint);
 
 /* Is the whole range extents of this space? */
 bool space__holds(struct space *space, const void *start, size_t size);
@@ -186,6 +210,7 @@ struct space_extent_info {
 	size_t size;
 	int state;     /* SPACE_... */
 	unsigned link; /* of a chain; else 0 */
+	enum space_hint hint;
 };
 int space__iterate(struct space *space,
 	int (*callback)(const struct space_extent_info *, void *arg), void *arg);

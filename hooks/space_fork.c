@@ -60,11 +60,25 @@ static void mend(struct space *space) LOCK_UNCHECKED
 	}
 }
 
+/* The area had changed or had not; what follows from it is asked anew. Policies wait until somebody needs
+   them: the areas' locks may not have been reset yet. */
+static void mend_switch(struct space *space) LOCK_UNCHECKED
+{
+	struct aml_area_info info = {.struct_size = sizeof(info)};
+
+	if (aml_area_info(space->area, &info) == AML_SUCCESS)
+		space->flags = info.flags;
+	space->must_rebind = true;
+}
+
 void space__after_fork(struct space *space)
 {
 	bool interrupted = lock__is_held(&space->lock);
 
 	lock__reset(&space->lock);
+	atomic_store(&space->n_purging, 0);
+	if (atomic_exchange(&space->is_switching, false))
+		mend_switch(space);
 	if (!interrupted)
 		return;
 	pool__after_fork(&space->extents);

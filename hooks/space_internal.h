@@ -27,6 +27,30 @@ static inline unsigned space__link(const struct space *space, const void *start)
 	return link < 0 ? 0 : (unsigned)link;
 }
 
+/* Charges the account, or says that the limit does not allow it; and the other way round. */
+int space__charge(struct space *space, size_t size);
+void space__discharge(struct space *space, size_t size);
+
+/* Does any extent lie in the range? */
+bool space__in_use_locked(struct space *space, uintptr_t start, uintptr_t end)
+	LOCK_HELD(space->lock);
+
+/* What a space of these flags would have charged to its account. */
+size_t space__drawn_locked(const struct space *space, unsigned flags) LOCK_HELD(space->lock);
+
+/* Bytes an extent of an area may have. */
+size_t space__largest(const struct aml_area_info *info);
+
+/* In the child of a fork that came while the area changed. */
+void space__rebind_locked(struct space *space) LOCK_HELD(space->lock);
+
+/* The lock, when the area is not about to change: for whoever draws or gives back. */
+void space__acquire_steady(struct space *space) LOCK_ACQUIRE(space->lock);
+
+/* Around giving pages back without the lock: the area stays what it is in between. */
+void space__begin_purge(struct space *space);
+void space__end_purge(struct space *space);
+
 /* Strict areas: the pages of granules that hold nothing committed any more go back to the node. */
 void space__depopulate_locked(struct space *space, struct space_region *region, uintptr_t start,
 	uintptr_t end) LOCK_HELD(space->lock);

@@ -212,7 +212,9 @@ struct situs_extent {
 	unsigned link;  /* of a chain, 0 is the first */
 };
 
-#define SITUS_EXTENT_COMMITTED 0x1 /* ready for use; the only state there is so far */
+#define SITUS_EXTENT_COMMITTED 0x1 /* ready for use: every extent is, so far */
+#define SITUS_EXTENT_HOT 0x2       /* as situs_hint was told */
+#define SITUS_EXTENT_COLD 0x4
 
 typedef int situs_extent_func(const struct situs_extent *extent, void *arg);
 
@@ -253,22 +255,28 @@ typedef int situs_progress_func(size_t done, size_t total, void *arg); /* bytes;
 
 /*
  * Moves the heap to another area while threads go on allocating, reading and writing. Possible between
- * areas of anonymous memory in base pages (aml_area_linux_create, node:..., tiers, any) without limit or
- * chain, both strict or neither; -ENOTSUP for all others, whose pages cannot pass from one to the other.
+ * any two areas of anonymous memory in pages of one size (aml_area_linux_create, node:..., tiers, any;
+ * hugetlb: of one size), each of them strict or not, under a limit or not, or a chain of such. -ENOTSUP
+ * for all others, whose pages cannot pass from one to the other: situs_realloc into a heap of the new
+ * area copies block by block.
  *
  * Memory that is touched for the first time after progress was first called comes from `to`; what is
- * present is then moved in pieces of 2 MiB, each of which holds up only who waits for the same arena's
- * books or touches a page that is just being copied. `to` must outlive the heap; the area before must too.
+ * present is then moved in pieces of 2 MiB (or one page, where pages are larger), each of which holds up
+ * only who waits for the same arena's books or touches a page that is just being copied. In a chain what
+ * finds no room in one link goes to the next. `to` must outlive the heap; the area before must too.
  *
  * progress (may be NULL) is called with no lock held, first with done 0 before anything has changed;
- * what it answers with non-zero cancels: -ECANCELED. -EINVAL, -ENOTSUP, -EBUSY (the heap is being migrated
- * already) and whatever setting the policy fails with leave the heap as it was. Once pieces have been
+ * what it answers with non-zero cancels: -ECANCELED. -EINVAL, -ENOTSUP, -EDOM (this process may not use
+ * the nodes of `to`), -EBUSY (the heap is being moved already), -ENOMEM (more is in use than the limit of
+ * `to` allows) and whatever setting the policy fails with leave the heap as it was. Once pieces have been
  * moved, a cancel, or a page that stays behind (-ENOMEM: the nodes are full, -EBUSY: the kernel could
  * not), leaves a heap that draws from `to` and lies partly there: call again to roll forward, or with
- * the area before to roll back. 0 means that no page of the heap stayed behind.
+ * the area before to roll back. 0 means that no page of the heap stayed behind, and that every page which
+ * a strict `to` owes is there. The child of a fork that comes meanwhile has a heap that works, partly
+ * here and partly there, and not being moved.
  */
-AML_PUBLIC int situs_heap_migrate(situs_heap_t *heap, const struct aml_area *to,
-	situs_progress_func *progress, void *arg);
+AML_PUBLIC int situs_heap_migrate(situs_heap_t *heap, const struct aml_area *to, situs_progress_func *progress,
+	void *arg);
 
 /* What came of the last situs_heap_migrate, or how far the present one is; bytes of present pages. */
 struct situs_migration {
@@ -279,6 +287,45 @@ struct situs_migration {
 	size_t other;          /* stayed behind: shared with another process since a fork, or else */
 };
 AML_PUBLIC int situs_heap_migration(situs_heap_t *heap, struct situs_migration *account);
+
+/* The same by node: what lies there now. */
+struct situs_migration_node {
+	unsigned node;
+	size_t moved, already;       /* came there, or lay there, and belong there */
+	size_t no_room, busy, other; /* stayed there */
+};
+
+/* Fills nodes[0, n_nodes) in ascending order, nodes without a byte left out, and returns how many there
+   are, which may be more. */
+AML_PUBLIC int situs_heap_migration_nodes(situs_heap_t *heap, struct situs_migration_node *nodes, int n_nodes);
+
+/*
+ * Bytes of the heap's extents on each link of its chain: fills bytes_on_link[0, n_links) and returns how
+ * many links there are, which may be more. An area that is no chain is the only link, with all that is
+ * drawn from it.
+ */
+AML_PUBLIC int situs_heap_links(situs_heap_t *heap, size_t *bytes_on_link, int n_links);
+
+/*
+ * Brings home what has come to lie further away than it has to, while threads go on: of a chain, extents
+ * of later links to the first that has room now; of any area, pages that the kernel put or left on nodes
+ * which are not the area's. First what is hot; what is cold makes room before, and goes to the last link
+ * that has some. In pieces, with progress and a cancel, as situs_heap_migrate; situs_heap_migration has
+ * the account. Returns how many pages lie nearer than before (INT_MAX where there are more); what finds
+ * no room stays, which is no error. -ENOTSUP: areas that could not be migrated either; -EBUSY.
+ */
+AML_PUBLIC int situs_heap_rebalance(situs_heap_t *heap, situs_progress_func *progress, void *arg);
+
+/*
+ * Says that the extents which the range touches are hot (in use all the time), cold (hardly ever), or
+ * neither. It holds for whole extents, in which other blocks may lie too, until they are freed, and says
+ * what situs_heap_rebalance shall do with them; nothing moves at once. -EINVAL: not all of the range is
+ * memory of one heap, or no such hint.
+ */
+#define SITUS_HINT_NONE 0
+#define SITUS_HINT_HOT 1
+#define SITUS_HINT_COLD 2
+AML_PUBLIC int situs_hint(const void *ptr, size_t size, int hint);
 
 /*
  * The figures of all heaps of this program, as one line of JSON and as Prometheus's text format 0.0.4.

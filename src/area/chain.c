@@ -12,8 +12,7 @@
  *
  * Failure of all links is the last one's failure. No locks but the ledger's.
  */
-#include "area/area.h"
-#include "area/ledger.h"
+#include "area/chain.h"
 #include "area/linux.h"
 
 #include <stdatomic.h>
@@ -351,6 +350,53 @@ static const struct aml_area_ops paid_ops = {
 	COMMON_OPS,
 	.purge = chain_purge,
 };
+
+static bool is_chain(const struct aml_area *area)
+{
+	return area->ops == &committing_ops || area->ops == &paid_ops;
+}
+
+int chain__n_links(const struct aml_area *area)
+{
+	return is_chain(area) ? self(area->data)->n_links : 1;
+}
+
+const struct aml_area *chain__link(const struct aml_area *area, int i)
+{
+	return is_chain(area) ? self(area->data)->links[i].area : area;
+}
+
+bool chain__part(const struct aml_area *area, uintptr_t start, uintptr_t end,
+	struct ledger_range *part)
+{
+	*part = (struct ledger_range){start, end, 0};
+	if (!is_chain(area))
+		return true;
+	if (!ledger__next(&self(area->data)->ranges, start, part) || part->start >= end)
+		return false;
+	if (part->start < start)
+		part->start = start;
+	if (part->end > end)
+		part->end = end;
+	return true;
+}
+
+int chain__assign(const struct aml_area *area, uintptr_t start, uintptr_t end, int i)
+{
+	return is_chain(area) ? ledger__set(&self(area->data)->ranges, start, end, i) : 0;
+}
+
+void chain__forget(const struct aml_area *area, uintptr_t start, uintptr_t end)
+{
+	size_t bytes;
+
+	if (!is_chain(area))
+		return;
+	/* What memory for a split is missing for stays noted, of a range that nobody will name again. */
+	(void)ledger__cut(&self(area->data)->ranges, start, end, &bytes);
+	for (int i = 0; i < self(area->data)->n_links; i++)
+		note_return(&self(area->data)->links[i]);
+}
 
 static void destroy(struct aml_area *area)
 {

@@ -13,6 +13,7 @@
  */
 #include "area/limit.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 
 #include "area/ledger.h"
@@ -296,9 +297,39 @@ destroy:
 	return failed;
 }
 
+static bool is_limit(const struct aml_area *area)
+{
+	return area->ops == &lazy_ops || area->ops == &paid_ops;
+}
+
 const struct aml_area *limit__inner(const struct aml_area *area)
 {
-	if (area->ops == &lazy_ops || area->ops == &paid_ops)
-		return self(area->data)->inner;
-	return area;
+	return is_limit(area) ? self(area->data)->inner : area;
+}
+
+int limit__claim(const struct aml_area *area, uintptr_t start, uintptr_t end)
+{
+	struct limit_data *limit = self(area->data);
+	size_t fresh;
+
+	if (!is_limit(area))
+		return 0;
+	fresh = end - start - ledger__bytes_within(&limit->charged, start, end);
+	if (charge(limit, fresh) != AML_SUCCESS)
+		return -ENOMEM;
+	if (ledger__set(&limit->charged, start, end, 0) == 0)
+		return 0;
+	uncharge(limit, fresh);
+	aml__fail(AML_ENOMEM, "%s: no memory to note a move", limit->head.place);
+	return -ENOMEM;
+}
+
+void limit__forget(const struct aml_area *area, uintptr_t start, uintptr_t end)
+{
+	struct limit_data *limit = self(area->data);
+	size_t charged;
+
+	/* Without memory for a split the charge stays: too much is on the safe side. */
+	if (is_limit(area) && ledger__cut(&limit->charged, start, end, &charged) == 0)
+		uncharge(limit, charged);
 }

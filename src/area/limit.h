@@ -5,6 +5,8 @@
 #ifndef AREA_LIMIT_H
 #define AREA_LIMIT_H
 
+#include <stdint.h>
+
 #include "area/area.h"
 
 /*
@@ -16,5 +18,10 @@ int limit__wrap(struct aml_area **area, struct aml_area *inner, size_t limit);
 
 /* What a limit was put around; the area itself where it is none. */
 const struct aml_area *limit__inner(const struct aml_area *area);
+
+/* Charges what of a range is not charged yet, or gives back what is; areas without a limit are content
+   with either. -ENOMEM with a sentence: the limit, or no memory for the books; nothing changed. */
+int limit__claim(const struct aml_area *area, uintptr_t start, uintptr_t end);
+void limit__forget(const struct aml_area *area, uintptr_t start, uintptr_t end);
 
 #endif

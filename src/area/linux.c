@@ -370,6 +370,23 @@ bool linux__is_plain(const struct aml_area *area)
 	return area->ops == &linux_ops || area->ops == &strict__ops;
 }
 
+bool linux__is_anonymous(const struct aml_area *area)
+{
+	return area->ops != NULL && area->ops->munmap == linux__munmap;
+}
+
+int linux__rebind(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	bool has_nodes = data->mode != OS_POLICY_DEFAULT && data->mode != OS_POLICY_LOCAL;
+	int advice = thp_advice(data);
+
+	/* Advice that was given cannot be taken back, only turned around, and kernels without
+	   transparent huge pages refuse it: it is not what the range is moved for. */
+	if (advice != 0 && data->page_size == os__page_size())
+		(void)os__advise_huge(ptr, size, advice > 0);
+	return os__bind(ptr, size, data->mode, has_nodes ? &data->mode_nodes : NULL, false);
+}
+
 static struct aml_area_data linux_data = {.head = {.place = "anon"}};
 
 const struct aml_area aml_area_linux = {&linux_ops, &linux_data};

@@ -53,6 +53,13 @@ void linux__unreserve(void *ptr, size_t size);
    setting its policy? */
 bool linux__is_plain(const struct aml_area *area);
 
+/* The same, in pages of any size. */
+bool linux__is_anonymous(const struct aml_area *area);
+
+/* Puts a mapped range under data's policy and gives it data's advice; nothing moves. 0 or a negative
+   errno, without a sentence. */
+int linux__rebind(const struct aml_area_data *data, void *ptr, size_t size);
+
 /* Is the range memory that some area of this family has out? Or says that it is not. */
 int linux__check_ours(const struct aml_area_data *data, const void *ptr, size_t size);
 

@@ -6,7 +6,7 @@ libsitus_core_la_SOURCES += \
 	src/area/backing.c src/area/backing.h \
 	src/area/backing_data.h src/area/backing_offsets.c \
 	src/area/buffer.c \
-	src/area/chain.c \
+	src/area/chain.c src/area/chain.h \
 	src/area/error.c \
 	src/area/figures.c src/area/figures.h \
 	src/area/file.c \
@@ -25,6 +25,7 @@ libsitus_core_la_SOURCES += \
 	src/area/hwloc.c \
 	src/area/migrate.c src/area/migrate.h \
 	src/area/nodes.c src/area/nodes.h \
+	src/area/passage.c src/area/passage.h \
 	src/area/place.c src/area/place.h \
 	src/area/place_format.c \
 	src/area/place_open.c \

@@ -4,34 +4,20 @@
 #include <errno.h>
 #include <limits.h>
 
+#include "area/chain.h"
+#include "area/limit.h"
 #include "area/linux.h"
+#include "area/passage.h"
 
 enum {
 	N_PAGES = 512, /* asked about, and moved, in one call */
 	ROUNDS = 4,    /* a call ends at the first page that finds no room, so there may be more to come */
+	STEP = 64 * 1024, /* of a chain: what finds no room in one link is offered to the next by so much */
 };
-
-static bool is_strict(const struct aml_area *area)
-{
-	return area->ops == &strict__ops;
-}
-
-bool migrate__is_possible(const struct aml_area *from, const struct aml_area *to)
-{
-	return to->ops != NULL && linux__is_plain(from) && linux__is_plain(to) &&
-		is_strict(from) == is_strict(to);
-}
 
 static bool has_nodes(const struct aml_area_data *data)
 {
 	return data->mode != OS_POLICY_DEFAULT && data->mode != OS_POLICY_LOCAL;
-}
-
-int migrate__adopt(const struct aml_area *to, void *ptr, size_t size)
-{
-	const struct aml_area_data *data = to->data;
-
-	return os__bind(ptr, size, data->mode, has_nodes(data) ? &data->mode_nodes : NULL, false);
 }
 
 /* Where pages may lie; a kernel without PREFERRED_MANY is told fewer nodes than that. */
@@ -51,6 +37,8 @@ static int roomiest(const struct os_nodes *nodes)
 	int best = os__nodes_next(nodes, 0);
 	size_t best_free = 0;
 
+	if (os__nodes_count(nodes) == 1)
+		return best;
 	for (int node = best; node >= 0; node = os__nodes_next(nodes, node + 1)) {
 		size_t total, free;
 
@@ -75,86 +63,281 @@ static int target(const struct aml_area_data *data, const void *page, int spare)
 	return node;
 }
 
-/* Keeps those of n pages that are present and not home; how many. */
-static size_t keep_astray(const struct aml_area_data *data, void **pages, const int *nodes, int *status,
-	size_t n, size_t *n_home)
+/* Adds a page to one of the figures, all of which are size_t. */
+static void count(struct migrate_account *account, size_t figure, int node, size_t size)
 {
-	size_t kept = 0;
+	*(size_t *)(void *)((char *)&account->all + figure) += size;
+	if (account->nodes != NULL && node >= 0 && node < OS_MAX_NODES)
+		*(size_t *)(void *)((char *)&account->nodes[node] + figure) += size;
+}
 
-	*n_home = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (nodes[i] < 0)
+#define COUNT(account, figure, node, size) \
+	count(account, offsetof(struct migrate_figures, figure), node, size)
+
+static void add(struct migrate_figures *to, const struct migrate_figures *figures)
+{
+	to->moved += figures->moved;
+	to->already += figures->already;
+	to->no_room += figures->no_room;
+	to->busy += figures->busy;
+	to->other += figures->other;
+}
+
+void migrate__add(struct migrate_account *to, const struct migrate_account *account)
+{
+	add(&to->all, &account->all);
+	for (int i = 0; i < OS_MAX_NODES && to->nodes != NULL && account->nodes != NULL; i++)
+		add(&to->nodes[i], &account->nodes[i]);
+}
+
+/* A batch of pages that are not home: which, where each is, and what the last call said of it. */
+struct batch {
+	size_t n;
+	void *pages[N_PAGES];
+	int at[N_PAGES], status[N_PAGES];
+};
+
+/* Keeps the pages that are present and not home; `home_figure` counts the others. */
+static size_t keep_astray(const struct aml_area_data *data, struct batch *batch, size_t home_figure,
+	struct migrate_account *account)
+{
+	size_t kept = 0, n_home = 0;
+
+	for (size_t i = 0; i < batch->n; i++) {
+		if (batch->at[i] < 0)
 			continue;
-		if (is_home(data, nodes[i])) {
-			++*n_home;
+		if (is_home(data, batch->at[i])) {
+			count(account, home_figure, batch->at[i], data->page_size);
+			n_home++;
 		} else {
-			status[kept] = status[i];
-			pages[kept++] = pages[i];
+			batch->pages[kept] = batch->pages[i];
+			batch->at[kept] = batch->at[i];
+			batch->status[kept++] = batch->status[i];
 		}
 	}
-	return kept;
+	batch->n = kept;
+	return n_home;
 }
 
-static void count_left(const struct aml_area_data *data, const int *status, size_t n,
+static void count_left(const struct aml_area_data *data, const struct batch *batch,
 	struct migrate_account *account)
 {
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < batch->n; i++) {
+		int status = batch->status[i], node = batch->at[i];
+
 		/* What a call that stopped early did not get to has no status. */
-		if (status[i] == -ENOMEM || status[i] == INT_MIN || status[i] >= 0)
-			account->no_room += data->page_size;
-		else if (status[i] == -EBUSY || status[i] == -EAGAIN)
-			account->busy += data->page_size;
+		if (status == -ENOMEM || status == INT_MIN || status >= 0)
+			COUNT(account, no_room, node, data->page_size);
+		else if (status == -EBUSY || status == -EAGAIN)
+			COUNT(account, busy, node, data->page_size);
 		else
-			account->other += data->page_size;
+			COUNT(account, other, node, data->page_size);
 	}
 }
 
-static int move_pages_home(const struct aml_area_data *data, void **pages, size_t n,
-	struct migrate_account *account)
+/* Where the pages of a batch are after a call that was to move them. What the call said of a page that
+   did not get where it was to go is not always so: the second half of a huge page is "busy". */
+static int find_again(const struct aml_area_data *data, struct batch *batch)
 {
-	int nodes[N_PAGES], status[N_PAGES], to[N_PAGES];
-	size_t n_home;
-	int err = os__where(pages, n, nodes);
+	void *pages[N_PAGES];
+	int at[N_PAGES];
+	size_t n = 0, k = 0;
+	int err;
 
+	for (size_t i = 0; i < batch->n; i++)
+		if (!is_home(data, batch->status[i]))
+			pages[n++] = batch->pages[i];
+	err = n == 0 ? 0 : os__where(pages, n, at);
 	if (err != 0)
 		return err;
-	n = keep_astray(data, pages, nodes, status, n, &n_home);
-	account->already += n_home * data->page_size;
-	for (int round = 0; n != 0 && round < ROUNDS; round++) {
-		int spare = roomiest(home(data));
-
-		for (size_t i = 0; i < n; i++) {
-			to[i] = target(data, pages[i], spare);
-			status[i] = INT_MIN;
-		}
-		err = os__move(pages, n, to, status);
-		if (err != 0 && err != -ENOMEM && err != -ENOENT)
-			return err;
-		err = os__where(pages, n, nodes);
-		if (err != 0)
-			return err;
-		n = keep_astray(data, pages, nodes, status, n, &n_home);
-		account->moved += n_home * data->page_size;
-		if (n_home == 0 && round > 0)
-			break;
-	}
-	count_left(data, status, n, account);
+	for (size_t i = 0; i < batch->n; i++)
+		batch->at[i] = is_home(data, batch->status[i]) ? batch->status[i] : at[k++];
 	return 0;
 }
 
-int migrate__move(const struct aml_area *to, void *ptr, size_t size, struct migrate_account *account)
+static int move_batch(const struct aml_area_data *data, struct batch *batch,
+	struct migrate_account *account)
 {
-	const struct aml_area_data *data = to->data;
-	char *page = ptr, *end = page + size;
+	int to[N_PAGES], err = os__where(batch->pages, batch->n, batch->at);
+
+	if (err != 0)
+		return err;
+	keep_astray(data, batch, offsetof(struct migrate_figures, already), account);
+	for (int round = 0; batch->n != 0 && round < ROUNDS; round++) {
+		int spare = roomiest(home(data));
+		size_t n_home;
+
+		for (size_t i = 0; i < batch->n; i++) {
+			to[i] = target(data, batch->pages[i], spare);
+			batch->status[i] = INT_MIN;
+		}
+		err = os__move(batch->pages, batch->n, to, batch->status);
+		if (err != 0 && err != -ENOMEM && err != -ENOENT)
+			return err;
+		err = find_again(data, batch);
+		if (err != 0)
+			return err;
+		n_home = keep_astray(data, batch, offsetof(struct migrate_figures, moved), account);
+		if (n_home == 0 && round > 0)
+			break;
+	}
+	count_left(data, batch, account);
+	return 0;
+}
+
+/* Making what is missing */
+
+/* The range is one batch. What could not be made where it belongs found no room. */
+static int fill_batch(const struct aml_area_data *data, char *start, size_t size,
+	struct migrate_account *account)
+{
+	size_t n = size / data->page_size, n_missing = 0;
+	int before[N_PAGES], after[N_PAGES], err;
 	void *pages[N_PAGES];
+
+	for (size_t i = 0; i < n; i++)
+		pages[i] = start + i * data->page_size;
+	err = os__where(pages, n, before);
+	for (size_t i = 0; i < n && err == 0; i++)
+		n_missing += before[i] < 0;
+	if (err != 0 || n_missing == 0 || strict__fill(data, start, size) == AML_SUCCESS)
+		return err;
+	err = os__where(pages, n, after);
+	for (size_t i = 0; i < n && err == 0; i++)
+		if (before[i] < 0 && !(after[i] >= 0 && is_home(data, after[i])))
+			COUNT(account, no_room, after[i], data->page_size);
+	return err;
+}
+
+int migrate__move_leaf(const struct aml_area *leaf, void *ptr, size_t size, bool fill,
+	struct migrate_account *account)
+{
+	const struct aml_area *memory = limit__inner(leaf);
+	const struct aml_area_data *data = memory->data;
+	char *page = ptr, *end = page + size;
 	int err = 0;
 
 	while (page < end && err == 0) {
-		size_t n = 0;
+		struct batch batch;
+		char *start = page;
 
-		for (; n < N_PAGES && page < end; page += data->page_size)
-			pages[n++] = page;
-		err = move_pages_home(data, pages, n, account);
+		for (batch.n = 0; batch.n < N_PAGES && page < end; page += data->page_size)
+			batch.pages[batch.n++] = page;
+		err = move_batch(data, &batch, account);
+		if (err == 0 && fill && memory->ops == &strict__ops)
+			err = fill_batch(data, start, (size_t)(page - start), account);
 	}
 	return err;
+}
+
+/* Chains. What comes of a page is known only when the last link has been asked, so pages are counted by
+   where they were before and are after. */
+
+struct trip {
+	const struct aml_area *to;
+	bool fill;
+	size_t n, page_size;
+	void *pages[N_PAGES];
+	int before[N_PAGES];
+	struct migrate_figures last; /* of the last attempt that left something behind */
+};
+
+/* Moves a range to the link that has it. 1: all of it is there; 0; or a negative errno. */
+static int attempt(struct trip *trip, const struct ledger_range *part)
+{
+	struct migrate_account mine = {.nodes = NULL};
+	int err = migrate__move_leaf(chain__link(trip->to, (int)part->value), (void *)part->start,
+		part->end - part->start, trip->fill, &mine);
+
+	if (err != 0)
+		return err;
+	if (migrate__left(&mine.all) == 0)
+		return 1;
+	trip->last = mine.all;
+	return 0;
+}
+
+/* What does not find room goes to the first of the later links that takes all of a step. */
+static int attempt_steps(struct trip *trip, const struct ledger_range *part)
+{
+	struct ledger_range step = *part;
+	int result = 0;
+
+	for (; step.start < part->end && result >= 0; step.start = step.end) {
+		step.end = part->end - step.start < STEP ? part->end : step.start + STEP;
+		result = attempt(trip, &step);
+		for (int i = (int)part->value + 1; i < chain__n_links(trip->to) && result == 0; i++)
+			result = passage__offer(trip->to, (void *)step.start, step.end - step.start, i,
+				trip->fill, NULL);
+	}
+	return result < 0 ? result : 0;
+}
+
+static int count_trip(const struct trip *trip, const struct ledger_range *whole,
+	struct migrate_account *account)
+{
+	size_t left = trip->last.no_room != 0 ? offsetof(struct migrate_figures, no_room) :
+		trip->last.busy != 0 ? offsetof(struct migrate_figures, busy) :
+		offsetof(struct migrate_figures, other);
+	struct ledger_range part = {0, 0, 0};
+	int after[N_PAGES], err = os__where((void *const *)trip->pages, trip->n, after);
+
+	for (size_t i = 0; i < trip->n && err == 0; i++) {
+		uintptr_t page = (uintptr_t)trip->pages[i];
+		const struct aml_area_data *data;
+
+		if (page >= part.end && !chain__part(trip->to, page, whole->end, &part))
+			break;
+		data = limit__inner(chain__link(trip->to, (int)part.value))->data;
+		if (after[i] < 0 || (trip->before[i] < 0 && !trip->fill))
+			continue;
+		if (!is_home(data, after[i]))
+			count(account, left, after[i], trip->page_size);
+		else if (trip->before[i] == after[i])
+			COUNT(account, already, after[i], trip->page_size);
+		else if (trip->before[i] >= 0)
+			COUNT(account, moved, after[i], trip->page_size);
+	}
+	return err;
+}
+
+static int move_part(const struct aml_area *to, const struct ledger_range *part, bool fill,
+	struct migrate_account *account)
+{
+	struct trip trip = {.to = to, .fill = fill};
+	int result;
+
+	trip.page_size = limit__inner(chain__link(to, 0))->data->page_size;
+	for (uintptr_t at = part->start; at < part->end; at += trip.page_size)
+		trip.pages[trip.n++] = (void *)at;
+	result = os__where(trip.pages, trip.n, trip.before);
+	if (result == 0)
+		result = attempt(&trip, part);
+	if (result == 0)
+		result = attempt_steps(&trip, part);
+	return result < 0 ? result : count_trip(&trip, part, account);
+}
+
+/* Parts of one link, and no more than a batch. */
+static int move_chain(const struct aml_area *to, uintptr_t at, uintptr_t end, bool fill,
+	struct migrate_account *account)
+{
+	size_t most = N_PAGES * limit__inner(chain__link(to, 0))->data->page_size;
+	struct ledger_range part;
+	int err = 0;
+
+	for (; err == 0 && at < end; at = part.end) {
+		if (!chain__part(to, at, end - at < most ? end : at + most, &part))
+			break;
+		err = move_part(to, &part, fill, account);
+	}
+	return err;
+}
+
+int migrate__move(const struct aml_area *to, void *ptr, size_t size, bool fill,
+	struct migrate_account *account)
+{
+	if (chain__n_links(to) == 1)
+		return migrate__move_leaf(to, ptr, size, fill, account);
+	return move_chain(to, (uintptr_t)ptr, (uintptr_t)ptr + size, fill, account);
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * migrate.h - mapped memory goes from one area of anonymous base pages to another while it is in use.
+ * migrate.h - the pages of memory that passed to another area (passage.h) follow it.
  *
- * First the policy changes (migrate__adopt), so that what is touched from then on lies in the new place;
- * then what is present is moved, piece by piece (migrate__move). The kernel copies each page behind the
- * program's back: contents, addresses and other threads' accesses stay valid throughout.
+ * The kernel copies each page behind the program's back: contents, addresses and other threads'
+ * accesses stay valid throughout.
  */
 #ifndef AREA_MIGRATE_H
 #define AREA_MIGRATE_H
@@ -13,21 +12,36 @@
 
 #include "aml.h"
 
-/* Bytes of present pages. */
-struct migrate_account {
+/* Bytes of present pages, by what came of them. */
+struct migrate_figures {
 	size_t moved, already;       /* both are home now */
 	size_t no_room, busy, other; /* stayed behind: the nodes are full, the kernel could not, else */
 };
 
-/* Can what `from` mapped be handed to `to`? Both are anonymous memory in base pages without limits or
-   links, and both strict or neither. */
-bool migrate__is_possible(const struct aml_area *from, const struct aml_area *to);
+/* The same for all nodes, and for each of them: where pages lie now. */
+struct migrate_account {
+	struct migrate_figures all;
+	struct migrate_figures *nodes; /* OS_MAX_NODES; NULL: not wanted */
+};
 
-/* Sets the policy of a range; nothing moves. 0 or a negative errno, without a sentence. */
-int migrate__adopt(const struct aml_area *to, void *ptr, size_t size);
+static inline size_t migrate__left(const struct migrate_figures *figures)
+{
+	return figures->no_room + figures->busy + figures->other;
+}
 
-/* Moves the present pages of a range and adds to the account what came of it. A page that stays behind is
-   no failure of this call: 0, or a negative errno where the kernel would not be asked. */
-int migrate__move(const struct aml_area *to, void *ptr, size_t size, struct migrate_account *account);
+void migrate__add(struct migrate_account *to, const struct migrate_account *account);
+
+/*
+ * Moves the present pages of a range that is the area's, of a chain to the first link that has room, and
+ * adds to the account what came of it. fill: pages that a strict area owes the range and that are not
+ * there are made. A page that stays behind, or cannot be made, is no failure of this call: 0, or a
+ * negative errno where the kernel would not be asked.
+ */
+int migrate__move(const struct aml_area *to, void *ptr, size_t size, bool fill,
+	struct migrate_account *account);
+
+/* The same for an area that is no chain, or one link of a chain. */
+int migrate__move_leaf(const struct aml_area *leaf, void *ptr, size_t size, bool fill,
+	struct migrate_account *account);
 
 #endif

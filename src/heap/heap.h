@@ -72,6 +72,8 @@ struct situs_heap {
 	/* Under the lock */
 	bool is_migrating;
 	struct situs_migration migration; /* the last one's account */
+	struct migrate_figures *migration_nodes; /* the same for each node; NULL before the first */
+	bool owes_pages; /* a strict area has not got all pages yet that it promises: migrate.c */
 	_Atomic(struct heap_arena *) arenas[HEAP_ARENAS_MAX]; /* written under the lock */
 };
 

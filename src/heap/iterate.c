@@ -19,7 +19,8 @@ static int tell(const struct space_extent_info *info, void *arg)
 	struct situs_extent extent = {
 		.start = info->start,
 		.size = info->size,
-		.state = SITUS_EXTENT_COMMITTED,
+		.state = SITUS_EXTENT_COMMITTED | (info->hint == SPACE_HINT_HOT ? SITUS_EXTENT_HOT :
+			info->hint == SPACE_HINT_COLD ? SITUS_EXTENT_COLD : 0),
 		.arena = walk->arena,
 		.link = info->link,
 	};
@@ -27,15 +28,11 @@ static int tell(const struct space_extent_info *info, void *arg)
 	return walk->func(&extent, walk->arg);
 }
 
-int situs_heap_iterate(situs_heap_t *heap, situs_extent_func *func, void *arg)
+int stats__for_each_extent(struct situs_heap *heap, situs_extent_func *func, void *arg)
 {
 	struct walk walk = {func, arg, 0};
-	int stop = registry__check(heap, "situs_heap_iterate");
+	int stop = 0;
 
-	if (stop != 0)
-		return stop;
-	if (func == NULL)
-		return error__set(EINVAL, "situs_heap_iterate: func is NULL");
 	for (unsigned i = 0; i < heap->n_arenas && stop == 0; i++) {
 		struct heap_arena *arena = stats__arena(heap, i);
 
@@ -45,4 +42,15 @@ int situs_heap_iterate(situs_heap_t *heap, situs_extent_func *func, void *arg)
 		stop = space__iterate(hooks__space(arena->hooks), tell, &walk);
 	}
 	return stop;
+}
+
+int situs_heap_iterate(situs_heap_t *heap, situs_extent_func *func, void *arg)
+{
+	int err = registry__check(heap, "situs_heap_iterate");
+
+	if (err != 0)
+		return err;
+	if (func == NULL)
+		return error__set(EINVAL, "situs_heap_iterate: func is NULL");
+	return stats__for_each_extent(heap, func, arg);
 }

@@ -13,11 +13,13 @@ libsitus_core_la_SOURCES += \
 	src/heap/limit.c \
 	src/heap/locate.c \
 	src/heap/migrate.c \
+	src/heap/move.c src/heap/move.h \
 	src/heap/named.c src/heap/named.h \
 	src/heap/prometheus.c \
 	src/heap/publish.c src/heap/publish.h \
 	src/heap/publish_sweep.c \
 	src/heap/query.c \
+	src/heap/rebalance.c \
 	src/heap/registry.c src/heap/registry.h \
 	src/heap/settings.c src/heap/settings.h \
 	src/heap/size_class.c src/heap/size_class.h \

@@ -197,14 +197,20 @@ static void header_fill(struct publish_header *header)
 
 /* Slots. Only the slot's owner, or the copier below, stores to it. */
 
-static void slot_store(word *slot, const uint64_t *words, size_t n)
+/* Stores n words from `first` on; the others stay. */
+static void words_store(word *slot, size_t first, const uint64_t *words, size_t n)
 {
 	uint64_t sequence = atomic_load_explicit(&slot[0], memory_order_relaxed) | 1;
 
 	atomic_store_explicit(&slot[0], sequence, memory_order_seq_cst);
-	for (size_t i = 1; i < n; i++)
-		atomic_store_explicit(&slot[i], words[i], memory_order_seq_cst);
+	for (size_t i = 0; i < n; i++)
+		atomic_store_explicit(&slot[first + i], words[i], memory_order_seq_cst);
 	atomic_store_explicit(&slot[0], sequence + 1, memory_order_seq_cst);
+}
+
+static void slot_store(word *slot, const uint64_t *words, size_t n)
+{
+	words_store(slot, 1, words + 1, n - 1);
 }
 
 static void slot_copy(struct table *to, word *to_slot, const word *from, size_t n)
@@ -434,6 +440,27 @@ void publish__heap_set(int heap, enum publish_counter counter, uint64_t value)
 	table = current();
 	if (table && page_allocate((size_t)((char *)private.heaps[heap] - (char *)&private)))
 		atomic_store_explicit(&table->heaps[heap][at], value, memory_order_relaxed);
+	errno = saved;
+}
+
+void publish__heap_place(int heap, const char *place)
+{
+	const size_t first = offsetof(struct publish_heap, place) / sizeof(uint64_t);
+	union {
+		char text[PUBLISH_PLACE_SIZE];
+		uint64_t words[PUBLISH_PLACE_SIZE / sizeof(uint64_t)];
+	} place_words = { .text = "" };
+	const size_t n = sizeof(place_words) / sizeof(uint64_t);
+	struct table *table;
+	int saved = errno;
+
+	if (heap < 0 || heap >= PUBLISH_N_HEAPS)
+		return;
+	snprintf(place_words.text, sizeof(place_words.text), "%s", place);
+	words_store(private.heaps[heap], first, place_words.words, n);
+	table = current();
+	if (table && page_allocate((size_t)((char *)private.heaps[heap] - (char *)&private)))
+		words_store(table->heaps[heap], first, place_words.words, n);
 	errno = saved;
 }
 

@@ -137,6 +137,9 @@ int publish__heap_add(const char *name, const char *place);
 void publish__heap_remove(int heap);
 void publish__heap_set(int heap, enum publish_counter counter, uint64_t value);
 
+/* The heap lies elsewhere from now on. Callers take turns; not from inside hooks. */
+void publish__heap_place(int heap, const char *place);
+
 /* Records that [start, start + size) belongs to heap; its slot, or -1. heap -1 is allowed. */
 int publish__region_add(int heap, const void *start, size_t size);
 void publish__region_remove(int region);

@@ -14,6 +14,10 @@ void stats__refusals(struct situs_heap *heap, struct situs_refusals *refusals);
 int stats__block_sizes(struct situs_heap *heap, struct situs_count *counts, int n_counts);
 int stats__lifetimes(struct situs_heap *heap, struct situs_count *counts, int n_counts);
 
+/* As the public functions without stats__. */
+int stats__links(struct situs_heap *heap, size_t *bytes_on_link, int n_links);
+int stats__for_each_extent(struct situs_heap *heap, situs_extent_func *func, void *arg);
+
 /* The i-th arena of a heap, or NULL where none was made. */
 struct heap_arena *stats__arena(struct situs_heap *heap, unsigned i);
 

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "heap/move.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "heap/registry.h"
+#include "heap/stats.h"
+
+/* The kernel takes about a millisecond to move so much, and who wants the space's lock waits for it. */
+enum { PIECE = 2 * 1024 * 1024 };
+
+static bool take_turn(struct situs_heap *heap)
+{
+	bool taken;
+
+	lock__acquire(&heap->lock);
+	taken = !heap->is_migrating;
+	heap->is_migrating = true;
+	lock__release(&heap->lock);
+	return taken;
+}
+
+static void leave_turn(struct situs_heap *heap)
+{
+	lock__acquire(&heap->lock);
+	heap->is_migrating = false;
+	lock__release(&heap->lock);
+}
+
+/* The account's copy that can be read while the heap moves, made by the first move. */
+static int make_copy(struct situs_heap *heap)
+{
+	struct migrate_figures *nodes = calloc(OS_MAX_NODES, sizeof(*nodes));
+
+	if (nodes == NULL)
+		return -ENOMEM;
+	lock__acquire(&heap->lock);
+	heap->migration_nodes = nodes;
+	lock__release(&heap->lock);
+	return 0;
+}
+
+int move__begin(struct move **move, struct situs_heap *heap, situs_progress_func *progress, void *arg)
+{
+	struct move *made;
+
+	if (!take_turn(heap))
+		return error__set(EBUSY, "heap \"%s\" is being migrated already", heap->name);
+	made = calloc(1, sizeof(*made));
+	if (made == NULL || (heap->migration_nodes == NULL && make_copy(heap) != 0)) {
+		free(made);
+		leave_turn(heap);
+		return error__set(ENOMEM, "heap \"%s\": no memory for the account of a migration",
+			heap->name);
+	}
+	made->heap = heap;
+	made->progress = progress;
+	made->arg = arg;
+	made->account.nodes = made->nodes;
+	*move = made;
+	return 0;
+}
+
+void move__end(struct move *move)
+{
+	leave_turn(move->heap);
+	free(move);
+}
+
+int move__tell(struct move *move)
+{
+	if (move->progress == NULL || move->progress(move->done, move->total, move->arg) == 0)
+		return 0;
+	return -ECANCELED;
+}
+
+static void note(struct move *move)
+{
+	const struct migrate_figures *all = &move->account.all;
+	struct situs_heap *heap = move->heap;
+
+	lock__acquire(&heap->lock);
+	heap->migration = (struct situs_migration){0, all->moved, all->already, all->no_room, all->busy,
+		all->other};
+	memcpy(heap->migration_nodes, move->nodes, sizeof(move->nodes));
+	lock__release(&heap->lock);
+}
+
+static int walk_space(struct move *move, struct space *space,
+	int (*visit)(const struct space_stretch *stretch, void *arg))
+{
+	size_t step = space->page_size > PIECE ? space->page_size : PIECE;
+	uintptr_t at = AMM_MINADDR;
+	int result;
+
+	while ((result = space__visit(space, &at, step, visit, move)) == 1) {
+		note(move);
+		/* Regions that came meanwhile are looked at too. */
+		if (move->total < move->done)
+			move->total = move->done;
+		result = move__tell(move);
+		if (result != 0)
+			return result;
+	}
+	return result;
+}
+
+int move__walk(struct move *move, int (*visit)(const struct space_stretch *stretch, void *arg))
+{
+	int result = 0;
+
+	note(move);
+	for (unsigned i = 0; i < move->heap->n_arenas && result == 0; i++) {
+		struct heap_arena *arena = stats__arena(move->heap, i);
+
+		if (arena != NULL)
+			result = walk_space(move, hooks__space(arena->hooks), visit);
+	}
+	return result;
+}
+
+size_t move__bytes_of_regions(struct situs_heap *heap)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < heap->n_arenas; i++) {
+		struct heap_arena *arena = stats__arena(heap, i);
+
+		if (arena != NULL)
+			bytes += space__size_mapped(hooks__space(arena->hooks));
+	}
+	return bytes;
+}
+
+/* The account, for the program */
+
+int situs_heap_migration(situs_heap_t *heap, struct situs_migration *account)
+{
+	int err = registry__check(heap, "situs_heap_migration");
+
+	if (err != 0)
+		return err;
+	if (account == NULL || account->struct_size < sizeof(*account))
+		return error__set(EINVAL,
+			"situs_heap_migration: account is NULL, or its struct_size is not set");
+	lock__acquire(&heap->lock);
+	*account = heap->migration;
+	lock__release(&heap->lock);
+	account->struct_size = sizeof(*account);
+	return 0;
+}
+
+static bool is_empty(const struct migrate_figures *figures)
+{
+	return figures->moved + figures->already + migrate__left(figures) == 0;
+}
+
+int situs_heap_migration_nodes(situs_heap_t *heap, struct situs_migration_node *nodes, int n_nodes)
+{
+	int n = 0, err = registry__check(heap, "situs_heap_migration_nodes");
+
+	if (err != 0)
+		return err;
+	if (n_nodes < 0 || (nodes == NULL && n_nodes != 0))
+		return error__set(EINVAL, "situs_heap_migration_nodes: no array of nodes to fill");
+	lock__acquire(&heap->lock);
+	for (unsigned node = 0; heap->migration_nodes != NULL && node < OS_MAX_NODES; node++) {
+		const struct migrate_figures *figures = &heap->migration_nodes[node];
+
+		if (is_empty(figures))
+			continue;
+		if (n < n_nodes)
+			nodes[n] = (struct situs_migration_node){node, figures->moved, figures->already,
+				figures->no_room, figures->busy, figures->other};
+		n++;
+	}
+	lock__release(&heap->lock);
+	return n;
+}
