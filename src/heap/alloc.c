@@ -33,9 +33,12 @@ static struct situs_heap *heap_or_bound(struct situs_heap *heap)
 	return heap != NULL ? heap : thread__self->bound;
 }
 
-static SLOW void *refuse_size(size_t size)
+/* heap NULL: the program's malloc would have been asked. */
+static SLOW void *refuse_size(struct situs_heap *heap, size_t size)
 {
 	error__set(ENOMEM, "%zu bytes asked: more than an address space holds", size);
+	if (heap != NULL)
+		heap__refuse(heap, size);
 	return NULL;
 }
 
@@ -45,9 +48,9 @@ static SLOW void *malloc_slow(struct situs_heap *heap, size_t size)
 	struct heap_arena *arena;
 	struct cache *cache;
 
-	if (size > PTRDIFF_MAX)
-		return refuse_size(size);
 	heap = heap_or_bound(heap);
+	if (size > PTRDIFF_MAX)
+		return refuse_size(heap, size);
 	if (heap == NULL)
 		return malloc(size);
 	if (size <= SIZE_CLASS_MAX) {
@@ -80,11 +83,13 @@ void *situs_calloc(situs_heap_t *heap, size_t n, size_t size)
 	size_t total;
 	void *block;
 
+	heap = heap_or_bound(heap);
 	if (__builtin_mul_overflow(n, size, &total)) {
 		error__set(ENOMEM, "calloc of %zu times %zu bytes overflows", n, size);
+		if (heap != NULL)
+			heap__refuse(heap, SIZE_MAX);
 		return NULL;
 	}
-	heap = heap_or_bound(heap);
 	if (heap == NULL)
 		return calloc(n, size);
 	if (total <= SIZE_CLASS_MAX) {
@@ -92,7 +97,7 @@ void *situs_calloc(situs_heap_t *heap, size_t n, size_t size)
 		return block == NULL ? NULL : memset(block, 0, total);
 	}
 	if (total > PTRDIFF_MAX)
-		return refuse_size(total);
+		return refuse_size(heap, total);
 	arena = heap__arena(heap);
 	return arena == NULL ? NULL : heap__block(heap, arena, total, 0, true);
 }
@@ -106,9 +111,9 @@ void *situs_aligned_alloc(situs_heap_t *heap, size_t alignment, size_t size)
 		error__set(EINVAL, "alignment %zu is not a power of two", alignment);
 		return NULL;
 	}
-	if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX)
-		return refuse_size(size);
 	heap = heap_or_bound(heap);
+	if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX)
+		return refuse_size(heap, size > alignment ? size : alignment);
 	if (heap == NULL) {
 		void *block = NULL;
 		int err = posix_memalign(&block,
@@ -239,7 +244,7 @@ void *situs_realloc(situs_heap_t *heap, void *ptr, size_t size)
 		return NULL;
 	}
 	if (size > PTRDIFF_MAX)
-		return refuse_size(size);
+		return refuse_size(heap != NULL ? heap : home, size);
 	if (owner == NULL && heap == NULL)
 		return realloc(ptr, size);
 	if (owner != NULL && home == NULL && !owner->is_arena) {

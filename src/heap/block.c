@@ -100,6 +100,12 @@ static void refuse(struct situs_heap *heap, size_t size)
 		cause[0] == '\0' ? "" : ": ", cause);
 }
 
+void heap__refuse(struct situs_heap *heap, size_t size)
+{
+	space__refusal = SPACE_REFUSED_NOT;
+	refuse(heap, size);
+}
+
 /* Tries, gives back what can be given back, tries once more. */
 static void *block_or_words(struct situs_heap *heap, struct heap_arena *arena, size_t size,
 	size_t alignment, bool zero)

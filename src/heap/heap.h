@@ -93,6 +93,9 @@ void *heap__block(struct situs_heap *heap, struct heap_arena *arena, size_t size
 void *heap__block_of_class(struct situs_heap *heap, struct heap_arena *arena, unsigned class);
 void *heap__block_of_class_once(struct situs_heap *heap, struct heap_arena *arena, unsigned class);
 
+/* Counts and words the refusal of a request that nobody was asked for; the cause is the last failure. */
+void heap__refuse(struct situs_heap *heap, size_t size);
+
 /* What the area calls itself, cut where it is too long. */
 void heap__describe_place(const struct aml_area *area, char place[HEAP_PLACE_SIZE]);
 

@@ -46,6 +46,14 @@ static void write_counts(FILE *stream, const char *name, const struct situs_coun
 	fputc(']', stream);
 }
 
+static void write_links(FILE *stream, const struct snapshot *heap)
+{
+	fputs(",\"links\":[", stream);
+	for (int i = 0; i < heap->n_links; i++)
+		fprintf(stream, "%s%zu", i == 0 ? "" : ",", heap->bytes_on_link[i]);
+	fputc(']', stream);
+}
+
 static void write_heap(FILE *stream, const struct snapshot *heap)
 {
 	const struct situs_heap_stats *stats = &heap->stats;
@@ -66,6 +74,7 @@ static void write_heap(FILE *stream, const struct snapshot *heap)
 	fprintf(stream, ",\"refused\":{\"limit\":%" PRIu64 ",\"area\":%" PRIu64 ",\"books\":%" PRIu64
 		",\"other\":%" PRIu64 "}", refusals->by_limit, refusals->by_area, refusals->by_books,
 		refusals->by_other);
+	write_links(stream, heap);
 	write_counts(stream, "block_sizes", heap->sizes, heap->n_sizes);
 	write_counts(stream, "lifetimes_ms", heap->lifetimes, heap->n_lifetimes);
 	fputc('}', stream);

@@ -106,6 +106,16 @@ static void write_refusals(FILE *stream, const struct snapshots *all)
 	}
 }
 
+static void write_links(FILE *stream, const struct snapshots *all)
+{
+	write_head(stream, "link_bytes", "gauge", "Bytes on each link of the heap's chain.");
+	for (size_t i = 0; i < all->n; i++)
+		for (int k = 0; k < all->heaps[i].n_links; k++) {
+			write_labels(stream, "link_bytes", &all->heaps[i]);
+			fprintf(stream, ",link=\"%d\"} %zu\n", k, all->heaps[i].bytes_on_link[k]);
+		}
+}
+
 static void write_sizes(FILE *stream, const struct snapshots *all)
 {
 	write_head(stream, "blocks", "gauge", "Blocks in use, by their size class in bytes.");
@@ -142,6 +152,7 @@ int situs_stats_prometheus(FILE *stream)
 	for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++)
 		write_metric(stream, &snapshots, &metrics[i]);
 	write_refusals(stream, &snapshots);
+	write_links(stream, &snapshots);
 	write_sizes(stream, &snapshots);
 	write_lifetimes(stream, &snapshots);
 	free(snapshots.heaps);

@@ -46,6 +46,8 @@ static int take(struct situs_heap *heap, void *arg)
 	stats__refusals(heap, &snapshot->refusals);
 	snapshot->n_sizes = at_most(stats__block_sizes(heap, snapshot->sizes, SNAPSHOT_SIZES),
 		SNAPSHOT_SIZES);
+	snapshot->n_links = at_most(stats__links(heap, snapshot->bytes_on_link, AREA_MAX_LINKS),
+		AREA_MAX_LINKS);
 	snapshot->n_lifetimes = at_most(stats__lifetimes(heap, snapshot->lifetimes, SPACE_LIFETIMES),
 		SPACE_LIFETIMES);
 	return 0;

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "area/area.h"
 #include "heap/heap.h"
 #include "hooks/space.h"
 
@@ -19,7 +20,8 @@ struct snapshot {
 	uint32_t id; /* tells heaps of one name apart; reused after a heap has gone */
 	struct situs_heap_stats stats;
 	struct situs_refusals refusals;
-	int n_sizes, n_lifetimes;
+	int n_sizes, n_lifetimes, n_links;
+	size_t bytes_on_link[AREA_MAX_LINKS];
 	struct situs_count sizes[SNAPSHOT_SIZES];
 	struct situs_count lifetimes[SPACE_LIFETIMES];
 };

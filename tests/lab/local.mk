@@ -27,13 +27,15 @@ lab_guest_programs += \
 	tests/lab/guest/exhaust \
 	tests/lab/guest/fill \
 	tests/lab/guest/gigapages \
+	tests/lab/guest/heap_chains \
 	tests/lab/guest/heap_moves \
 	tests/lab/guest/hugefiles \
 	tests/lab/guest/hugepools \
 	tests/lab/guest/hwloc_areas \
 	tests/lab/guest/kernel_places \
 	tests/lab/guest/narrow \
-	tests/lab/guest/places
+	tests/lab/guest/places \
+	tests/lab/guest/whole_speed
 lab_sources = tests/lab/guest/lab.c tests/lab/guest/lab.h
 lab_libs = $(test_libs) $(HWLOC_LIBS) $(NUMA_LIBS) -lpthread
 
@@ -56,6 +58,14 @@ tests_lab_guest_gigapages_LDADD = $(lab_libs)
 tests_lab_guest_hugefiles_SOURCES = tests/lab/guest/hugefiles.c $(lab_sources)
 tests_lab_guest_hugefiles_CFLAGS = $(test_cflags)
 tests_lab_guest_hugefiles_LDADD = $(lab_libs)
+
+tests_lab_guest_heap_chains_SOURCES = tests/lab/guest/heap_chains.c $(lab_sources)
+tests_lab_guest_heap_chains_CFLAGS = $(test_cflags)
+tests_lab_guest_heap_chains_LDADD = $(lab_libs)
+
+tests_lab_guest_whole_speed_SOURCES = tests/lab/guest/whole_speed.c
+tests_lab_guest_whole_speed_CFLAGS = $(test_cflags)
+tests_lab_guest_whole_speed_LDADD = $(lab_libs)
 
 tests_lab_guest_heap_moves_SOURCES = tests/lab/guest/heap_moves.c $(lab_sources)
 tests_lab_guest_heap_moves_CFLAGS = $(test_cflags)

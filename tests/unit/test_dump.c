@@ -96,6 +96,39 @@ static void json_says_what_the_functions_say(void **state)
 	situs_heap_destroy(other);
 }
 
+static void what_lies_on_each_link_is_told(void **state)
+{
+	struct situs_config config = {.struct_size = sizeof(config), .name = "chained", .n_arenas = 1};
+	situs_heap_t *heap = make("plain", 0), *chained;
+	struct aml_area *chain;
+	json_t *json, *links;
+	size_t on_link[2];
+	char expected[128], *text;
+
+	(void)state;
+	assert_int_equal(aml_area_open(&chain, "node:0,limit:16M > node:0"), AML_SUCCESS);
+	assert_int_equal(situs_heap_create(&chained, chain, &config), 0);
+	assert_non_null(situs_malloc(heap, 1000));
+	assert_non_null(situs_malloc(chained, 10 * MIB));
+	assert_non_null(situs_malloc(chained, 20 * MIB));
+	assert_int_equal(situs_heap_links(chained, on_link, 2), 2);
+	assert_true(on_link[0] >= 10 * MIB && on_link[1] >= 20 * MIB);
+	json = read_json();
+	links = json_object_get(heap_in(json, "chained"), "links");
+	assert_int_equal(json_array_size(links), 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(json_integer_value(json_array_get(links, i)), on_link[i]);
+	assert_int_equal(json_array_size(json_object_get(heap_in(json, "plain"), "links")), 1);
+	json_decref(json);
+	text = text_of(situs_stats_prometheus);
+	snprintf(expected, sizeof(expected), ",link=\"1\"} %zu\n", on_link[1]);
+	assert_non_null(strstr(text, expected));
+	free(text);
+	situs_heap_destroy(heap);
+	situs_heap_destroy(chained);
+	aml_area_close(&chain);
+}
+
 static void json_stays_json_whatever_heaps_are_called(void **state)
 {
 	static const char *const names[] = {"a \"b\" \\ c", "line\nfeed\ttab\x01\x7f", "\xff\xfe",
@@ -238,6 +271,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(json_says_what_the_functions_say),
+		cmocka_unit_test(what_lies_on_each_link_is_told),
 		cmocka_unit_test(json_stays_json_whatever_heaps_are_called),
 		cmocka_unit_test(no_heaps_are_an_empty_array),
 		cmocka_unit_test(prometheus_text_is_well_formed_whatever_heaps_are_called),

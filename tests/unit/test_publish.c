@@ -133,6 +133,21 @@ static void regions_and_counters_come_and_go(void **state)
 	assert_int_equal(count_regions(heap), 0);
 }
 
+static void a_heap_that_moves_is_shown_where_it_is(void **state)
+{
+	int heap = publish__heap_add("mover", "node:0");
+
+	(void)state;
+	publish__heap_set(heap, PUBLISH_MAPPED, 4096);
+	publish__heap_place(heap, "node:1,strict");
+	assert_true(read_table(getpid()));
+	assert_string_equal(find_heap("mover")->place, "node:1,strict");
+	assert_int_equal(find_heap("mover")->counters[PUBLISH_MAPPED], 4096);
+	assert_int_equal(find_heap("mover")->sequence % 2, 0);
+	publish__heap_place(-1, "nowhere");
+	publish__heap_remove(heap);
+}
+
 static void what_finds_no_slot_is_counted(void **state)
 {
 	static int slots[PUBLISH_N_HEAPS + 1];
@@ -321,6 +336,7 @@ int main(void)
 		cmocka_unit_test(heaps_made_before_publishing_are_shown_by_it),
 		cmocka_unit_test(the_table_is_its_users_alone),
 		cmocka_unit_test(regions_and_counters_come_and_go),
+		cmocka_unit_test(a_heap_that_moves_is_shown_where_it_is),
 		cmocka_unit_test(what_finds_no_slot_is_counted),
 		cmocka_unit_test(names_of_any_length_are_cut),
 		cmocka_unit_test(a_forks_child_has_a_table_of_its_own),

@@ -163,6 +163,28 @@ static void refusals_are_counted_by_cause(void **state)
 	book_destroy(book);
 }
 
+static void sizes_beyond_the_address_space_are_refusals_too(void **state)
+{
+	struct situs_refusals refusals = {.struct_size = sizeof(refusals)};
+	situs_heap_t *heap = make(&aml_area_linux, 0);
+	void *block = situs_malloc(heap, 100);
+	volatile size_t huge = (size_t)PTRDIFF_MAX + 1;
+
+	(void)state;
+	assert_null(situs_malloc(heap, huge));
+	assert_non_null(strstr(situs_error(), "more than an address space"));
+	assert_null(situs_calloc(heap, 1, huge));
+	assert_null(situs_calloc(heap, huge, 4));
+	assert_null(situs_aligned_alloc(heap, huge, 1));
+	assert_null(situs_realloc(heap, block, huge));
+	assert_null(situs_realloc(NULL, block, huge));
+	assert_int_equal(situs_heap_refusals(heap, &refusals), 0);
+	assert_int_equal(refusals.by_other, 6);
+	assert_int_equal(stats_of(heap).n_failures, 6);
+	situs_free(block);
+	situs_heap_destroy(heap);
+}
+
 static uint64_t count_for(const struct situs_count *counts, int n, uint64_t size)
 {
 	for (int i = 0; i < n; i++)
@@ -408,6 +430,7 @@ int main(void)
 		cmocka_unit_test(resident_follows_what_is_touched),
 		cmocka_unit_test(extents_are_counted_through_splits_and_merges),
 		cmocka_unit_test(refusals_are_counted_by_cause),
+		cmocka_unit_test(sizes_beyond_the_address_space_are_refusals_too),
 		cmocka_unit_test(block_sizes_are_counted_by_what_is_in_use),
 		cmocka_unit_test(lifetimes_count_every_extent_that_was_given_back),
 		cmocka_unit_test(iteration_stops_where_it_is_told_to),

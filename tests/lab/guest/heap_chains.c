@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * heap_chains.c - heaps whose areas are chains, limits, strict or huge pages are migrated and put in order
+ * between two nodes. The kernel's own account of each page is the witness.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "situs.h"
+#include "tests/lab/guest/lab.h"
+
+enum { N_BLOCKS = 48, N_FILLERS = 128 };
+#define BLOCK MIB
+#define FILLER (8 * MIB)
+#define ALL (N_BLOCKS * BLOCK)
+
+static struct aml_area *open_area(const char *place)
+{
+	struct aml_area *area;
+
+	if (aml_area_open(&area, place) != AML_SUCCESS)
+		fail_msg("%s: %s", place, situs_error());
+	return area;
+}
+
+static situs_heap_t *make(const struct aml_area *area)
+{
+	situs_heap_t *heap;
+
+	if (situs_heap_create(&heap, area, NULL) != 0)
+		fail_msg("%s", situs_error());
+	return heap;
+}
+
+static void fill(situs_heap_t *heap, char *blocks[N_BLOCKS])
+{
+	for (int i = 0; i < N_BLOCKS; i++) {
+		blocks[i] = situs_malloc(heap, BLOCK);
+		if (blocks[i] == NULL)
+			fail_msg("%s", situs_error());
+		lab_fill(blocks[i], BLOCK, (uint64_t)i);
+	}
+}
+
+static void check_contents(char *blocks[N_BLOCKS])
+{
+	for (int i = 0; i < N_BLOCKS; i++)
+		assert_true(lab_filled(blocks[i], BLOCK, (uint64_t)i));
+}
+
+/* Bytes of the pages of blocks [from, to) on a node. */
+static size_t on_node(char *blocks[N_BLOCKS], int from, int to, int node)
+{
+	struct lab_census census = {{0}, {NULL}, 0, 0};
+
+	for (int i = from; i < to; i++)
+		lab_census_add(&census, blocks[i], BLOCK);
+	lab_census_end(&census);
+	return census.on_node[node];
+}
+
+/* Takes a node's memory but for about `left` bytes. */
+struct fillers {
+	struct aml_area *area;
+	void *start[N_FILLERS];
+	int n;
+};
+
+static void fill_node(struct fillers *fillers, const char *place, size_t left)
+{
+	fillers->area = open_area(place);
+	fillers->n = 0;
+	while (fillers->n < N_FILLERS &&
+		(fillers->start[fillers->n] = aml_area_mmap(fillers->area, NULL, FILLER)) != NULL)
+		fillers->n++;
+	for (; left >= FILLER && fillers->n > 0; left -= FILLER)
+		assert_int_equal(aml_area_munmap(fillers->area, fillers->start[--fillers->n], FILLER),
+			AML_SUCCESS);
+}
+
+static void empty_node(struct fillers *fillers)
+{
+	while (fillers->n > 0)
+		assert_int_equal(aml_area_munmap(fillers->area, fillers->start[--fillers->n], FILLER),
+			AML_SUCCESS);
+	aml_area_close(&fillers->area);
+}
+
+static void migrate(situs_heap_t *heap, const struct aml_area *to)
+{
+	if (situs_heap_migrate(heap, to, NULL, NULL) != 0)
+		fail_msg("%s", situs_error());
+}
+
+static void what_spilled_comes_home_when_the_node_has_room(void **state)
+{
+	struct aml_area *chain = open_area("node:0,strict > node:1,strict");
+	situs_heap_t *heap = make(chain);
+	struct fillers fillers;
+	char *blocks[N_BLOCKS];
+	size_t on_link[2];
+
+	(void)state;
+	fill_node(&fillers, "node:0,strict", 16 * MIB);
+	fill(heap, blocks);
+	assert_true(on_node(blocks, 0, N_BLOCKS, 1) > ALL / 4);
+	assert_int_equal(situs_heap_links(heap, on_link, 2), 2);
+	assert_true(on_link[1] >= on_node(blocks, 0, N_BLOCKS, 1) - 2 * MIB);
+	empty_node(&fillers);
+	if (situs_heap_rebalance(heap, NULL, NULL) <= 0)
+		fail_msg("%s", situs_error());
+	assert_int_equal(on_node(blocks, 0, N_BLOCKS, 1), 0);
+	assert_int_equal(situs_heap_links(heap, on_link, 2), 2);
+	assert_int_equal(on_link[1], 0);
+	assert_int_equal(aml_area_link(chain, blocks[N_BLOCKS - 1]), 0);
+	check_contents(blocks);
+	situs_heap_destroy(heap);
+	aml_area_close(&chain);
+}
+
+static void hot_extents_come_first_and_cold_ones_make_room(void **state)
+{
+	struct aml_area *chain = open_area("node:0,strict > node:1,strict");
+	situs_heap_t *heap = make(chain);
+	struct fillers fillers;
+	char *blocks[N_BLOCKS];
+	int last = N_BLOCKS - 1;
+
+	(void)state;
+	fill_node(&fillers, "node:0,strict", 24 * MIB);
+	fill(heap, blocks);
+	/* The first blocks came where there was room. */
+	assert_true(on_node(blocks, 0, 4, 0) > 2 * MIB);
+	assert_true(on_node(blocks, last - 7, last + 1, 1) > 7 * MIB);
+	for (int i = 0; i < N_BLOCKS; i++)
+		assert_int_equal(situs_hint(blocks[i], BLOCK,
+			i > last - 8 ? SITUS_HINT_HOT : SITUS_HINT_COLD), 0);
+	if (situs_heap_rebalance(heap, NULL, NULL) <= 0)
+		fail_msg("%s", situs_error());
+	assert_true(on_node(blocks, last - 7, last + 1, 0) >= 8 * MIB);
+	assert_true(on_node(blocks, 0, 4, 1) > 2 * MIB);
+	check_contents(blocks);
+	empty_node(&fillers);
+	situs_heap_destroy(heap);
+	aml_area_close(&chain);
+}
+
+/* What lies on each link by the chain's books lies on its node by the kernel's. */
+static void a_heap_moves_into_a_chain_as_far_as_each_link_has_room(void **state)
+{
+	struct aml_area *from = open_area("node:0"), *chain = open_area("node:1,strict > node:0,strict");
+	struct situs_migration account = {.struct_size = sizeof(account)};
+	situs_heap_t *heap = make(from);
+	struct fillers fillers;
+	char *blocks[N_BLOCKS];
+	size_t on_link[2];
+
+	(void)state;
+	fill(heap, blocks);
+	fill_node(&fillers, "node:1,strict", 24 * MIB);
+	migrate(heap, chain);
+	assert_int_equal(situs_heap_links(heap, on_link, 2), 2);
+	assert_true(on_link[0] > 4 * MIB && on_link[1] > 4 * MIB);
+	for (int i = 0; i < N_BLOCKS; i++) {
+		size_t bytes[LAB_MAX_NODES] = {0};
+		char *middle = (char *)(((uintptr_t)blocks[i] + BLOCK / 2) & ~(LAB_PAGE - 1));
+		int link = aml_area_link(chain, middle);
+
+		lab_pages(middle, LAB_PAGE, bytes);
+		assert_true(link >= 0);
+		assert_int_equal(bytes[link == 0 ? 1 : 0], LAB_PAGE);
+	}
+	assert_int_equal(situs_heap_migration(heap, &account), 0);
+	assert_true(account.moved > 4 * MIB && account.moved + account.already >= ALL);
+	assert_int_equal(account.no_room + account.busy + account.other, 0);
+	check_contents(blocks);
+	empty_node(&fillers);
+	situs_heap_destroy(heap);
+	aml_area_close(&from);
+	aml_area_close(&chain);
+}
+
+static void a_chain_moves_as_a_whole_to_one_node(void **state)
+{
+	struct aml_area *chain = open_area("node:0,strict > node:1,strict"), *to = open_area("node:1");
+	situs_heap_t *heap = make(chain);
+	struct fillers fillers;
+	char *blocks[N_BLOCKS];
+
+	(void)state;
+	fill_node(&fillers, "node:0,strict", 24 * MIB);
+	fill(heap, blocks);
+	assert_true(on_node(blocks, 0, N_BLOCKS, 0) > 4 * MIB);
+	migrate(heap, to);
+	assert_int_equal(on_node(blocks, 0, N_BLOCKS, 0), 0);
+	assert_int_equal(aml_area_link(chain, blocks[0]), -AML_EDOM);
+	check_contents(blocks);
+	empty_node(&fillers);
+	situs_heap_destroy(heap);
+	aml_area_close(&chain);
+	aml_area_close(&to);
+}
+
+static void limits_are_no_hindrance(void **state)
+{
+	struct aml_area *from = open_area("node:0,limit:200M"), *to = open_area("node:1,strict,limit:200M");
+	struct aml_area_info info = {.struct_size = sizeof(info)};
+	situs_heap_t *heap = make(from);
+	char *blocks[N_BLOCKS];
+
+	(void)state;
+	fill(heap, blocks);
+	migrate(heap, to);
+	assert_int_equal(on_node(blocks, 0, N_BLOCKS, 0), 0);
+	assert_int_equal(aml_area_info(to, &info), AML_SUCCESS);
+	assert_true(info.available < 200 * MIB - ALL);
+	migrate(heap, from);
+	assert_int_equal(on_node(blocks, 0, N_BLOCKS, 1), 0);
+	assert_int_equal(aml_area_info(to, &info), AML_SUCCESS);
+	assert_int_equal(info.available, 200 * MIB);
+	check_contents(blocks);
+	situs_heap_destroy(heap);
+	aml_area_close(&from);
+	aml_area_close(&to);
+}
+
+static void pages_that_a_strict_area_owes_are_made_on_its_node(void **state)
+{
+	struct aml_area *from = open_area("node:0"), *to = open_area("node:1,strict");
+	situs_heap_t *heap = make(from);
+	char *block = situs_malloc(heap, 16 * MIB);
+	size_t bytes[LAB_MAX_NODES] = {0};
+
+	(void)state;
+	lab_pages(block, 16 * MIB, bytes);
+	assert_true(bytes[0] + bytes[1] < 2 * LAB_PAGE);
+	migrate(heap, to);
+	memset(bytes, 0, sizeof(bytes));
+	lab_pages((void *)((uintptr_t)block & ~(LAB_PAGE - 1)), 16 * MIB, bytes);
+	assert_int_equal(bytes[1], 16 * MIB);
+	situs_heap_destroy(heap);
+	aml_area_close(&from);
+	aml_area_close(&to);
+}
+
+static void the_account_is_by_node(void **state)
+{
+	struct aml_area *zero = open_area("node:0"), *one = open_area("node:1,strict");
+	struct situs_migration_node nodes[4] = {{0}};
+	situs_heap_t *heap = make(zero);
+	struct fillers fillers;
+	char *blocks[N_BLOCKS];
+	size_t behind;
+
+	(void)state;
+	assert_int_equal(situs_heap_migration_nodes(heap, nodes, 4), 0);
+	fill(heap, blocks);
+	fill_node(&fillers, "node:1,strict", 24 * MIB);
+	assert_int_equal(situs_heap_migrate(heap, one, NULL, NULL), -ENOMEM);
+	assert_int_equal(situs_heap_migration_nodes(heap, nodes, 4), 2);
+	assert_int_equal(nodes[0].node, 0);
+	assert_int_equal(nodes[1].node, 1);
+	assert_int_equal(nodes[0].moved + nodes[0].already, 0);
+	assert_int_equal(nodes[1].no_room + nodes[1].busy + nodes[1].other, 0);
+	behind = nodes[0].no_room + nodes[0].busy + nodes[0].other;
+	assert_true(behind >= on_node(blocks, 0, N_BLOCKS, 0) - 2 * MIB && behind > 4 * MIB);
+	assert_true(nodes[1].moved + nodes[1].already >= on_node(blocks, 0, N_BLOCKS, 1) - 2 * MIB);
+	/* Back, with what had gone. */
+	migrate(heap, zero);
+	assert_int_equal(on_node(blocks, 0, N_BLOCKS, 1), 0);
+	assert_int_equal(situs_heap_migration_nodes(heap, nodes, 4), 1);
+	check_contents(blocks);
+	empty_node(&fillers);
+	situs_heap_destroy(heap);
+	aml_area_close(&zero);
+	aml_area_close(&one);
+}
+
+static void set_pools(const char *n)
+{
+	for (int node = 0; node < 2; node++) {
+		char path[128];
+
+		snprintf(path, sizeof(path),
+			"/sys/devices/system/node/node%d/hugepages/hugepages-2048kB/nr_hugepages", node);
+		assert_int_equal(lab_write(path, n), 0);
+	}
+}
+
+static void huge_pages_move_to_huge_pages(void **state)
+{
+	enum { N = 8, SIZE = 3 << 19 }; /* 1.5 MiB */
+	struct aml_area *from, *to, *base = open_area("node:1");
+	char *blocks[N];
+	situs_heap_t *heap;
+
+	(void)state;
+	set_pools("32");
+	from = open_area("hugetlb:2M,node:0,strict");
+	to = open_area("hugetlb:2M,node:1,strict");
+	heap = make(from);
+	for (int i = 0; i < N; i++) {
+		blocks[i] = situs_malloc(heap, SIZE);
+		assert_non_null(blocks[i]);
+		lab_fill(blocks[i], SIZE, (uint64_t)i);
+		assert_int_equal(lab_mapping_astray(blocks[i], 1, NULL), 0);
+	}
+	migrate(heap, to);
+	for (int i = 0; i < N; i++) {
+		assert_int_equal(lab_mapping_astray(blocks[i], 2, NULL), 0);
+		assert_true(lab_filled(blocks[i], SIZE, (uint64_t)i));
+	}
+	assert_int_equal(situs_heap_migrate(heap, base, NULL, NULL), -ENOTSUP);
+	assert_non_null(strstr(situs_error(), "impossible"));
+	for (int i = 0; i < N; i++)
+		situs_free(blocks[i]);
+	assert_non_null(situs_malloc(heap, SIZE));
+	situs_heap_destroy(heap);
+	aml_area_close(&from);
+	aml_area_close(&to);
+	aml_area_close(&base);
+	set_pools("0");
+}
+
+static void a_target_that_is_not_allowed_any_more_is_refused(void **state)
+{
+	struct aml_area *from = open_area("node:0"), *to = open_area("node:1");
+	situs_heap_t *heap = make(from);
+	char *blocks[N_BLOCKS];
+
+	(void)state;
+	fill(heap, blocks);
+	lab_cgroup_enter();
+	lab_cgroup_write("cpuset.mems", "0");
+	assert_int_equal(situs_heap_migrate(heap, to, NULL, NULL), -EDOM);
+	assert_non_null(strstr(situs_error(), "not among the nodes this process may use"));
+	lab_cgroup_leave();
+	assert_ptr_equal(situs_area_of(blocks[0]), from);
+	assert_int_equal(on_node(blocks, 0, N_BLOCKS, 1), 0);
+	migrate(heap, to);
+	assert_int_equal(on_node(blocks, 0, N_BLOCKS, 0), 0);
+	check_contents(blocks);
+	situs_heap_destroy(heap);
+	aml_area_close(&from);
+	aml_area_close(&to);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_spilled_comes_home_when_the_node_has_room),
+		cmocka_unit_test(hot_extents_come_first_and_cold_ones_make_room),
+		cmocka_unit_test(a_heap_moves_into_a_chain_as_far_as_each_link_has_room),
+		cmocka_unit_test(a_chain_moves_as_a_whole_to_one_node),
+		cmocka_unit_test(limits_are_no_hindrance),
+		cmocka_unit_test(pages_that_a_strict_area_owes_are_made_on_its_node),
+		cmocka_unit_test(the_account_is_by_node),
+		cmocka_unit_test(huge_pages_move_to_huge_pages),
+		cmocka_unit_test(a_target_that_is_not_allowed_any_more_is_refused),
+	};
+
+	return cmocka_run_group_tests_name("heaps in chains", tests, NULL, NULL);
+}

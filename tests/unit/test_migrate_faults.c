@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Heaps that move while the kernel refuses one call after the other: whichever it is, the heap keeps its
+ * contents and its books, and another try succeeds. Every kind of call that moving makes is planted: the
+ * functions here stand in front of the C library's.
+ */
+#include "tests/unit/migrate_test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <numaif.h>
+#include <stdarg.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum call { MBIND, MOVE_PAGES, MADVISE, MMAP, OPEN, N_CALLS };
+static const char *const names[N_CALLS] = {"mbind", "move_pages", "madvise", "mmap", "open"};
+static const int errors[N_CALLS] = {ENOMEM, EPERM, ENOMEM, ENOMEM, EMFILE};
+
+/* This call of each kind from now on fails, on the thread that planted it; 0: none. */
+static _Thread_local int fail_at[N_CALLS];
+static _Thread_local bool fails_on; /* and all that follow */
+
+static bool fails(enum call call)
+{
+	if (fail_at[call] == 0 || --fail_at[call] != 0)
+		return false;
+	if (fails_on)
+		fail_at[call] = 1;
+	errno = errors[call];
+	return true;
+}
+
+long mbind(void *start, unsigned long size, int mode, const unsigned long *nodes,
+	unsigned long max_node, unsigned flags)
+{
+	return fails(MBIND) ? -1 : syscall(SYS_mbind, start, size, mode, nodes, max_node, flags);
+}
+
+long move_pages(int pid, unsigned long n, void **pages, const int *to, int *status, int flags)
+{
+	return fails(MOVE_PAGES) ? -1 : syscall(SYS_move_pages, pid, n, pages, to, status, flags);
+}
+
+int madvise(void *start, size_t size, int advice)
+{
+	return fails(MADVISE) ? -1 : (int)syscall(SYS_madvise, start, size, advice);
+}
+
+void *mmap(void *start, size_t size, int protection, int flags, int fd, off_t offset)
+{
+	return fails(MMAP) ? MAP_FAILED :
+		(void *)syscall(SYS_mmap, start, size, protection, flags, fd, offset);
+}
+
+int open(const char *path, int flags, ...)
+{
+	va_list args;
+	int mode;
+
+	va_start(args, flags);
+	mode = flags & O_CREAT ? va_arg(args, int) : 0;
+	va_end(args);
+	return fails(OPEN) ? -1 : (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+static size_t left_of(const struct aml_area *area)
+{
+	struct aml_area_info info = {.struct_size = sizeof(info)};
+
+	assert_int_equal(aml_area_info(area, &info), AML_SUCCESS);
+	return info.available;
+}
+
+/* One move with one failure. True: it was reached. */
+static bool try_move(situs_heap_t *heap, const struct aml_area *to, enum call call, int at, bool on,
+	int (*move)(situs_heap_t *heap, const struct aml_area *to))
+{
+	bool reached;
+	int err;
+
+	fails_on = on;
+	fail_at[call] = at;
+	err = move(heap, to);
+	reached = on ? fail_at[call] == 1 && at != 1 : fail_at[call] == 0;
+	if (on && at == 1)
+		reached = err < 0;
+	fail_at[call] = 0;
+	if (err < 0 && situs_error()[0] == '\0')
+		fail_msg("%s, call %d: no words for %d", names[call], at, err);
+	check_spaces(heap);
+	return reached;
+}
+
+static int migrate(situs_heap_t *heap, const struct aml_area *to)
+{
+	return situs_heap_migrate(heap, to, NULL, NULL);
+}
+
+static int rebalance(situs_heap_t *heap, const struct aml_area *to)
+{
+	(void)to;
+	return situs_heap_rebalance(heap, NULL, NULL);
+}
+
+enum { MOST = 12 }; /* failures of one kind: later calls are the same again */
+
+/* There and back with every failure, then without one. */
+static void every_failure(const char *from_place, const char *to_place, enum call call, bool on)
+{
+	struct aml_area *areas[2] = {open_area(from_place), open_area(to_place)};
+	size_t limits[2] = {left_of(areas[0]), left_of(areas[1])};
+	situs_heap_t *heap = make(areas[0]);
+	char *blocks[N_BLOCKS], *more[N_BLOCKS], *untouched;
+	bool reached = true;
+
+	fill(heap, blocks);
+	untouched = situs_malloc(heap, 3 * MIB);
+	for (int at = 1; reached && at <= MOST; at++) {
+		const struct aml_area *now = situs_area_of(blocks[0]);
+
+		reached = try_move(heap, areas[now == areas[0]], call, at, on, migrate);
+	}
+	check_blocks(blocks);
+	fill(heap, more);
+	for (int i = 1; i >= 0; i--)
+		if (situs_heap_migrate(heap, areas[i], NULL, NULL) != 0)
+			fail_msg("%s after %s: %s", i == 0 ? from_place : to_place, names[call],
+				situs_error());
+	check_and_free(more);
+	check_and_free(blocks);
+	situs_free(untouched);
+	situs_heap_destroy(heap);
+	/* Limits have everything back; nodes come and go with the machine. */
+	for (int i = 0; i < 2; i++) {
+		if (strstr(i == 0 ? from_place : to_place, "limit") != NULL)
+			assert_int_equal(left_of(areas[i]), limits[i]);
+		aml_area_close(&areas[i]);
+	}
+}
+
+static const char *const trips[][2] = {
+	{"any", "node:0,strict"},
+	{"any,limit:200M", "node:0,limit:200M"},
+	{"node:0,strict > node:0", "node:0"},
+};
+enum { N_TRIPS = sizeof(trips) / sizeof(trips[0]) };
+
+static void one_failure(enum call call)
+{
+	for (int i = 0; i < N_TRIPS; i++)
+		every_failure(trips[i][0], trips[i][1], call, false);
+}
+
+static void from_then_on(enum call call)
+{
+	for (int i = 0; i < N_TRIPS; i++)
+		every_failure(trips[i][0], trips[i][1], call, true);
+}
+
+#define FAULT_TEST(name, call) \
+	static void name##_may_fail(void **state) { (void)state; one_failure(call); } \
+	static void name##_may_fail_for_good(void **state) { (void)state; from_then_on(call); }
+
+FAULT_TEST(mbind, MBIND)
+FAULT_TEST(move_pages, MOVE_PAGES)
+FAULT_TEST(madvise, MADVISE)
+FAULT_TEST(mmap, MMAP)
+FAULT_TEST(open, OPEN)
+
+static void putting_a_chain_in_order_may_fail_anywhere(void **state)
+{
+	(void)state;
+	for (int call = 0; call < N_CALLS; call++) {
+		struct aml_area *chain = open_area("node:0,limit:24M > node:0,limit:200M");
+		situs_heap_t *heap = make(chain);
+		char *blocks[N_BLOCKS], *first = situs_malloc(heap, 20 * MIB);
+		bool reached = true;
+
+		fill(heap, blocks);
+		situs_free(first);
+		situs_heap_trim(heap);
+		for (int at = 1; reached && at <= MOST; at++)
+			reached = try_move(heap, NULL, (enum call)call, at, false, rebalance);
+		check_blocks(blocks);
+		if (situs_heap_rebalance(heap, NULL, NULL) < 0)
+			fail_msg("after %s: %s", names[call], situs_error());
+		check_and_free(blocks);
+		situs_heap_destroy(heap);
+		aml_area_close(&chain);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(mbind_may_fail),
+		cmocka_unit_test(mbind_may_fail_for_good),
+		cmocka_unit_test(move_pages_may_fail),
+		cmocka_unit_test(move_pages_may_fail_for_good),
+		cmocka_unit_test(madvise_may_fail),
+		cmocka_unit_test(madvise_may_fail_for_good),
+		cmocka_unit_test(mmap_may_fail),
+		cmocka_unit_test(mmap_may_fail_for_good),
+		cmocka_unit_test(open_may_fail),
+		cmocka_unit_test(open_may_fail_for_good),
+		cmocka_unit_test(putting_a_chain_in_order_may_fail_anywhere),
+	};
+
+	return cmocka_run_group_tests_name("migrate faults", tests, NULL, NULL);
+}
