@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
+#include "base/annotate.h"
 #include "base/error.h"
 
 enum { PAGE = 4096 };
@@ -125,6 +126,8 @@ void *arena__realloc(unsigned arena, void *block, size_t size)
 
 void arena__free(void *block)
 {
+	if (annotate__is_heard())
+		annotate__released(block, sallocx(block, 0));
 	dallocx(block, MALLOCX_TCACHE_NONE);
 }
 

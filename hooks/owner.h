@@ -25,6 +25,9 @@ enum {
 	OWNER_PAGES = 0xff,
 };
 
+/* What builds with --enable-checking say of memory that its owner took back: nobody's, but once a block. */
+#define OWNER_GONE ((uint32_t)OWNER_PAGES << OWNER_CLASS_SHIFT)
+
 struct owner {
 	_Atomic(const struct aml_area *) area; /* changes when a heap is migrated */
 	struct situs_heap *heap; /* NULL: hooks or an arena that the program made itself */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/annotate.h"
 #include "base/error.h"
 
 static const size_t GUARD = 4096;
@@ -40,6 +41,7 @@ static int map(struct space_region *region, const struct aml_area *area, size_t 
 	if (guard != 0)
 		mprotect(start + size, guard, PROT_NONE);
 	set_range(region, start, size, size + guard);
+	annotate__root_added(start, size);
 	return 0;
 }
 
@@ -60,6 +62,8 @@ int region__map_lazy(struct space_region *region, const struct aml_area *area, s
 
 void region__unmap(const struct space_region *region, const struct aml_area *area)
 {
+	annotate__root_removed((void *)region->start, region->end - region->start);
+	annotate__released((void *)region->start, region->end - region->start);
 	/* A refusal leaves the memory with the area: there is nobody to tell and nothing to undo. */
 	(void)aml_area_munmap(area, (void *)region->start, region->mapped);
 }

@@ -6,8 +6,10 @@
 #include <sys/sysinfo.h>
 #include <time.h>
 
+#include "base/annotate.h"
 #include "base/error.h"
 #include "base/pagemap.h"
+#include "hooks/owner.h"
 #include "hooks/region.h"
 #include "hooks/space_internal.h"
 
@@ -22,6 +24,13 @@ enum {
 	COLOUR_UNIT = 0x10,
 	N_COLOURS = 3,
 };
+
+/* What the page map says of free space. */
+#ifdef SITUS_CHECKING
+#define NOBODY OWNER_GONE
+#else
+#define NOBODY 0
+#endif
 
 _Thread_local unsigned char space__refusal;
 
@@ -244,6 +253,8 @@ static int map_region(struct space *space, struct space_region *region, size_t s
 static void unmap_region(struct space *space, const struct space_region *region,
 	const struct aml_area *area, unsigned flags)
 {
+	if (NOBODY != 0)
+		pagemap__fill((void *)region->start, region->end - region->start, 0);
 	region__unmap(region, area);
 	if (!(flags & AML_AREA_LAZY))
 		space__discharge(space, region->end - region->start);
@@ -584,7 +595,7 @@ static int free_locked(struct space *space, uintptr_t start, size_t size, bool c
 	int err;
 
 	/* Off the page map first: once tagged, the range may be anybody's. */
-	pagemap__fill((void *)start, size, 0);
+	pagemap__fill((void *)start, size, NOBODY);
 	err = space__tag_locked(space, start, size,
 		SPACE_FREE | (int)region->colour | (clean ? SPACE_CLEAN : 0), region, 0);
 
@@ -610,6 +621,7 @@ static bool purge_unlocked(struct space *space, void *start, size_t size) LOCK_U
 {
 	bool clean = false;
 
+	annotate__released(start, size);
 	space__begin_purge(space);
 	if (!(space->flags & AML_AREA_COMMIT) && aml_area_purge(space->area, start, size) == AML_SUCCESS)
 		clean = space->flags & AML_AREA_ZEROED;

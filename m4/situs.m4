@@ -68,6 +68,49 @@ AM_CONDITIONAL([SANITIZED], [test -n "$SANITIZER_FLAGS"])
 AM_CONDITIONAL([SANITIZED_THREAD], [test "x$enable_sanitizers" = xthread])
 ])
 
+# Builds that look closer at what programs do (doc/safety.md). AddressSanitizer builds and those for
+# valgrind need their blocks laid out for it too.
+AC_DEFUN([SITUS_CHECKS], [
+AC_ARG_ENABLE([checking],
+	[AS_HELP_STRING([--enable-checking], [abort with a clear line on stale handles, double frees, overruns and
+		frees of what is no block; for tests])],
+	[], [enable_checking=no])
+AC_ARG_ENABLE([hardened],
+	[AS_HELP_STRING([--enable-hardened], [quarantine, random order of reuse, double-free and overrun checks;
+		for production])],
+	[], [enable_hardened=no])
+AC_ARG_ENABLE([valgrind],
+	[AS_HELP_STRING([--enable-valgrind], [show blocks of heaps to memcheck (default: with --enable-checking
+		where valgrind's headers are)])],
+	[], [enable_valgrind=auto])
+AS_IF([test "x$enable_valgrind" = xauto], [AS_IF([test "x$enable_checking" = xno ||
+	test "x$enable_sanitizers" != xno], [enable_valgrind=no])])
+AS_IF([test "x$enable_valgrind" != xno],
+	[AC_CHECK_HEADER([valgrind/memcheck.h], [situs_have_valgrind=yes], [situs_have_valgrind=no])
+	AS_IF([test "x$situs_have_valgrind" = xno && test "x$enable_valgrind" = xyes],
+		[AC_MSG_ERROR([--enable-valgrind needs valgrind/memcheck.h: Debian package valgrind])])
+	enable_valgrind=$situs_have_valgrind])
+SITUS_CHECK_FLAGS=
+situs_checks_summary=
+AS_IF([test "x$enable_checking" = xyes],
+	[SITUS_CHECK_FLAGS="-DSITUS_CHECKING=1"; situs_checks_summary="checking"])
+AS_IF([test "x$enable_hardened" = xyes],
+	[SITUS_CHECK_FLAGS="$SITUS_CHECK_FLAGS -DSITUS_HARDENED=1"
+	situs_checks_summary="$situs_checks_summary hardened"])
+AS_IF([test "x$enable_valgrind" = xyes],
+	[SITUS_CHECK_FLAGS="$SITUS_CHECK_FLAGS -DSITUS_VALGRIND=1"
+	situs_checks_summary="$situs_checks_summary valgrind"])
+AS_CASE([$enable_sanitizers], [*address*],
+	[SITUS_CHECK_FLAGS="$SITUS_CHECK_FLAGS "
+	situs_checks_summary="$situs_checks_summary AddressSanitizer"])
+AS_IF([test -n "$SITUS_CHECK_FLAGS"], [SITUS_CHECK_FLAGS="$SITUS_CHECK_FLAGS -DSITUS_GUARDED=1"],
+	[situs_checks_summary=none])
+AC_SUBST([SITUS_CHECK_FLAGS])
+AM_CONDITIONAL([GUARDED], [test -n "$SITUS_CHECK_FLAGS"])
+AM_CONDITIONAL([CHECKING], [test "x$enable_checking" = xyes])
+AM_CONDITIONAL([FOR_VALGRIND], [test "x$enable_valgrind" = xyes])
+])
+
 # Every linker of Linux takes a GNU version script; a check all the same, since the exported names
 # are a promise.
 AC_DEFUN([SITUS_VERSION_SCRIPT], [

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/pagemap.h"
+#include "heap/alloc.h"
 #include "heap/cache.h"
 #include "heap/heap.h"
 #include "heap/publish.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "heap/checked.h"
 #include "heap/heap.h"
 
 enum {
@@ -57,6 +58,7 @@ struct cache *cache__create(struct situs_heap *heap, struct heap_arena *arena, s
 	cache->arena = arena;
 	cache->mapped = size;
 	cache->trims_seen = atomic_load_explicit(&heap->n_trims, memory_order_relaxed);
+	checked__init(cache, bytes);
 	base = cache->slots + 1;
 	for (unsigned class = 0; class < size_class__count; class++) {
 		cache->rooms[class].base = base;
@@ -83,6 +85,7 @@ static void flush_oldest(struct cache *cache, unsigned class, size_t n, bool to_
 
 void cache__flush(struct cache *cache)
 {
+	checked__flush(cache);
 	for (unsigned class = 0; class < size_class__count; class++)
 		flush_oldest(cache, class,
 			(size_t)(cache->bins[class].top - cache->rooms[class].base), false);
@@ -197,6 +200,7 @@ void *cache__refill_and_get(struct cache *cache, unsigned class)
 		block = take_from_jemalloc(cache, class);
 	if (block == NULL)
 		return NULL;
+	checked__shuffle(cache, class);
 	count_slow_call(cache);
 	heap__tell_news(cache->heap);
 	return block;

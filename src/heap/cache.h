@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "heap/quarantine.h"
 #include "heap/size_class.h"
 #include "hooks/owner.h"
 
@@ -49,6 +50,9 @@ struct cache {
 	unsigned trims_seen;      /* of heap->n_trims */
 	unsigned n_slow;          /* refills and overflows so far */
 	unsigned next_to_age;     /* class */
+#ifdef SITUS_GUARDED
+	struct quarantine quarantine;
+#endif
 	struct cache_bin bins[1 << OWNER_CLASS_BITS];
 	void *slots[];
 };

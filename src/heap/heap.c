@@ -9,9 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/annotate.h"
 #include "base/error.h"
 #include "base/shared_pool.h"
 #include "heap/cache.h"
+#include "heap/checked.h"
 #include "heap/named.h"
 #include "heap/publish.h"
 #include "heap/registry.h"
@@ -221,6 +223,7 @@ static int create(struct situs_heap **heap, const struct aml_area *area,
 		err = -errno;
 		goto unregister;
 	}
+	annotate__pool_made(made);
 	registry__add(made);
 	*heap = made;
 	return 0;
@@ -283,12 +286,24 @@ static int destroy_arena(struct heap_arena *arena)
 	return 0;
 }
 
+bool heap__went(const struct situs_heap *heap, char name[HEAP_NAME_SIZE])
+{
+	for (unsigned i = 0; i < N_WAITING; i++)
+		if (atomic_load(&waiting[i]) == heap) {
+			copy_text(name, HEAP_NAME_SIZE, heap->name);
+			return true;
+		}
+	return false;
+}
+
 int situs_heap_destroy(situs_heap_t *heap)
 {
 	int err;
 
 	if (heap == NULL)
 		return 0;
+	checked__heap(heap, "situs_heap_destroy", __builtin_return_address(0));
+	checked__heap_goes(heap);
 	/* Off every list first: nobody may look at half a heap. */
 	err = registry__remove(heap, "situs_heap_destroy");
 	if (err != 0)
@@ -307,6 +322,7 @@ int situs_heap_destroy(situs_heap_t *heap)
 		atomic_store_explicit(&heap->arenas[i], NULL, memory_order_relaxed);
 	}
 	depot__destroy(heap);
+	annotate__pool_went(heap);
 	owner__unregister(&heap->owner);
 	publish__heap_remove(heap->published);
 	if (heap->owned_area != NULL)

@@ -116,6 +116,9 @@ static inline void heap__tell_news(struct situs_heap *heap)
 	channel__look();
 }
 
+/* Was this a heap not long ago? Its name then. Of any address. */
+bool heap__went(const struct situs_heap *heap, char name[HEAP_NAME_SIZE]);
+
 /* Gives a block of the heap back, past the caches. */
 void heap__free_block(struct situs_heap *heap, void *block);
 

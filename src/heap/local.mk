@@ -25,4 +25,14 @@ libsitus_core_la_SOURCES += \
 	src/heap/size_class.c src/heap/size_class.h \
 	src/heap/snapshot.c src/heap/snapshot.h \
 	src/heap/stats.c src/heap/stats.h \
-	src/heap/thread.c src/heap/thread.h
+	src/heap/thread.c src/heap/thread.h \
+	src/base/annotate.h src/heap/alloc.h src/heap/checked.h src/heap/mistake.h src/heap/quarantine.h \
+	src/heap/sealed.h src/heap/stranger.h
+
+# Builds that check.
+if GUARDED
+libsitus_core_la_SOURCES += src/heap/checked.c src/heap/mistake.c src/heap/quarantine.c src/heap/sealed.c
+if CHECKING
+libsitus_core_la_SOURCES += src/heap/stranger.c
+endif
+endif

@@ -2,6 +2,7 @@
 /* query.c - whose is it: answered from the page map, for any address at all. */
 #include "base/error.h"
 #include "base/pagemap.h"
+#include "heap/checked.h"
 #include "heap/heap.h"
 #include "heap/registry.h"
 #include "heap/thread.h"
@@ -22,8 +23,12 @@ const struct aml_area *situs_area_of(const void *ptr)
 
 int situs_thread_bind(situs_heap_t *heap)
 {
-	int err = heap == NULL ? 0 : registry__check(heap, "situs_thread_bind");
+	int err = 0;
 
+	if (heap != NULL) {
+		checked__heap(heap, "situs_thread_bind", __builtin_return_address(0));
+		err = registry__check(heap, "situs_thread_bind");
+	}
 	return err != 0 ? err : thread__bind(heap);
 }
 

@@ -204,6 +204,10 @@ size_t thread__count(struct situs_heap *heap, size_t n_blocks[SIZE_CLASSES])
 		n++;
 		for (unsigned i = 0; n_blocks != NULL && i < size_class__count; i++)
 			n_blocks[i] += cache__count(cache, i);
+#ifdef SITUS_GUARDED
+		if (n_blocks != NULL)
+			quarantine__count(&cache->quarantine, n_blocks);
+#endif
 	}
 	lock__release(&lock);
 	return n;

@@ -71,6 +71,26 @@ tests_unit_test_large_cache_SOURCES = tests/unit/test_large_cache.c
 tests_unit_test_large_cache_CFLAGS = $(test_cflags)
 tests_unit_test_large_cache_LDADD = $(test_libs)
 
+if GUARDED
+check_PROGRAMS += tests/unit/test_checks
+TESTS += tests/unit/test_checks
+tests_unit_test_checks_SOURCES = tests/unit/test_checks.c
+tests_unit_test_checks_CFLAGS = $(test_cflags)
+tests_unit_test_checks_LDADD = $(test_libs)
+
+check_PROGRAMS += tests/unit/erring
+TESTS += tests/unit/erring.sh
+tests_unit_erring_SOURCES = tests/unit/erring.c
+tests_unit_erring_LDADD = libsitus_core.la
+if FOR_VALGRIND
+AM_TESTS_ENVIRONMENT += SITUS_ERRING=memcheck; export SITUS_ERRING;
+endif
+if SANITIZED
+AM_TESTS_ENVIRONMENT += SITUS_ERRING=asan; export SITUS_ERRING;
+endif
+endif
+dist_check_SCRIPTS += tests/unit/erring.sh
+
 tests_unit_test_misuse_SOURCES = tests/unit/test_misuse.c
 tests_unit_test_misuse_CFLAGS = $(test_cflags)
 tests_unit_test_misuse_LDADD = $(test_libs)

@@ -276,6 +276,7 @@ static void trim_says_how_much_it_gave_back(void **state)
 	book_destroy(book);
 }
 
+#ifndef SITUS_GUARDED /* quarantine: blocks come by later */
 struct other_thread {
 	situs_heap_t *heap;
 	pthread_barrier_t barrier;
@@ -328,6 +329,7 @@ static void a_trim_reaches_other_threads_caches_when_they_come_by(void **state)
 	pthread_barrier_destroy(&other.barrier);
 	situs_heap_destroy(other.heap);
 }
+#endif
 
 static void bad_arguments_are_refused_in_words(void **state)
 {
@@ -358,7 +360,9 @@ int main(void)
 		cmocka_unit_test(growing_in_place_passes_the_soft_limit_too),
 		cmocka_unit_test(a_soft_limit_that_is_passed_already_is_told_at_once),
 		cmocka_unit_test(trim_says_how_much_it_gave_back),
+#ifndef SITUS_GUARDED
 		cmocka_unit_test(a_trim_reaches_other_threads_caches_when_they_come_by),
+#endif
 		cmocka_unit_test(bad_arguments_are_refused_in_words),
 	};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the ordinary build does with a program's mistakes, as doc/safety.md says it: handles of heaps that
- * went, and addresses that are no blocks. tests/unit/test_guard.c has the builds that look closer.
+ * went, and addresses that are no blocks. tests/unit/test_checks.c has the builds that look closer.
  */
 #include "tests/unit/test.h"
 
@@ -36,19 +36,27 @@ static void a_heap_that_went_is_refused_by_every_call(void **state)
 	size_t bytes;
 
 	(void)state;
-	assert_int_equal(situs_heap_destroy(stale), -EINVAL);
-	assert_non_null(strstr(situs_error(), "not any more"));
 	assert_int_equal(situs_heap_stats(stale, &stats), -EINVAL);
+	assert_non_null(strstr(situs_error(), "not any more"));
 	assert_int_equal(situs_heap_limit(stale, 1000), -EINVAL);
 	assert_int_equal(situs_heap_trim(stale), -EINVAL);
 	assert_int_equal(situs_heap_iterate(stale, count, NULL), -EINVAL);
 	assert_int_equal(situs_heap_locate(stale, &bytes, 1), -EINVAL);
 	assert_int_equal(situs_heap_migrate(stale, &aml_area_linux, NULL, NULL), -EINVAL);
+}
+
+#ifndef SITUS_CHECKING /* which stops at these: tests/unit/test_checks.c */
+static void a_heap_that_went_is_neither_bound_nor_destroyed(void **state)
+{
+	situs_heap_t *stale = stale_heap();
+
+	(void)state;
+	assert_int_equal(situs_heap_destroy(stale), -EINVAL);
+	assert_non_null(strstr(situs_error(), "not any more"));
 	assert_int_equal(situs_thread_bind(stale), -EINVAL);
 	assert_null(situs_thread_heap());
 }
 
-#ifndef SITUS_CHECKING
 static void a_heap_that_went_gives_no_blocks(void **state)
 {
 	static const size_t sizes[] = {0, 64, 5000, 40000, 5000000};
@@ -90,7 +98,6 @@ static void a_heap_that_went_gives_other_threads_no_blocks(void **state)
 	pthread_join(thread, &block);
 	assert_null(block);
 }
-#endif
 
 static void of_two_destroyers_one_is_refused(void **state)
 {
@@ -105,6 +112,7 @@ static void of_two_destroyers_one_is_refused(void **state)
 	situs_free(situs_malloc(other, 1000));
 	assert_int_equal(situs_heap_destroy(other), 0);
 }
+#endif
 
 static void blocks_of_a_heap_that_went_are_nobody_s(void **state)
 {
@@ -141,10 +149,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_heap_that_went_is_refused_by_every_call),
 #ifndef SITUS_CHECKING
+		cmocka_unit_test(a_heap_that_went_is_neither_bound_nor_destroyed),
 		cmocka_unit_test(a_heap_that_went_gives_no_blocks),
 		cmocka_unit_test(a_heap_that_went_gives_other_threads_no_blocks),
-#endif
 		cmocka_unit_test(of_two_destroyers_one_is_refused),
+#endif
 		cmocka_unit_test(blocks_of_a_heap_that_went_are_nobody_s),
 		cmocka_unit_test(what_no_heap_owns_goes_to_free),
 	};
