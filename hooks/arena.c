@@ -119,9 +119,11 @@ void *arena__malloc(unsigned arena, size_t size, size_t alignment, bool zero)
 	return mallocx(size, flags);
 }
 
-void *arena__realloc(unsigned arena, void *block, size_t size)
+bool arena__resize(void *block, size_t size)
 {
-	return rallocx(block, size, MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE);
+	size_t good = nallocx(size, 0);
+
+	return good != 0 && xallocx(block, size, 0, MALLOCX_TCACHE_NONE) == good;
 }
 
 void arena__free(void *block)

@@ -26,8 +26,8 @@ int arena__destroy(unsigned arena);
  */
 void *arena__malloc(unsigned arena, size_t size, size_t alignment, bool zero);
 
-/* Resizes, moving where it must; NULL leaves the block as it was. The same exception holds. */
-void *arena__realloc(unsigned arena, void *block, size_t size);
+/* Resizes a block where it stands, up or down; false: it cannot, and the block is as it was. */
+bool arena__resize(void *block, size_t size);
 
 void arena__free(void *block);
 size_t arena__usable_size(const void *block);

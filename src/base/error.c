@@ -17,12 +17,16 @@
 
 struct text {
 	char words[ERROR_TEXT_SIZE];
+	char kept[ERROR_TEXT_SIZE];
 };
 
 static _Thread_local struct text *own __attribute__((tls_model("initial-exec")));
 
 /* Stands in where not even the words of a failure find room; never written to. */
-static struct text no_room = {"out of memory: not even the reason could be kept"};
+static struct text no_room = {"out of memory: not even the reason could be kept", ""};
+
+/* Calls of error__keep that are not settled. */
+static _Thread_local unsigned depth __attribute__((tls_model("initial-exec")));
 
 static struct shared_pool texts = SHARED_POOL(struct text);
 static pthread_key_t ending;
@@ -79,6 +83,23 @@ void error__clear(void)
 {
 	if (own != NULL && own != &no_room)
 		own->words[0] = '\0';
+}
+
+void error__keep(void)
+{
+	/* A thread that never failed has nothing to keep, and a text made later begins with "". */
+	if (depth++ == 0 && own != NULL && own != &no_room)
+		memcpy(own->kept, own->words, strlen(own->words) + 1);
+}
+
+void error__settle(int succeeded)
+{
+	if (--depth != 0 || !succeeded || own == NULL)
+		return;
+	if (own == &no_room)
+		own = NULL;
+	else
+		memcpy(own->words, own->kept, strlen(own->kept) + 1);
 }
 
 const char *error__text(void)

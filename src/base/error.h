@@ -17,6 +17,13 @@ int error__set(int err, const char *format, ...) __attribute__((format(printf, 2
 /* Forgets the sentence, so that whoever fails next is the one who is quoted. */
 void error__clear(void);
 
+/*
+ * A call that can get over a failure on its way keeps what was said before, and settles when it is done:
+ * where it succeeded, that is what is said again. Pairs may stand inside one another.
+ */
+void error__keep(void);
+void error__settle(int succeeded);
+
 /* The recorded sentence; "" before the first failure. */
 const char *error__text(void);
 

@@ -111,8 +111,10 @@ void heap__refuse(struct situs_heap *heap, size_t size)
 static void *block_or_words(struct situs_heap *heap, struct heap_arena *arena, size_t size,
 	size_t alignment, bool zero)
 {
+	int err = errno;
 	void *block;
 
+	error__keep();
 	error__clear();
 	space__refusal = SPACE_REFUSED_NOT;
 	block = block_once(heap, arena, size, alignment, zero);
@@ -125,6 +127,9 @@ static void *block_or_words(struct situs_heap *heap, struct heap_arena *arena, s
 	if (block == NULL)
 		refuse(heap, size);
 	else
+		errno = err;
+	error__settle(block != NULL);
+	if (block != NULL)
 		heap__tell_news(heap);
 	return block;
 }
@@ -256,32 +261,24 @@ void heap__free_block(struct situs_heap *heap, void *block)
 
 void *heap__resize_block(struct situs_heap *heap, void *block, size_t old_size, size_t size)
 {
-	struct heap_arena *arena = heap__arena(heap);
-	void *resized;
+	int err = errno;
+	bool stays;
+	void *moved;
 
-	if (!is_direct(block) && size > SIZE_CLASS_MAX) {
-		resized = arena__realloc(arena->index, block, size);
-		if (resized != NULL && is_ours(heap, resized)) {
-			enter(heap, resized, class_of_size(size, 0));
-			heap__tell_news(heap);
-			return resized;
-		}
-		/* Where jemalloc went astray the contents are in the new block, and the old one is gone. */
-		if (resized != NULL) {
-			void *home = direct_block(heap, arena, size, 0, false);
-
-			if (home != NULL) {
-				memcpy(home, resized, old_size < size ? old_size : size);
-				arena__free(resized);
-				return home;
-			}
-			return resized;
-		}
+	error__keep();
+	stays = !is_direct(block) && size > SIZE_CLASS_MAX && arena__resize(block, size);
+	error__settle(true);
+	errno = err;
+	if (stays) {
+		enter(heap, block, class_of_size(size, 0));
+		heap__tell_news(heap);
+		return block;
 	}
-	resized = situs_malloc(heap, size);
-	if (resized != NULL) {
-		memcpy(resized, block, old_size < size ? old_size : size);
+	/* Not by jemalloc's rallocx, which might go astray with the only copy of what is in the block. */
+	moved = situs_malloc(heap, size);
+	if (moved != NULL) {
+		memcpy(moved, block, old_size < size ? old_size : size);
 		heap__free_block(heap, block);
 	}
-	return resized;
+	return moved;
 }

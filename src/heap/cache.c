@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/error.h"
 #include "heap/checked.h"
 #include "heap/heap.h"
 
@@ -166,10 +167,13 @@ static void *take_from_jemalloc(struct cache *cache, unsigned class)
 	void *block = heap__block_of_class(cache->heap, cache->arena, class);
 	size_t batch = capacity(cache, class) / 2;
 	void **low = cache->rooms[class].base, **high;
+	int err = errno;
 
 	if (block == NULL)
 		return NULL;
 	widen(cache, class);
+	/* One block is enough to succeed. */
+	error__keep();
 	while (bin->top < low + batch) {
 		void *another = heap__block_of_class_once(cache->heap, cache->arena, class);
 
@@ -178,6 +182,8 @@ static void *take_from_jemalloc(struct cache *cache, unsigned class)
 		*bin->top = another;
 		cache__set_top(bin, bin->top + 1);
 	}
+	error__settle(true);
+	errno = err;
 	/* Lowest address first out: jemalloc gives them upwards. */
 	for (high = bin->top; low + 1 < high; low++) {
 		void *swapped = *low;

@@ -104,6 +104,7 @@ put_arena:
 static struct heap_arena *arena_for_slot(struct situs_heap *heap, unsigned slot)
 {
 	struct heap_arena *arena = NULL;
+	int err = errno;
 
 	if (heap->owner.heap != heap) {
 		error__set(EINVAL, "%p is not a heap, or not any more", (void *)heap);
@@ -113,6 +114,7 @@ static struct heap_arena *arena_for_slot(struct situs_heap *heap, unsigned slot)
 		arena = any_arena(heap);
 	if (arena != NULL)
 		return arena;
+	error__keep();
 	lock__acquire(&heap->lock);
 	arena = atomic_load_explicit(&heap->arenas[slot], memory_order_relaxed);
 	if (arena == NULL) {
@@ -121,7 +123,13 @@ static struct heap_arena *arena_for_slot(struct situs_heap *heap, unsigned slot)
 			atomic_store_explicit(&heap->arenas[slot], arena, memory_order_release);
 	}
 	lock__release(&heap->lock);
-	return arena != NULL ? arena : any_arena(heap);
+	/* Another CPU's will do. */
+	if (arena == NULL)
+		arena = any_arena(heap);
+	if (arena != NULL)
+		errno = err;
+	error__settle(arena != NULL);
+	return arena;
 }
 
 static struct heap_arena *arena_of_cpu(struct situs_heap *heap)
@@ -173,13 +181,20 @@ static unsigned default_arenas(void)
 
 void heap__describe_place(const struct aml_area *area, char place[HEAP_PLACE_SIZE])
 {
-	FILE *stream = fmemopen(place, HEAP_PLACE_SIZE, "w");
+	int err = errno, aml_err = aml_errno;
+	FILE *stream;
 
+	/* An area need not have a description. */
+	error__keep();
 	place[0] = '\0';
-	if (stream == NULL)
-		return;
-	aml_area_fprintf(stream, NULL, area);
-	fclose(stream);
+	stream = fmemopen(place, HEAP_PLACE_SIZE, "w");
+	if (stream != NULL) {
+		aml_area_fprintf(stream, NULL, area);
+		fclose(stream);
+	}
+	error__settle(true);
+	errno = err;
+	aml_errno = aml_err;
 	place[HEAP_PLACE_SIZE - 1] = '\0';
 	place[strcspn(place, "\n")] = '\0';
 }

@@ -7,7 +7,7 @@
  * neither used again at once nor in an order that anybody can tell in advance. While it waits its first
  * bytes hold a pattern, and a change there is a write after free.
  *
- * Bounded: slots are as many as an eighth of what the heap lets a thread cache has room for.
+ * Bounded: of either kind no more slots than an eighth of what the heap lets a thread cache can fill.
  *
  * Locking: as the cache it is part of; counts may be read from anywhere.
  */
@@ -22,7 +22,7 @@
 enum {
 	QUARANTINE_SMALL = 1024, /* bytes: up to this blocks have slots of their own */
 	QUARANTINE_SMALL_SLOTS = 256,
-	QUARANTINE_SLOTS = 32,
+	QUARANTINE_SLOTS = 32, /* of blocks up to SIZE_CLASS_MAX; 8 with the default cache */
 };
 
 struct quarantine {

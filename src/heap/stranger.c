@@ -86,10 +86,13 @@ static bool was_in_heap(const void *ptr, char name[HEAP_NAME_SIZE])
 	bool found = false;
 
 	lock__acquire(&lock);
-	for (unsigned i = 0; i < N_RANGES && !found; i++) {
-		found = ranges[i].start <= address && address < ranges[i].end;
+	/* The last to have it first. */
+	for (unsigned i = 1; i <= N_RANGES && !found; i++) {
+		const struct range *range = &ranges[(n_ranges - i) % N_RANGES];
+
+		found = range->start <= address && address < range->end;
 		if (found)
-			memcpy(name, ranges[i].name, HEAP_NAME_SIZE);
+			memcpy(name, range->name, HEAP_NAME_SIZE);
 	}
 	lock__release(&lock);
 	return found;

@@ -137,16 +137,24 @@ static struct thread *own_state(void)
 
 struct cache *thread__make_cache(struct situs_heap *heap)
 {
+	int err = errno;
 	struct thread *thread = own_state();
 	struct heap_arena *arena;
 	struct cache *cache;
 
+	if (thread == NULL)
+		errno = err;
 	if (thread == NULL || thread == &thread_ended || heap->thread_cache == 0)
 		return NULL;
 	arena = heap__arena(heap);
 	if (arena == NULL)
 		return NULL;
 	cache = cache__create(heap, arena, heap->thread_cache);
+	/* Without one it is slower, and no failure. */
+	if (cache == NULL) {
+		errno = err;
+		return NULL;
+	}
 	lock__acquire(&lock);
 	if (thread->highest < heap->owner.number)
 		thread->highest = heap->owner.number;

@@ -91,6 +91,15 @@ endif
 endif
 dist_check_SCRIPTS += tests/unit/erring.sh
 
+check_PROGRAMS += tests/unit/test_heap_faults
+TESTS += tests/unit/test_heap_faults
+tests_unit_test_heap_faults_SOURCES = tests/unit/test_heap_faults.c
+tests_unit_test_heap_faults_CFLAGS = $(test_cflags)
+tests_unit_test_heap_faults_LDADD = $(test_libs)
+tests_unit_test_heap_faults_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=mmap,--wrap=mprotect,--wrap=madvise,--wrap=pool__get,--wrap=pool__reserve \
+	-Wl,--wrap=mallctl,--wrap=mallocx,--wrap=xallocx,--wrap=sched_getcpu
+
 tests_unit_test_misuse_SOURCES = tests/unit/test_misuse.c
 tests_unit_test_misuse_CFLAGS = $(test_cflags)
 tests_unit_test_misuse_LDADD = $(test_libs)
