@@ -12,4 +12,5 @@ libsitus_core_la_SOURCES += \
 	src/amm/runset_edit.c src/amm/runset_node.h \
 	src/amm/simple.c \
 	src/amm/tree.c src/amm/tree.h \
-	src/amm/tree_edit.c src/amm/tree_node.h
+	src/amm/tree_edit.c src/amm/tree_node.h \
+	src/amm/tree_move.c

@@ -78,6 +78,7 @@ void map__end(amm_t *amm)
 		map__free(amm, entry);
 		entry = next;
 	}
+	tree__give_back(amm);
 }
 
 static int plain_split(amm_t *amm, amm_entry_t *entry, amm_addr_t at, amm_entry_t **head,

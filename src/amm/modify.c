@@ -168,6 +168,7 @@ amm_entry_t *amm_select(amm_t *amm, amm_addr_t addr, amm_size_t size)
 {
 	struct cursor c;
 	amm_addr_t end = addr + size;
+	amm_entry_t *entry = NULL;
 
 	if (amm == NULL || amm->memory == NULL || !map__is_range(addr, size)) {
 		map__invalid("amm_select",
@@ -180,11 +181,11 @@ amm_entry_t *amm_select(amm_t *amm, amm_addr_t addr, amm_size_t size)
 
 	if (err == 0) {
 		err = map__isolate(amm, &c, addr, end);
+		if (err == 0)
+			entry = cursor__entry(&c);
 		map__end(amm);
 	}
-	if (err != 0) {
+	if (err != 0)
 		errno = err;
-		return NULL;
-	}
-	return cursor__entry(&c);
+	return entry;
 }

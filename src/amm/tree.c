@@ -33,6 +33,7 @@ int tree__create(amm_t *amm, amm_entry_t *entry, int flags)
 		return ENOMEM;
 	}
 	*memory = (struct amm_memory){.nodes = pool};
+	pool__init(&memory->spare, NODE_SIZE);
 	root->n = 1;
 	root->level = 0;
 	root->born = 0;
@@ -51,10 +52,12 @@ int tree__create(amm_t *amm, amm_entry_t *entry, int flags)
 void tree__destroy(amm_t *amm)
 {
 	struct pool pool = amm->memory->nodes; /* the memory lies in its own pool */
+	struct pool spare = amm->memory->spare;
 
 	amm->root = NULL;
 	amm->published = NULL;
 	amm->memory = NULL;
+	pool__destroy(&spare);
 	pool__destroy(&pool);
 }
 
@@ -315,6 +318,13 @@ void tree__after_fork(amm_t *amm)
 	memory->kept = NULL;
 	memory->n_reserved = 0;
 	memory->edits++;
+	/* In the middle of a move neither pool may be whole: what they have stays as it is. */
+	if (memory->moving) {
+		pool__init(&memory->nodes, NODE_SIZE);
+		pool__init(&memory->spare, NODE_SIZE);
+		memory->moving = false;
+	}
 	pool__after_fork(&memory->nodes);
+	pool__after_fork(&memory->spare);
 	pool__after_fork(&memory->entries);
 }

@@ -71,6 +71,8 @@ struct runs_memory;
 /* What a map owns besides its entries. Lives in an object of its own node pool. */
 struct amm_memory {
 	struct pool nodes;
+	struct pool spare;         /* where the tree moves to next (tree_move.c) */
+	bool moving;               /* it is on its way there */
 	struct pool entries;       /* AMM_NO_MALLOC: default entries */
 	struct node *free_nodes;   /* maps that are copied: ready for use */
 	struct node *retired;      /* maps that are copied: dropped by the change that is under way */
@@ -162,6 +164,13 @@ bool tree__seek_match_back(const amm_t *amm, struct cursor *c, int flags, int ma
 void tree__begin(amm_t *amm);
 int tree__reserve(amm_t *amm, size_t n_inserts, size_t n_erases);
 void tree__publish(amm_t *amm);
+
+/*
+ * After a change: where the map has shrunk so far that most of the nodes' memory is unused, moves the
+ * tree to other memory and gives the old one back. Cursors are stale then. Does nothing where there is no
+ * memory to move to.
+ */
+void tree__give_back(amm_t *amm);
 
 /* Edits within a change; the cursor stays on the same start address. */
 void tree__set(amm_t *amm, struct cursor *c, amm_entry_t *entry, int flags);

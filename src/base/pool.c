@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 struct pool_free {
 	struct pool_free *next;
@@ -14,6 +15,7 @@ struct pool_chunk {
 	struct pool_chunk *next_fresh; /* where fresh objects come from when this one has none left */
 	size_t size;    /* bytes mapped */
 	size_t n_fresh; /* objects at its end that were never used */
+	size_t discarded; /* bytes given back, until an object is taken again */
 };
 
 /* A fork's child may find any prefix of these stores made, and none out of order. */
@@ -37,13 +39,14 @@ void pool__init(struct pool *pool, size_t object_size)
 
 void pool__destroy(struct pool *pool)
 {
-	struct pool_chunk *chunk = pool->chunks;
+	/* A fork's child that destroys it once more meets nothing that is gone already. */
+	publish(pool->free, (struct pool_free *)NULL);
+	publish(pool->fresh, (struct pool_chunk *)NULL);
+	while (pool->chunks != NULL) {
+		struct pool_chunk *chunk = pool->chunks;
 
-	while (chunk != NULL) {
-		struct pool_chunk *next = chunk->next;
-
+		publish(pool->chunks, chunk->next);
 		munmap(chunk, chunk->size);
-		chunk = next;
 	}
 	pool__init(pool, pool->object_size);
 }
@@ -84,6 +87,8 @@ static void *take_fresh(struct pool *pool)
 		(chunk->size - CACHE_LINE) / pool->object_size * pool->object_size;
 	size_t n = chunk->n_fresh;
 
+	pool->mapped += chunk->discarded;
+	chunk->discarded = 0;
 	publish(chunk->n_fresh, n - 1);
 	return end - n * pool->object_size;
 }
@@ -113,28 +118,35 @@ static void *map_chunk(size_t size)
 	return mapped + before;
 }
 
-static int grow(struct pool *pool, size_t n)
+/* Older chunks are used up first: memory is touched as late as can be. */
+static void append_fresh(struct pool *pool, struct pool_chunk *chunk)
 {
-	size_t size = next_chunk_size(pool, n);
-	struct pool_chunk *chunk = map_chunk(size), *last;
+	struct pool_chunk *last = fresh_chunk(pool);
 
-	if (chunk == NULL)
-		return -ENOMEM;
-	chunk->next = pool->chunks;
-	chunk->next_fresh = NULL;
-	chunk->size = size;
-	chunk->n_fresh = (size - CACHE_LINE) / pool->object_size;
-	pool->n_free += chunk->n_fresh;
-	pool->mapped += size;
-	publish(pool->chunks, chunk);
-	/* Older chunks are used up first: memory is touched as late as can be. */
-	last = fresh_chunk(pool);
 	while (last != NULL && last->next_fresh != NULL)
 		last = last->next_fresh;
 	if (last == NULL)
 		publish(pool->fresh, chunk);
 	else
 		publish(last->next_fresh, chunk);
+}
+
+static int grow(struct pool *pool, size_t n)
+{
+	size_t size = next_chunk_size(pool, n);
+	struct pool_chunk *chunk = map_chunk(size);
+
+	if (chunk == NULL)
+		return -ENOMEM;
+	chunk->next = pool->chunks;
+	chunk->next_fresh = NULL;
+	chunk->discarded = 0;
+	chunk->size = size;
+	chunk->n_fresh = (size - CACHE_LINE) / pool->object_size;
+	pool->n_free += chunk->n_fresh;
+	pool->mapped += size;
+	publish(pool->chunks, chunk);
+	append_fresh(pool, chunk);
 	return 0;
 }
 
@@ -168,6 +180,32 @@ void pool__put(struct pool *pool, void *object)
 	push(pool, object);
 	pool->n_free++;
 	pool->n_used--;
+}
+
+void pool__discard(struct pool *pool, const void *kept)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	pool->free = NULL;
+	pool->fresh = NULL; /* the oldest, which are the smallest, are used first again */
+	pool->n_used = 0;
+	pool->n_free = 0;
+	for (struct pool_chunk *chunk = pool->chunks; chunk != NULL; chunk = chunk->next) {
+		/* The head of the chunk stays, with its first object, and is not worth counting. */
+		if (chunk->size > page && chunk->discarded == 0 &&
+			madvise((char *)chunk + page, chunk->size - page, MADV_DONTNEED) == 0) {
+			chunk->discarded = chunk->size;
+			pool->mapped -= chunk->discarded;
+		}
+		chunk->next_fresh = pool->fresh;
+		pool->fresh = chunk;
+		chunk->n_fresh = (chunk->size - CACHE_LINE) / pool->object_size;
+		if (kept == (char *)chunk + CACHE_LINE) {
+			chunk->n_fresh--;
+			pool->n_used++;
+		}
+		pool->n_free += chunk->n_fresh;
+	}
 }
 
 void pool__after_fork(struct pool *pool)

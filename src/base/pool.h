@@ -5,7 +5,8 @@
  * For what must be had inside extent hooks, where malloc would come back to us. Objects are
  * aligned to a cache line where their size is a multiple of one, else to 16 bytes.
  *
- * Not locked: the owner's lock covers the pool. Memory returns to the kernel at destroy only.
+ * Not locked: the owner's lock covers the pool. Memory returns to the kernel at destroy only; an owner
+ * that can move its objects moves them to another pool and destroys, or discards, the old one.
  */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
@@ -19,7 +20,7 @@ struct pool {
 	struct pool_chunk *fresh;  /* those with objects that were never used, oldest first */
 	size_t n_used;             /* objects out */
 	size_t n_free;             /* objects that the next calls of pool__get need no kernel for */
-	size_t mapped;             /* bytes from the kernel */
+	size_t mapped;             /* bytes of memory from the kernel; what was discarded is none */
 };
 
 /* For static pools; sizes are rounded as pool__init does. */
@@ -39,6 +40,13 @@ void pool__put(struct pool *pool, void *object);
  * object is out or free; one that was being passed may be lost.
  */
 void pool__after_fork(struct pool *pool);
+
+/*
+ * Objects still out are gone, and the memory goes back to the kernel, but the addresses stay mapped for
+ * the pool's next objects: who still reads there reads zeros. An object that was the first one of its
+ * pool may be kept.
+ */
+void pool__discard(struct pool *pool, const void *kept);
 
 /* Makes sure the next n calls of pool__get succeed: 0 or -ENOMEM. */
 int pool__reserve(struct pool *pool, size_t n);

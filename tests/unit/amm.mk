@@ -1,7 +1,7 @@
 # The address map.
 if HAVE_CMOCKA
 amm_tests = tests/unit/test_amm tests/unit/test_amm_find tests/unit/test_amm_bad \
-	tests/unit/test_amm_space tests/unit/test_amm_readers
+	tests/unit/test_amm_space tests/unit/test_amm_readers tests/unit/test_amm_readers_deep
 check_PROGRAMS += $(amm_tests)
 TESTS += $(amm_tests)
 
@@ -25,6 +25,12 @@ tests_unit_test_amm_space_LDADD = libsitus.la $(CMOCKA_LIBS)
 tests_unit_test_amm_readers_SOURCES = tests/unit/test_amm_readers.c
 tests_unit_test_amm_readers_CFLAGS = $(test_cflags)
 tests_unit_test_amm_readers_LDADD = $(test_libs)
+
+# Nodes of four slots; see tests/property/local.mk.
+tests_unit_test_amm_readers_deep_SOURCES = tests/unit/test_amm_readers.c $(amm_own_sources)
+tests_unit_test_amm_readers_deep_CPPFLAGS = $(AM_CPPFLAGS) -DAMM_SMALL_NODES
+tests_unit_test_amm_readers_deep_CFLAGS = $(test_cflags)
+tests_unit_test_amm_readers_deep_LDADD = $(CMOCKA_LIBS) -lpthread
 endif
 
 dist_check_SCRIPTS += tests/unit/headers.sh tests/unit/manuals.sh

@@ -686,6 +686,65 @@ static void index_takes_at_most_32_bytes_an_entry_with_a_best_fit_asked_for(void
 	destroy(&amm);
 }
 
+static void a_map_that_has_shrunk_gives_its_memory_back(void **state)
+{
+	enum { N = 100000 };
+
+	(void)state;
+	for (unsigned options = 0; options <= AMM_READERS; options += AMM_READERS) {
+		amm_t amm;
+		struct amm_range range;
+
+		assert_int_equal(amm_init_with(&amm, options, 0, NULL, NULL, NULL, NULL, NULL), 0);
+		/* It may grow again, and shrink again. */
+		for (int round = 0; round < 3; round++) {
+			amm_addr_t addr = 0;
+
+			for (amm_addr_t i = 1; i <= N; i++)
+				assert_int_equal(amm_modify(&amm, i * 16, 8, 1, NULL), 0);
+			assert_non_null(amm_find_gen(&amm, &addr, 5, 1, -1, 0, 0, AMM_BESTFIT));
+			assert_true(amm_index_size(&amm) > 4 * 1024 * 1024);
+			for (amm_addr_t i = 1; i <= N; i++)
+				if (i % 1000 != 0)
+					assert_int_equal(amm_modify(&amm, i * 16, 8, 0, NULL), 0);
+			assert_int_equal(amm_check(&amm), 0);
+			assert_int_equal(amm_count(&amm), 2 * N / 1000 + 1);
+			assert_in_range(amm_index_size(&amm), 1, 512 * 1024);
+			addr = 0;
+			assert_non_null(amm_find_gen(&amm, &addr, 5, 1, -1, 0, 0, AMM_BESTFIT));
+			assert_int_equal(addr, 16000);
+			if (options & AMM_READERS) {
+				assert_int_equal(amm_read(&amm, 16001, &range, NULL, NULL), 0);
+				assert_int_equal(range.start, 16000);
+			}
+		}
+		assert_int_equal(amm_modify(&amm, 0, AMM_MAXADDR, 5, NULL), 0);
+		expect(&amm, AMM_MINADDR, AMM_MAXADDR, 5);
+		destroy(&amm);
+	}
+}
+
+/* One change takes nearly everything away. */
+static void memory_is_given_back_after_a_single_change_too(void **state)
+{
+	enum { N = 100000 };
+
+	(void)state;
+	for (unsigned options = 0; options <= AMM_READERS; options += AMM_READERS) {
+		amm_t amm;
+
+		assert_int_equal(amm_init_with(&amm, options, AMM_ALLOCATED, NULL, NULL, NULL, NULL, NULL), 0);
+		for (amm_addr_t i = 1; i <= N; i++)
+			assert_int_equal(amm_modify(&amm, i * 16, 8, AMM_ALLOCATED | 1, NULL), 0);
+		assert_int_equal(amm_deallocate(&amm, 0, AMM_MAXADDR), 0);
+		assert_int_equal(amm_count(&amm), 1);
+		assert_in_range(amm_index_size(&amm), 1, 64 * 1024);
+		assert_non_null(amm_select(&amm, 100, 100));
+		assert_int_equal(amm_count(&amm), 3);
+		destroy(&amm);
+	}
+}
+
 static void no_malloc_maps_free_everything_and_behave_the_same(void **state)
 {
 	amm_t amm;
@@ -774,6 +833,8 @@ int main(void)
 		cmocka_unit_test(iteration_survives_whatever_its_callback_does),
 		cmocka_unit_test(index_takes_at_most_32_bytes_an_entry),
 		cmocka_unit_test(index_takes_at_most_32_bytes_an_entry_with_a_best_fit_asked_for),
+		cmocka_unit_test(a_map_that_has_shrunk_gives_its_memory_back),
+		cmocka_unit_test(memory_is_given_back_after_a_single_change_too),
 		cmocka_unit_test(no_malloc_maps_free_everything_and_behave_the_same),
 		cmocka_unit_test(dump_prints_one_line_an_entry),
 		cmocka_unit_test(check_notices_a_broken_entry),

@@ -90,9 +90,42 @@ static void reserve_fails_when_the_kernel_has_none(void **state)
 	pool__destroy(&pool);
 }
 
+static void a_discarded_pool_holds_no_memory_reads_as_zeros_and_serves_again(void **state)
+{
+	enum { N = 20000 };
+	struct pool pool;
+	size_t mapped;
+
+	(void)state;
+	pool__init(&pool, 64);
+
+	char *kept = pool__get(&pool), *last = NULL;
+
+	memset(kept, 7, 64);
+	for (int i = 0; i < N; i++) {
+		last = pool__get(&pool);
+		memset(last, 7, 64);
+	}
+	mapped = pool.mapped;
+	pool__discard(&pool, kept);
+	assert_int_equal(pool.mapped, 0);
+	assert_int_equal(pool.n_used, 1);
+	assert_int_equal(kept[63], 7);
+	assert_int_equal(last[63], 0);
+	for (int i = 0; i < N; i++) {
+		last = pool__get(&pool);
+		assert_non_null(last);
+		assert_true(last != kept);
+	}
+	assert_int_equal(pool.mapped, mapped);
+	assert_int_equal(kept[63], 7);
+	pool__destroy(&pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_discarded_pool_holds_no_memory_reads_as_zeros_and_serves_again),
 		cmocka_unit_test(get_gives_distinct_aligned_objects),
 		cmocka_unit_test(put_objects_come_back),
 		cmocka_unit_test(reserved_objects_need_no_kernel),
