@@ -147,9 +147,20 @@ bool map__join_next(amm_t *amm, struct cursor *c)
 	return true;
 }
 
+static void set_flags(amm_t *amm, struct cursor *c, int flags)
+{
+	amm_entry_t *entry = cursor__entry(c);
+
+	runs__before(amm, c, entry->start, entry->end, flags);
+	entry->flags = flags;
+	tree__set(amm, c, entry, flags);
+	runs__after(amm, c, entry->start, entry->end, flags);
+}
+
 int map__join_at(amm_t *amm, amm_addr_t at)
 {
 	struct cursor c;
+	int flags, old_flags;
 	bool joined;
 
 	tree__seek(amm, at - 1, &c);
@@ -157,7 +168,17 @@ int map__join_at(amm_t *amm, amm_addr_t at)
 		return 0;
 	if (map__begin(amm, 0, 1) != 0)
 		return ENOMEM;
+	flags = cursor__flags(&c);
+	tree__seek(amm, at, &c);
+	old_flags = cursor__flags(&c);
+	if (flags != old_flags)
+		set_flags(amm, &c, flags);
+	tree__seek(amm, at - 1, &c);
 	joined = map__join_next(amm, &c);
+	if (!joined && flags != old_flags) {
+		tree__seek(amm, at, &c);
+		set_flags(amm, &c, old_flags);
+	}
 	map__end(amm);
 	return joined ? 0 : EBUSY;
 }
