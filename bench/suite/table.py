@@ -30,11 +30,25 @@ def present(results, group):
     return sorted(results.peers(group), key=lambda p: order.get(p, len(order)))
 
 
+def in_order(tests):
+    """What is done as it was measured, and each by its size; without what has no time of its own."""
+    first = {}
+    for name, threads in tests:
+        first.setdefault(name.partition("/")[0], len(first))
+
+    def key(test):
+        what, _, rest = test[0].partition("/")
+        kind, _, n = rest.rpartition("/")
+        return first[what], kind, int(n) if n.isdigit() else 0, test[1]
+
+    return sorted((t for t in tests if not t[0].startswith("memory/")), key=key)
+
+
 def compare_table(results, group, metric, unit, first, labels=peers.LABELS, base=peers.SITUS):
     """Situs's own figure with its spread, then each peer's ratio to it."""
     others = [p for p in present(results, group) if p != base]
     lines = head([first, labels.get(base, base)] + [labels.get(p, p) for p in others])
-    for name, threads in results.tests(group):
+    for name, threads in in_order(results.tests(group)):
         values = results.values(group, name, threads, base, metric)
         if not values:
             continue
