@@ -7,10 +7,6 @@ import re
 WORTH_TELLING = 0.05  # missed by less: no story
 
 NOTES = [
-    (r"each other's|xmalloc|sh6|sh8",
-     "Blocks that overflow a thread's cache, or are more than it has, go to jemalloc's arena and come from "
-     "it one by one, and each takes and gives back the lock of a bin: a third (sh6) to nearly half (frees "
-     "between threads) of the processor time is that lock (perf record)."),
     (r"malloc-large.*(tcmalloc|glibc|mimalloc)",
      "Peers that keep freed blocks of many megabytes have fewer page faults and a larger peak: see the "
      "table of memory."),
