@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """doc/benchmarks.md, from results."""
 
-from . import notes, table, targets
+from . import notes, peers, table, targets
 from .pictures import MAP_LABELS, pictures
 from .summary import summary
 from .words import amount, many
@@ -62,6 +62,10 @@ def _image(shown, name):
     return [f"![{shown[name]}](benchmarks/{name})", ""] if name in shown else []
 
 
+def _programs(results, metric, unit):
+    return table.compare_table(results, "program", metric, unit, "program", peers.PROGRAM_LABELS)
+
+
 def document(results):
     """(Markdown, [(file name, SVG)])."""
     data = results.data
@@ -89,11 +93,11 @@ def document(results):
                   "", *table.work_extra(results)]
     lines += _section("Real programs", "Under `situs run --area node:0`, beside other preloads; processor "
                       "time.", _image(shown, "programs.svg") +
-                      table.compare_table(results, "program", "cpu", "s", "program"))
+                      _programs(results, "cpu", "s"))
     if results.tests("program"):
-        lines += ["", "Wall time:", "", *table.compare_table(results, "program", "wall", "s", "program"),
+        lines += ["", "Wall time:", "", *_programs(results, "wall", "s"),
                   "", "Peak resident memory:", "", *_image(shown, "programs-memory.svg"),
-                  *table.compare_table(results, "program", "peak", "B", "program")]
+                  *_programs(results, "peak", "B")]
     lines += _section("Address map", "One operation at a random place, beside maps of ranges over other "
                       "libraries' trees.", _image(shown, "map.svg") +
                       table.compare_table(results, "amm", "cpu", "ns", "operation", MAP_LABELS, "Amm"))

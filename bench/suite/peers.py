@@ -26,6 +26,7 @@ PEERS = [
 
 LABELS = {key: label for key, _, _, label, _, _ in PEERS}
 LABELS["numactl"] = "numactl --membind"
+PROGRAM_LABELS = dict(LABELS, situs="situs run")
 PLACEMENT = {key: placement for key, _, _, _, _, placement in PEERS}
 ORDER = [key for key, *_ in PEERS]
 

@@ -51,12 +51,14 @@ def pictures(results):
          [t for t in SHOWN_MICRO if t in results.tests("micro")], "cpu", "ns"),
         ("workloads.svg", "Workloads: processor time", "work", results.tests("work"), "cpu", "s"),
         ("memory.svg", "Workloads: peak resident memory", "work", results.tests("work"), "peak", "B"),
-        ("programs.svg", "Real programs: processor time", "program", results.tests("program"), "cpu", "s"),
+        ("programs.svg", "Real programs: processor time", "program", results.tests("program"), "cpu",
+         "s"),
         ("programs-memory.svg", "Real programs: peak resident memory", "program",
          [t for t in results.tests("program") if t[0] != "start"], "peak", "B"),
     ]
     for file, title, group, tests, metric, unit in plans:
-        panels = _grid(results, group, tests, metric, unit)
+        labels = peers.PROGRAM_LABELS if group == "program" else peers.LABELS
+        panels = _grid(results, group, tests, metric, unit, labels)
         if panels:
             yield file, title, picture(title, LESS, panels)
     tests = [t for t in results.tests("amm") if t[0].split("/")[0] in ("find", "modify", "iterate")]
