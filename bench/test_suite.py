@@ -84,6 +84,12 @@ def test_more_memory_is_a_regression():
     assert told == [(name, "peak") for name in ("larson", "sh6", "graph")], told
 
 
+def test_workloads_of_another_scale_are_not_compared():
+    new = made(noise=0.01, seed=1, peak=3)
+    new.data["options"]["scale"] = 0.4
+    assert worse(made(noise=0.01), new) == []
+
+
 def test_an_improvement_is_told():
     new = made({("live/3", "situs"): 0.6}, noise=0.01, seed=1)
     assert [c.name for c in change.changes(made(noise=0.01), new) if c.better] == ["live/3"]

@@ -73,9 +73,15 @@ def usual_spread(run, group, metric):
     return statistics.median(spreads) if spreads else 0.0
 
 
+def same_scale(old, new):
+    """Whether both runs did the same work; a quick and a full one do not."""
+    return old.data["options"]["scale"] == new.data["options"]["scale"]
+
+
 def changes(old, new):
-    """Changes of all that is Situs's own and in both runs."""
+    """Changes of all that is Situs's own and in both runs; workloads only where they are the same."""
     found = []
+    apart = set() if same_scale(old, new) else {"work"}
     for metric, floor in FLOOR.items():
         others = [q for key in old.records if not is_own(key[0], key[3])
                   for q in [_quotient(old, new, key, metric)] if q is not None]
@@ -85,7 +91,7 @@ def changes(old, new):
         usual = {(run, group): usual_spread(run, group, metric)
                  for run in (old, new) for group in {key[0] for key in old.records}}
         for key in old.records:
-            if not is_own(key[0], key[3]):
+            if not is_own(key[0], key[3]) or key[0] in apart:
                 continue
             quotient = _quotient(old, new, key, metric)
             if quotient is None:
