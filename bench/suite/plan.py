@@ -29,12 +29,12 @@ QUICK = {"rounds": 3, "minutes": 3, "chunks": micro.QUICK, "seconds": 0.01, "sca
 
 
 class Run:
-    def __init__(self, build, plan, options):
+    def __init__(self, build, plan, options, before=None):
         self.build = build
         self.bench = os.path.join(build, "bench")
         self.plan = plan
         self.options = options
-        self.results = Results()
+        self.results = before or Results()
         self.slow = set()
         self.cannot = set()
         self.peers, missing = peers.find_peers(self.bench)
@@ -168,9 +168,10 @@ class Run:
         """All rounds that the time allows, one at least; saved after each."""
         where = programs.Where(self.build)
         begin = time.monotonic()
+        done, seconds = (self.results.data.get(key, 0) for key in ("rounds", "seconds"))
         limit = self.options["minutes"] * 60
         try:
-            for round_ in range(self.options["rounds"]):
+            for round_ in range(done, done + self.options["rounds"]):
                 started = time.monotonic()
                 for label, step in self.steps(where):
                     if self.options["only"] and not any(o in label for o in self.options["only"]):
@@ -179,7 +180,7 @@ class Run:
                           file=sys.stderr)
                     step(round_)
                 self.results.data["rounds"] = round_ + 1
-                self.results.data["seconds"] = round(time.monotonic() - begin)
+                self.results.data["seconds"] = seconds + round(time.monotonic() - begin)
                 self.results.save(out)
                 took = time.monotonic() - started
                 if time.monotonic() - begin + took > limit:
