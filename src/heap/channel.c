@@ -121,7 +121,38 @@ static void write_account(struct situs_heap *heap, struct publish_answer *answer
 	answer->other = account.other;
 }
 
-/* The area of a heap that was moved stays for good: nobody can tell when the last page of it has gone. */
+/* An area that a heap was moved to by request: both it and those before must outlive the heap. */
+struct channel_area {
+	struct aml_area *area;
+	struct channel_area *next;
+};
+
+/* The heap keeps the area until it goes; false where there is no memory to note that. */
+static bool keep_area(struct situs_heap *heap, struct aml_area *area)
+{
+	struct channel_area *kept = malloc(sizeof(*kept));
+
+	if (kept == NULL)
+		return false;
+	kept->area = area;
+	lock__acquire(&heap->lock);
+	kept->next = heap->areas_by_request;
+	heap->areas_by_request = kept;
+	lock__release(&heap->lock);
+	return true;
+}
+
+void channel__close_areas(struct situs_heap *heap)
+{
+	struct channel_area *next;
+
+	for (struct channel_area *kept = heap->areas_by_request; kept != NULL; kept = next) {
+		next = kept->next;
+		aml_area_close(&kept->area);
+		free(kept);
+	}
+}
+
 static void answer_migrate(void)
 {
 	struct publish_answer *answer = &job.channel->answer;
@@ -141,12 +172,15 @@ static void answer_migrate(void)
 		finish();
 		return;
 	}
-	err = situs_heap_migrate(heap, area, progress, job.channel);
-	say(answer, err, err ? error__text() : "");
-	/* Refused before anything changed: the heap knows nothing of the area, nor of this request. */
-	if (err == -ENOTSUP || err == -EINVAL || err == -EDOM)
+	if (keep_area(heap, area)) {
+		err = situs_heap_migrate(heap, area, progress, job.channel);
+	} else {
 		aml_area_close(&area);
-	else
+		err = error__set(ENOMEM, "the program has no memory left for the new place");
+	}
+	say(answer, err, err ? error__text() : "");
+	/* Refused before anything changed: the account is an earlier one. */
+	if (err != -ENOTSUP && err != -EINVAL && err != -EDOM)
 		write_account(heap, answer);
 	atomic_store(&busy_with, NULL);
 	finish();

@@ -46,4 +46,7 @@ void channel__listen(void);
 /* The heap is off the registry and about to go: waits for whatever is being done to it by request. */
 void channel__let_go(const struct situs_heap *heap);
 
+/* Closes the areas that the heap was moved to by request; it holds no memory of them any more. */
+void channel__close_areas(struct situs_heap *heap);
+
 #endif

@@ -342,6 +342,7 @@ int situs_heap_destroy(situs_heap_t *heap)
 	publish__heap_remove(heap->published);
 	if (heap->owned_area != NULL)
 		aml_area_close(&heap->owned_area);
+	channel__close_areas(heap);
 	free(heap->migration_nodes);
 	heap->migration_nodes = NULL;
 	forget(heap);

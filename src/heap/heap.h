@@ -71,6 +71,7 @@ struct situs_heap {
 	struct lock lock;
 	/* Under the lock */
 	bool is_migrating;
+	struct channel_area *areas_by_request; /* where it was moved: channel.c */
 	struct situs_migration migration; /* the last one's account */
 	struct migrate_figures *migration_nodes; /* the same for each node; NULL before the first */
 	bool owes_pages; /* a strict area has not got all pages yet that it promises: migrate.c */

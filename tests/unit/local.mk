@@ -1,6 +1,6 @@
 # Tests of single functions, one program a pair of files; cmocka prints TAP.
 if HAVE_CMOCKA
-unit_tests = tests/unit/test_pool tests/unit/test_publish tests/unit/test_size
+unit_tests = tests/unit/test_channel tests/unit/test_pool tests/unit/test_publish tests/unit/test_size
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
@@ -8,6 +8,9 @@ tests_unit_test_pool_SOURCES = tests/unit/test_pool.c
 tests_unit_test_pool_CFLAGS = $(test_cflags)
 tests_unit_test_pool_LDADD = $(test_libs)
 
+tests_unit_test_channel_SOURCES = tests/unit/test_channel.c
+tests_unit_test_channel_CFLAGS = $(test_cflags)
+tests_unit_test_channel_LDADD = $(test_libs)
 tests_unit_test_publish_SOURCES = tests/unit/test_publish.c
 tests_unit_test_publish_CFLAGS = $(test_cflags)
 tests_unit_test_publish_LDADD = $(test_libs)

@@ -1,0 +1,132 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Other programs' heaps go from node to node on request: unmodified ones, ones with several heaps, one under
+# load; page by page and by the kernel's own account they lie where they were sent. Needs nodes 0 and 1.
+# needs: build:situs build:.libs/libsitus-preload.so build:tests/conformance/holder build:tests/conformance/heaps
+# needs: redis-check-rdb redis-cli redis-benchmark
+
+n=0
+ok() { # status, name
+	n=$((n + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $n - $2"
+	else
+		echo "not ok $n - $2"
+	fi
+}
+
+# nodes KEY HEAP: the bytes by node under that key of a heap (by number, from 1), as "0":123,"1":456.
+nodes() {
+	tr -d ' \n' </tmp/json | sed 's/"name":/\n/g' | sed -n "$(($2 + 1))"'s/.*"'"$1"'":{\([^}]*\)}.*/\1/p'
+}
+
+# only NODE MIB HEAP: at least so much of the heap lies there and nothing elsewhere, by both accounts.
+only() {
+	bytes=$(nodes nodes "$3")
+	case $bytes in
+	*,* | '') return 1 ;;
+	"\"$1\":"*) ;;
+	*) return 1 ;;
+	esac
+	[ "${bytes#*:}" -ge $(($2 * 1048576)) ] && [ "$bytes" = "$(nodes numa_maps "$3")" ]
+}
+
+look() { # pid
+	situs stat --json "$1" >/tmp/json
+	echo "# $(nodes nodes 1); $(nodes nodes 2)"
+}
+
+# move PID ARGUMENTS...: what the kernel was holding just then stays, and is asked for again.
+move() {
+	situs migrate "$@" >/tmp/out 2>/tmp/err || situs migrate "$@" >/tmp/out 2>/tmp/err ||
+		situs migrate "$@" >/tmp/out 2>/tmp/err
+}
+
+# begin COMMAND...: with its input at descriptor 3 and its first line in $pid.
+begin() {
+	rm -f /tmp/go /tmp/ready
+	mkfifo /tmp/go /tmp/ready
+	timeout 200 "$@" </tmp/go >/tmp/ready &
+	exec 3>/tmp/go
+	read -r pid </tmp/ready
+}
+end() {
+	exec 3>&-
+	wait
+}
+
+echo 1..11
+begin situs run --listen --area node:0 -- holder 64
+look "$pid"
+only 0 64 1
+ok $? "an unmodified program begins on node 0"
+move "$pid" --to node:1
+ok $? "it is moved to node 1"
+sed 's/^/# /' /tmp/out /tmp/err
+look "$pid"
+only 1 64 1
+ok $? "and lies there, whole"
+situs map "$pid" | grep -q 'node 1 ' && ! situs map "$pid" | grep -q 'node 0 '
+ok $? "situs map says so too"
+move "$pid" --to node:0 --json && look "$pid" && only 0 64 1
+ok $? "and back"
+end
+
+export SITUS_PUBLISH=1 SITUS_LISTEN=1
+begin heaps one node:0 32 two node:0 16
+move "$pid" --heap two --to node:1
+status=$?
+look "$pid"
+[ $status -eq 0 ] && only 0 32 1 && only 1 16 2
+ok $? "of two heaps one is moved, and the other stays"
+echo work >&3
+move "$pid" --heap one --to node:1 && look "$pid" && only 1 32 1
+ok $? "then the other"
+end
+unset SITUS_PUBLISH SITUS_LISTEN
+
+# A node with less room than the heap has pages.
+free=$(sed -n 's/.*MemFree: *\([0-9]*\) kB/\1/p' /sys/devices/system/node/node1/meminfo)
+mkfifo /tmp/block
+exec 4<>/tmp/block
+situs run --area node:1,strict -- holder $((free / 1024 - 160)) </tmp/block >/tmp/ready2 &
+filler=$!
+until [ -s /tmp/ready2 ] || ! kill -0 $filler 2>/dev/null; do sleep 0.2; done
+begin situs run --listen --area node:0 -- holder 192
+situs migrate "$pid" --to node:1 >/tmp/out 2>/tmp/err
+[ $? -eq 1 ] && grep -q 'stayed behind' /tmp/err && grep -q 'no room' /tmp/out && kill -0 "$pid"
+ok $? "what finds no room stays, and is told"
+sed 's/^/# /' /tmp/out /tmp/err
+kill $filler
+wait $filler
+move "$pid" --to node:1
+look "$pid"
+only 1 192 1
+ok $? "and goes when there is room"
+end
+
+# Nobody waits for requests here: the next of its own that needs memory answers.
+ln -s /bin/redis-check-rdb /tmp/redis-server
+situs run --area node:0 -- /tmp/redis-server --port 0 --unixsocket /tmp/redis --save '' --dir /tmp >/tmp/log &
+server=$!
+i=0
+while [ $i -lt 200 ] && [ "$(redis-cli -s /tmp/redis ping 2>/dev/null)" != PONG ]; do
+	sleep 0.1
+	i=$((i + 1))
+done
+# A page that the kernel held just then may have stayed; whoever asks again gets it.
+for records in 40000 10000 10000 10000; do
+	redis-benchmark -s /tmp/redis -t set -q -d 1000 -P 64 -n $records -r 1000000 >/dev/null &
+	load=$!
+	situs migrate $server --to node:1 --wait 60 >/tmp/out 2>/tmp/err
+	sed 's/^/# /' /tmp/out /tmp/err
+	wait $load
+	look $server
+	only 1 20 1 && break
+done
+only 1 20 1
+ok $? "redis-server is moved while it serves"
+[ "$(redis-cli -s /tmp/redis dbsize)" -gt 10000 ]
+ok $? "and has its records"
+redis-cli -s /tmp/redis shutdown nosave
+wait
