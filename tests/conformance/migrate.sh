@@ -63,7 +63,7 @@ says 2 'would fit' "an unknown place is named" "$pid" --heap one --to nowhere
 says 2 '999' "an absent node is named" "$pid" --heap one --to node:999
 says 2 'too long' "a very long place is refused" "$pid" --heap one --to "$(printf 'node:%0600d' 0)"
 says 2 'wait' "a wait that is no number is named" "$pid" --heap one --to any --wait soon
-says 1 'cannot pass' "a place that pages cannot pass to is refused by the program" \
+says 1 'cannot be migrated' "a place that pages cannot pass to is refused by the program" \
 	"$pid" --heap one --to "file:$scratch/file,limit:64M"
 "$situs" stat "$pid" >"$scratch/out" 2>&1
 ok $? "and the program lives"
