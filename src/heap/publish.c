@@ -41,7 +41,7 @@
 
 #define N_PAGES ((PUBLISH_FILE_SIZE + PUBLISH_PAGE - 1) / PUBLISH_PAGE)
 #define SLOT_WORDS(type) (sizeof(struct type) / sizeof(uint64_t))
-#define PATH_SIZE 256
+#define PATH_SIZE (PUBLISH_FOLDER_MAX + 64)
 
 typedef _Atomic uint64_t word;
 
@@ -70,47 +70,6 @@ static char path[PATH_SIZE];    /* of the file; written while `owner` is negativ
 static atomic_uchar page_ready[N_PAGES]; /* pages of the file that are allocated */
 
 /* Folder and name */
-
-static bool folder_is_private(const char *folder)
-{
-	struct stat st;
-
-	return folder[0] == '/' && strlen(folder) < PATH_SIZE - 64 && stat(folder, &st) == 0 &&
-		S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 077) == 0;
-}
-
-const char *publish__folder(void)
-{
-	const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
-
-	return runtime && folder_is_private(runtime) ? runtime : "/dev/shm";
-}
-
-uint64_t publish__start_time(long pid)
-{
-	char name[48], text[1024];
-	const char *at;
-	ssize_t n;
-	int fd, field;
-
-	if (pid)
-		snprintf(name, sizeof(name), "/proc/%ld/stat", pid);
-	else
-		snprintf(name, sizeof(name), "/proc/self/stat");
-	fd = open(name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return 0;
-	text[n] = 0;
-	/* The second field is the program's name in parentheses, which may hold anything. */
-	at = strrchr(text, ')');
-	for (field = 2; at && field < 22; field++)
-		at = strchr(at + 1, ' ');
-	return at ? strtoull(at + 1, NULL, 10) : 0;
-}
 
 static uint64_t pid_namespace(void)
 {

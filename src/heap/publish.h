@@ -150,6 +150,8 @@ void publish__region_remove(int region);
  */
 int publish__sweep(const char *folder);
 
+#define PUBLISH_FOLDER_MAX 192 /* bytes of its name */
+
 /* The folder tables of this user are made in: $XDG_RUNTIME_DIR where it is private, or /dev/shm. */
 const char *publish__folder(void);
 

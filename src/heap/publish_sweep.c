@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * publish_sweep.c - removes tables whose program was killed before it could.
+ * publish_sweep.c - where tables are, and the removal of those whose program was killed before it could. What
+ * looks at tables needs this file alone, and none of what makes heaps.
  *
- * Runs at a program's start, before its heaps exist, so it asks the kernel for the folder's entries
+ * Sweeping runs at a program's start, before its heaps exist, so it asks the kernel for the folder's entries
  * itself: opendir would call malloc.
  */
 #include "config.h"
@@ -12,10 +13,52 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+static bool folder_is_private(const char *folder)
+{
+	struct stat st;
+
+	return folder[0] == '/' && strlen(folder) < PUBLISH_FOLDER_MAX && stat(folder, &st) == 0 &&
+		S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 077) == 0;
+}
+
+const char *publish__folder(void)
+{
+	const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
+
+	return runtime && folder_is_private(runtime) ? runtime : "/dev/shm";
+}
+
+uint64_t publish__start_time(long pid)
+{
+	char name[48], text[1024];
+	const char *at;
+	ssize_t n;
+	int fd, field;
+
+	if (pid)
+		snprintf(name, sizeof(name), "/proc/%ld/stat", pid);
+	else
+		snprintf(name, sizeof(name), "/proc/self/stat");
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = 0;
+	/* The second field is the program's name in parentheses, which may hold anything. */
+	at = strrchr(text, ')');
+	for (field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoull(at + 1, NULL, 10) : 0;
+}
 
 struct entry { /* what the kernel calls linux_dirent64 */
 	uint64_t inode;

@@ -275,6 +275,7 @@ int run__find_preload(char *path, size_t size)
 	strrchr(folder, '/')[1] = 0;
 	if (!preload_in(folder, ".libs/", path, size) && !preload_in(folder, "", path, size) &&
 		!preload_in(folder, "../lib/situs/", path, size) &&
+		!preload_in(folder, "../../lib/situs/", path, size) && /* situs-heaps */
 		!preload_in(PKGLIBDIR, "/", path, size))
 		return tool__fail(TOOL_FAILED, "%s is missing; install Situs again", path);
 	if (path[strcspn(path, ": \t\n")])
