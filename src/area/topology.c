@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <unistd.h>
 
 static struct lock once = LOCK_INITIALIZER;
 static struct topology *_Atomic shared LOCK_GUARDED_BY(once);
@@ -29,13 +30,30 @@ void topology__unlock(void) LOCK_UNCHECKED
 	lock__release(&once);
 }
 
-/* hwloc reads the environment by itself; a set-uid program must not. */
-static void distrust_environment(hwloc_topology_t hwloc)
+/*
+ * hwloc reads the environment by itself, down to where its plugins are loaded from; a set-uid program
+ * must not. It loses those variables, also for what else it calls.
+ */
+static void distrust_environment(void)
 {
+	static const char prefix[] = "HWLOC_";
+	char name[128];
+
 	if (!getauxval(AT_SECURE))
 		return;
-	hwloc_topology_set_components(hwloc, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "xml");
-	hwloc_topology_set_components(hwloc, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "synthetic");
+	for (char **variable = environ; variable && *variable;) {
+		size_t length = strcspn(*variable, "=");
+
+		if (strncmp(*variable, prefix, strlen(prefix)) != 0 || length >= sizeof(name)) {
+			variable++;
+			continue;
+		}
+		memcpy(name, *variable, length);
+		name[length] = '\0';
+		/* The next one takes its place. */
+		if (unsetenv(name) != 0)
+			variable++;
+	}
 }
 
 static const char *imported_from(const struct topology_config *config)
@@ -59,9 +77,9 @@ static int load_hwloc(hwloc_topology_t *result, const struct topology_config *co
 	hwloc_topology_t hwloc;
 	int err;
 
+	distrust_environment();
 	if (hwloc_topology_init(&hwloc) < 0)
 		return aml__fail(AML_ENOMEM, "no memory for hwloc's topology");
-	distrust_environment(hwloc);
 	/* Nodes outside the cpuset are shown, as not allowed, rather than hidden. */
 	hwloc_topology_set_flags(hwloc, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED);
 	hwloc_topology_set_cache_types_filter(hwloc, HWLOC_TYPE_FILTER_KEEP_NONE);

@@ -3,13 +3,16 @@ if HAVE_CMOCKA
 area_tests = \
 	tests/unit/test_area \
 	tests/unit/test_area_bad \
+	tests/unit/test_area_denied \
 	tests/unit/test_area_faults \
 	tests/unit/test_area_file \
 	tests/unit/test_area_heaps \
 	tests/unit/test_area_kinds \
+	tests/unit/test_area_setuid \
 	tests/unit/test_area_shm \
 	tests/unit/test_area_strict \
 	tests/unit/test_area_thp \
+	tests/unit/test_area_user \
 	tests/unit/test_ledger
 check_PROGRAMS += $(area_tests)
 TESTS += $(area_tests)
@@ -21,6 +24,10 @@ tests_unit_test_area_LDADD = $(test_libs) $(NUMA_LIBS)
 tests_unit_test_area_bad_SOURCES = tests/unit/test_area_bad.c
 tests_unit_test_area_bad_CFLAGS = $(test_cflags)
 tests_unit_test_area_bad_LDADD = $(test_libs)
+
+tests_unit_test_area_denied_SOURCES = tests/unit/test_area_denied.c
+tests_unit_test_area_denied_CFLAGS = $(test_cflags)
+tests_unit_test_area_denied_LDADD = $(test_libs) $(NUMA_LIBS)
 
 tests_unit_test_area_faults_SOURCES = tests/unit/test_area_faults.c
 tests_unit_test_area_faults_CFLAGS = $(test_cflags) -D_GNU_SOURCE
@@ -42,6 +49,10 @@ tests_unit_test_area_kinds_SOURCES = tests/unit/test_area_kinds.c
 tests_unit_test_area_kinds_CFLAGS = $(test_cflags)
 tests_unit_test_area_kinds_LDADD = $(test_libs) $(NUMA_LIBS)
 
+tests_unit_test_area_setuid_SOURCES = tests/unit/test_area_setuid.c
+tests_unit_test_area_setuid_CFLAGS = $(test_cflags) -D_GNU_SOURCE
+tests_unit_test_area_setuid_LDADD = $(test_libs)
+
 tests_unit_test_area_shm_SOURCES = tests/unit/test_area_shm.c
 tests_unit_test_area_shm_CFLAGS = $(test_cflags) -D_GNU_SOURCE
 tests_unit_test_area_shm_LDADD = $(test_libs)
@@ -54,6 +65,10 @@ tests_unit_test_area_thp_SOURCES = tests/unit/test_area_thp.c
 tests_unit_test_area_thp_CFLAGS = $(test_cflags)
 tests_unit_test_area_thp_LDADD = $(test_libs) $(NUMA_LIBS)
 tests_unit_test_area_thp_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=move_pages
+
+tests_unit_test_area_user_SOURCES = tests/unit/test_area_user.c
+tests_unit_test_area_user_CFLAGS = $(test_cflags)
+tests_unit_test_area_user_LDADD = $(test_libs)
 
 tests_unit_test_ledger_SOURCES = tests/unit/test_ledger.c
 tests_unit_test_ledger_CFLAGS = $(test_cflags)

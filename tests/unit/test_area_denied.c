@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Areas where the kernel says no: in containers, on old kernels, and at the limits of a process. */
+#include "tests/unit/area_test.h"
+
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <numaif.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "base/error.h"
+
+/* Where the process may not bind */
+
+static int deny(const int *calls, int n_calls)
+{
+	struct sock_filter filter[32];
+	struct sock_fprog program = {0, filter};
+	int n = 0;
+
+	filter[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+	for (int i = 0; i < n_calls; i++) {
+		filter[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)calls[i], 0, 1);
+		filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+	}
+	filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	program.len = (unsigned short)n;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+		return -1;
+	return 0;
+}
+
+static int use_areas_without_numa_calls(void *arg)
+{
+	/* What the usual container denies. */
+	const int calls[] = {SYS_mbind, SYS_set_mempolicy, SYS_get_mempolicy, SYS_move_pages};
+	struct aml_area *area = NULL;
+	char *p;
+
+	(void)arg;
+	if (deny(calls, 4) != 0)
+		return 77;
+	for (int policy = AML_AREA_LINUX_POLICY_BIND; policy <= AML_AREA_LINUX_POLICY_STRICT; policy++) {
+		if (aml_area_linux_create(&area, NULL, (enum aml_area_linux_policy)policy) != -AML_EPERM)
+			return 1;
+		if (aml_errno != AML_EPERM || errno != EPERM || strstr(error__text(), "SYS_NICE") == NULL)
+			return 2;
+	}
+	if (aml_area_linux_create(&area, NULL, AML_AREA_LINUX_POLICY_DEFAULT) != AML_SUCCESS)
+		return 3;
+	p = aml_area_mmap(area, NULL, MIB);
+	if (p == NULL)
+		return 4;
+	memset(p, 1, MIB);
+	if (aml_area_munmap(area, p, MIB) != AML_SUCCESS)
+		return 5;
+	aml_area_linux_destroy(&area);
+	p = aml_area_mmap(&aml_area_linux, NULL, MIB);
+	return p != NULL && aml_area_munmap(&aml_area_linux, p, MIB) == AML_SUCCESS ? 0 : 6;
+}
+
+static void process_that_may_not_bind_gets_eperm_and_plain_areas_work(void **state)
+{
+	int result = in_child(use_areas_without_numa_calls, NULL);
+
+	(void)state;
+	if (result == 77)
+		skip(); /* no seccomp filters here */
+	assert_int_equal(result, 0);
+}
+
+static int create_strict_without_move_pages(void *arg)
+{
+	const int calls[] = {SYS_move_pages};
+	struct aml_area *area = NULL;
+
+	(void)arg;
+	if (deny(calls, 1) != 0)
+		return 77;
+	if (aml_area_linux_create(&area, NULL, AML_AREA_LINUX_POLICY_STRICT) != -AML_EPERM)
+		return 1;
+	return aml_area_linux_create(&area, NULL, AML_AREA_LINUX_POLICY_BIND) == AML_SUCCESS ? 0 : 2;
+}
+
+static void strict_that_could_not_verify_is_eperm_at_creation(void **state)
+{
+	int result;
+
+	(void)state;
+	skip_where_binding_is_forbidden();
+	result = in_child(create_strict_without_move_pages, NULL);
+	if (result == 77)
+		skip(); /* no seccomp filters here */
+	assert_int_equal(result, 0);
+}
+
+/* Older kernels */
+
+/* mbind answers EINVAL to policies from `policy` on, madvise to advice from `advice` on. */
+static int pretend_old_kernel(unsigned policy, unsigned advice)
+{
+	const unsigned invalid = SECCOMP_RET_ERRNO | EINVAL;
+	/* The low half of the third argument. */
+	const unsigned third = offsetof(struct seccomp_data, args) + 2 * sizeof(uint64_t);
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mbind, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 3, 6),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, third),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, policy, 0, 4),
+		BPF_STMT(BPF_RET | BPF_K, invalid),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, third),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, advice, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, invalid),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+		return -1;
+	return 0;
+}
+
+static int use_areas_on_old_kernel(void *arg)
+{
+	struct aml_area *area = NULL;
+	unsigned long nodes[16];
+	char *p;
+	int mode;
+
+	(void)arg;
+	/* Linux 5.10: no PREFERRED_MANY, no MADV_POPULATE_WRITE, no MADV_COLLAPSE. */
+	if (pretend_old_kernel(5, 22) != 0)
+		return 77;
+	if (aml_area_linux_create(&area, NULL, AML_AREA_LINUX_POLICY_WEIGHTED_INTERLEAVE) !=
+		-AML_ENOTSUP)
+		return 1;
+	if (strstr(error__text(), "6.9") == NULL)
+		return 2;
+	if (aml_area_linux_create(&area, NULL, AML_AREA_LINUX_POLICY_PREFERRED_MANY) != AML_SUCCESS)
+		return 3;
+	p = aml_area_mmap(area, NULL, MIB);
+	if (p == NULL || get_mempolicy(&mode, nodes, sizeof(nodes) * 8, p, MPOL_F_ADDR) != 0 ||
+		mode != MPOL_PREFERRED)
+		return 4;
+	if (aml_area_linux_check_binding(area, p, MIB) != 1)
+		return 5;
+	if (aml_area_collapse(area, p, MIB) != -AML_ENOTSUP)
+		return 6;
+	aml_area_munmap(area, p, MIB);
+	aml_area_linux_destroy(&area);
+	if (aml_area_linux_create(&area, NULL, AML_AREA_LINUX_POLICY_STRICT) != AML_SUCCESS)
+		return 7;
+	p = aml_area_mmap(area, NULL, MIB);
+	if (p == NULL || n_present(p, MIB) != MIB / PAGE || !all_zero(p, MIB))
+		return 8;
+	return aml_area_munmap(area, p, MIB) == AML_SUCCESS ? 0 : 9;
+}
+
+static void old_kernels_do_without_new_policies_and_advice(void **state)
+{
+	int result;
+
+	(void)state;
+	skip_where_binding_is_forbidden();
+	result = in_child(use_areas_on_old_kernel, NULL);
+	if (result == 77)
+		skip(); /* no seccomp filters here */
+	assert_int_equal(result, 0);
+}
+
+/* Resource limits */
+
+static int map_without_address_space(void *arg)
+{
+	struct rlimit limit = {0, 0};
+	struct aml_area *strict = NULL;
+
+	(void)arg;
+	if (aml_area_linux_create(&strict, NULL, AML_AREA_LINUX_POLICY_STRICT) != AML_SUCCESS ||
+		setrlimit(RLIMIT_AS, &limit) != 0)
+		return 1;
+	if (aml_area_mmap(&aml_area_linux, NULL, MIB) != NULL || aml_errno != AML_ENOMEM)
+		return 2;
+	if (aml_area_mmap(strict, NULL, MIB) != NULL || aml_errno != AML_ENOMEM)
+		return 3;
+	return aml_area_reserve(strict, NULL, MIB) != NULL ? 4 : 0;
+}
+
+static void no_address_space_is_enomem(void **state)
+{
+	(void)state;
+	skip_where_binding_is_forbidden();
+	assert_int_equal(in_child(map_without_address_space, NULL), 0);
+}
+
+/* Fills the process's table of mappings, so that a hole in the middle of one cannot be made. */
+static int punch_without_mappings_left(void *arg)
+{
+	char *p = aml_area_mmap(&aml_area_linux, NULL, 3 * PAGE);
+	size_t size = 200000 * PAGE;
+	char *many = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	(void)arg;
+	if (p == NULL || many == MAP_FAILED)
+		return 1;
+	memset(p, 1, 3 * PAGE);
+	for (size_t i = 0; i < size; i += 2 * PAGE)
+		if (mprotect(many + i, PAGE, PROT_NONE) != 0)
+			break;
+	if (aml_area_munmap(&aml_area_linux, p + PAGE, PAGE) != -AML_ENOMEM)
+		return 77; /* this machine allows more than we made */
+	if (p[0] != 1 || p[PAGE] != 1 || p[2 * PAGE] != 1)
+		return 2;
+	munmap(many, size);
+	return aml_area_munmap(&aml_area_linux, p, 3 * PAGE) == AML_SUCCESS ? 0 : 3;
+}
+
+static void munmap_that_the_kernel_refuses_has_changed_nothing(void **state)
+{
+	int result;
+
+	(void)state;
+	if (UNDER_TSAN)
+		skip(); /* it needs mappings itself */
+	result = in_child(punch_without_mappings_left, NULL);
+	if (result == 77)
+		skip(); /* vm.max_map_count is larger than 100000 here */
+	assert_int_equal(result, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(process_that_may_not_bind_gets_eperm_and_plain_areas_work),
+		cmocka_unit_test(strict_that_could_not_verify_is_eperm_at_creation),
+		cmocka_unit_test(old_kernels_do_without_new_policies_and_advice),
+		cmocka_unit_test(no_address_space_is_enomem),
+		cmocka_unit_test(munmap_that_the_kernel_refuses_has_changed_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
