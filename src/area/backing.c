@@ -296,7 +296,11 @@ static int backing_purge(const struct aml_area_data *data, void *ptr, size_t siz
 static int backing_locate(const struct aml_area_data *data, const void *ptr, size_t size,
 	size_t *bytes_on_node, int n_nodes)
 {
-	return linux__locate(&backing__self(data)->memory, ptr, size, bytes_on_node, n_nodes);
+	struct backing_data *backing = backing__enter(data);
+	int failed = check_ours(backing, ptr, size, false);
+
+	return failed == AML_SUCCESS ?
+		linux__count(&backing->memory, ptr, size, bytes_on_node, n_nodes) : failed;
 }
 
 static int backing_info(const struct aml_area_data *data, struct aml_area_info *info)

@@ -37,16 +37,28 @@ static void *buffer_mmap(const struct aml_area_data *data, void **ptr, size_t si
 	return NULL;
 }
 
+/* Is the range in the buffer, and none of it free? Or says so. */
+static int check_out(struct buffer_data *buffer, const void *ptr, size_t size)
+{
+	uintptr_t start = (uintptr_t)ptr, end;
+
+	if (__builtin_add_overflow(start, size, &end) || start < buffer->start || end > buffer->end ||
+		ledger__bytes_within(&buffer->free, start, end) != 0)
+		return aml__fail(AML_EINVAL, "%s: %zu bytes at %p are not what it handed out",
+			buffer->head.place, size, ptr);
+	return AML_SUCCESS;
+}
+
 static int buffer_munmap(const struct aml_area_data *data, void *ptr, size_t size)
 {
 	struct buffer_data *buffer = self(data);
 	uintptr_t start = (uintptr_t)ptr, end;
 
-	if (!area__round(size, os__page_size(), &size) || __builtin_add_overflow(start, size, &end) ||
-		start < buffer->start || end > buffer->end ||
-		ledger__bytes_within(&buffer->free, start, end) != 0)
-		return aml__fail(AML_EINVAL, "%s: %zu bytes at %p are not what it handed out",
-			buffer->head.place, size, ptr);
+	if (!area__round(size, os__page_size(), &size))
+		return aml__fail(AML_EINVAL, "%s: unmapping a size that overflows", buffer->head.place);
+	if (check_out(buffer, ptr, size) != AML_SUCCESS)
+		return -AML_EINVAL;
+	end = start + size;
 	if (ledger__set(&buffer->free, start, end, 0) != 0)
 		return aml__fail(AML_ENOMEM, "%s: no memory to note what is free", buffer->head.place);
 	return AML_SUCCESS;
@@ -55,8 +67,10 @@ static int buffer_munmap(const struct aml_area_data *data, void *ptr, size_t siz
 static int buffer_locate(const struct aml_area_data *data, const void *ptr, size_t size,
 	size_t *bytes_on_node, int n_nodes)
 {
-	(void)data;
-	return aml_area_locate(&aml_area_linux, ptr, size, bytes_on_node, n_nodes);
+	int failed = check_out(self(data), ptr, size);
+
+	return failed == AML_SUCCESS ?
+		linux__count(aml_area_linux.data, ptr, size, bytes_on_node, n_nodes) : failed;
 }
 
 static int buffer_info(const struct aml_area_data *data, struct aml_area_info *info)

@@ -291,12 +291,20 @@ static int add_located(void *arg, void *page, int node)
 	return 0;
 }
 
-int linux__locate(const struct aml_area_data *data, const void *ptr, size_t size,
+int linux__count(const struct aml_area_data *data, const void *ptr, size_t size,
 	size_t *bytes_on_node, int n_nodes)
 {
 	struct located located = {data->page_size, bytes_on_node, n_nodes};
 
 	return linux__where(data, (void *)(uintptr_t)ptr, size, add_located, &located);
+}
+
+int linux__locate(const struct aml_area_data *data, const void *ptr, size_t size,
+	size_t *bytes_on_node, int n_nodes)
+{
+	if (linux__check_ours(data, ptr, size) != AML_SUCCESS)
+		return -AML_EINVAL;
+	return linux__count(data, ptr, size, bytes_on_node, n_nodes);
 }
 
 int linux__move(const struct aml_area_data *data, void *ptr, size_t size)
@@ -319,8 +327,11 @@ int linux__move(const struct aml_area_data *data, void *ptr, size_t size)
 
 int linux__collapse(const struct aml_area_data *data, void *ptr, size_t size)
 {
-	int failed = os__collapse(ptr, size);
+	int failed;
 
+	if (linux__check_ours(data, ptr, size) != AML_SUCCESS)
+		return -AML_EINVAL;
+	failed = os__collapse(ptr, size);
 	if (failed == -EINVAL)
 		return aml__fail(AML_ENOTSUP, "%s: no huge page fits into %zu bytes at %p, or the kernel "
 			"has no MADV_COLLAPSE", data->head.place, size, ptr);

@@ -63,6 +63,10 @@ int linux__rebind(const struct aml_area_data *data, void *ptr, size_t size);
 /* Is the range memory that some area of this family has out? Or says that it is not. */
 int linux__check_ours(const struct aml_area_data *data, const void *ptr, size_t size);
 
+/* Adds the bytes of the range's present pages to bytes_on_node, whosever they are. */
+int linux__count(const struct aml_area_data *data, const void *ptr, size_t size,
+	size_t *bytes_on_node, int n_nodes);
+
 /* The operations of every kind of anonymous memory. */
 int linux__munmap(const struct aml_area_data *data, void *ptr, size_t size);
 int linux__locate(const struct aml_area_data *data, const void *ptr, size_t size,

@@ -132,11 +132,13 @@ static void refuse_calls(const struct aml_area *area, char *p, size_t size)
 	assert_refused(aml_area_split(area, p, size, size), AML_EINVAL, EINVAL);
 	assert_refused(aml_area_info(area, &info), AML_EINVAL, EINVAL);
 	assert_refused(aml_area_locate(area, p, size, on_node, 0), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_locate(area, stranger, PAGE, on_node, 4), AML_EINVAL, EINVAL);
 	/* Where they are supported strangers are refused; else they are unsupported. */
 	forget_errors();
 	assert_true(aml_area_purge(area, stranger, PAGE) < 0);
 	assert_true(aml_area_decommit(area, stranger, PAGE) < 0);
 	assert_true(aml_area_move(area, stranger, PAGE) < 0);
+	assert_true(aml_area_collapse(area, stranger, PAGE) < 0);
 	assert_true(aml_errno == AML_EINVAL || aml_errno == AML_ENOTSUP);
 }
 
