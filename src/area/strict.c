@@ -23,22 +23,25 @@
 #include "area/linux.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
 
 enum {
 	STEP = 32 << 20,
 	/* One look at the machine's room costs as much as a hundred pages do. It is good for a small part
-	   of what it found, and not for long. */
+	   of what it found, until others, who take no more than OTHERS_MS bytes a millisecond, may have
+	   half of it. */
 	CREDIT_MAX = 64 << 20,
 	CREDIT_PART = 16,
-	CREDIT_MS = 10,
+	CREDIT_MAX_MS = 30,
+	OTHERS_MS = 64 << 20,
 	N_ASKED = 256,
 };
 
 /* Shared by all strict areas: they draw from the same machine. */
 static _Atomic size_t credit;
-static _Atomic uint64_t credit_time;
+static _Atomic uint64_t credit_end; /* milliseconds of now_ms */
 
 /* Milliseconds of a clock that is cheap to read. */
 static uint64_t now_ms(void)
@@ -53,12 +56,33 @@ static bool spend_credit(size_t size)
 {
 	size_t left = atomic_load(&credit);
 
-	if (now_ms() - atomic_load(&credit_time) > CREDIT_MS)
+	if (left < size || now_ms() > atomic_load(&credit_end))
 		return false;
 	while (left >= size)
 		if (atomic_compare_exchange_weak(&credit, &left, left - size))
 			return true;
 	return false;
+}
+
+/* The child of a fork may be put under other limits before it does anything. */
+static void forget_credit(void)
+{
+	atomic_store(&credit, 0);
+}
+
+__attribute__((constructor)) static void register_fork(void)
+{
+	pthread_atfork(NULL, NULL, forget_credit);
+}
+
+static void give_credit(size_t room)
+{
+	size_t bytes = room / CREDIT_PART, ms = room / 2 / OTHERS_MS;
+
+	/* Without credit while its end changes: an end is for its own bytes only. */
+	atomic_store(&credit, 0);
+	atomic_store(&credit_end, now_ms() + (ms < CREDIT_MAX_MS ? ms : CREDIT_MAX_MS));
+	atomic_store(&credit, bytes < CREDIT_MAX ? bytes : CREDIT_MAX);
 }
 
 int strict__check_room(const struct aml_area_data *data, size_t size)
@@ -73,9 +97,7 @@ int strict__check_room(const struct aml_area_data *data, size_t size)
 			linux__size(size).text, linux__size(room).text);
 	if (size > STEP)
 		return AML_SUCCESS;
-	room = (room - size) / CREDIT_PART;
-	atomic_store(&credit, room < CREDIT_MAX ? room : CREDIT_MAX);
-	atomic_store(&credit_time, now_ms());
+	give_credit(room - size);
 	return AML_SUCCESS;
 }
 

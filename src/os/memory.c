@@ -54,7 +54,8 @@ static int allowed_by_proc(struct os_nodes *nodes)
 	return 0;
 }
 
-int os__nodes_allowed(struct os_nodes *nodes)
+/* all: the nodes with memory, empty where the kernel does not say; allowed is cut to them. */
+static int read_nodes(struct os_nodes *result, struct os_nodes *all)
 {
 	struct os_nodes allowed, with_memory;
 	char text[1024];
@@ -71,8 +72,16 @@ int os__nodes_allowed(struct os_nodes *nodes)
 		for (size_t i = 0; i < sizeof(allowed.bits) / sizeof(allowed.bits[0]); i++)
 			allowed.bits[i] &= with_memory.bits[i];
 	}
-	*nodes = allowed;
+	*result = allowed;
+	*all = with_memory;
 	return 0;
+}
+
+int os__nodes_allowed(struct os_nodes *nodes)
+{
+	struct os_nodes all;
+
+	return read_nodes(nodes, &all);
 }
 
 int os__node_memory(int node, size_t *total, size_t *free)
@@ -165,13 +174,9 @@ static size_t cpuset_room(void)
 {
 	struct os_nodes allowed, all;
 	size_t sum = 0, sum_total = 0;
-	char text[1024];
 
-	memset(&all, 0, sizeof(all));
-	if (text__read("/sys/devices/system/node/has_memory", text, sizeof(text)) <= 0 ||
-		os__nodes_allowed(&allowed) != 0)
+	if (read_nodes(&allowed, &all) != 0 || os__nodes_count(&all) == 0)
 		return SIZE_MAX;
-	parse_list(text, &all);
 	if (os__nodes_equal(&all, &allowed))
 		return SIZE_MAX;
 	for (int node = os__nodes_next(&allowed, 0); node >= 0; node = os__nodes_next(&allowed, node + 1)) {
