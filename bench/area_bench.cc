@@ -73,7 +73,7 @@ void *raw_map_populate(size_t size)
 	return p;
 }
 
-/* Where a strict area cannot save: populate, ask for each page, seal. */
+/* Where a strict area cannot save: no huge pages, populate, ask for each page, seal. */
 void *raw_map_strict(size_t size)
 {
 	constexpr size_t N = 256;
@@ -84,7 +84,7 @@ void *raw_map_strict(size_t size)
 
 	if (p == nullptr)
 		return p;
-	if (madvise(p, size, 23) != 0)
+	if (madvise(p, size, MADV_NOHUGEPAGE) != 0 || madvise(p, size, 23) != 0)
 		return not_here(p, size);
 	for (size_t i = 0; i < size; i += N * PAGE) {
 		size_t n = 0;
@@ -204,6 +204,7 @@ int main(int argc, char **argv)
 	add_area(all, "node:0,interleave");
 	add_area(all, "node:0,weighted");
 	add_area(all, "node:0,strict");
+	add_area(all, "node:0,strict,thp", 2 * MIB);
 	add_area(all, "node:0,thp");
 	add_area(all, "node:0,limit:8G");
 	add_area(all, "node:0,strict > any");
