@@ -7,6 +7,7 @@ area_tests = \
 	tests/unit/test_area_faults \
 	tests/unit/test_area_file \
 	tests/unit/test_area_heaps \
+	tests/unit/test_area_info \
 	tests/unit/test_area_kinds \
 	tests/unit/test_area_setuid \
 	tests/unit/test_area_shm \
@@ -44,6 +45,10 @@ tests_unit_test_area_file_LDADD = $(test_libs)
 tests_unit_test_area_heaps_SOURCES = tests/unit/test_area_heaps.c
 tests_unit_test_area_heaps_CFLAGS = $(test_cflags)
 tests_unit_test_area_heaps_LDADD = $(test_libs)
+
+tests_unit_test_area_info_SOURCES = tests/unit/test_area_info.c
+tests_unit_test_area_info_CFLAGS = $(test_cflags) -D_GNU_SOURCE
+tests_unit_test_area_info_LDADD = $(test_libs)
 
 tests_unit_test_area_kinds_SOURCES = tests/unit/test_area_kinds.c
 tests_unit_test_area_kinds_CFLAGS = $(test_cflags)
