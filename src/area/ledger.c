@@ -352,10 +352,14 @@ int ledger__push(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t
 
 	lock__acquire(&ledger->lock);
 	settle_locked(ledger);
-	if (has_two_nodes_locked(ledger))
-		ledger->pushed = (struct ledger_range){start, end, value};
-	else
+	if (has_two_nodes_locked(ledger)) {
+		ledger->pushed.start = start;
+		ledger->pushed.value = value;
+		/* Last, since it says that there is a range: a fork may come between. */
+		__atomic_store_n(&ledger->pushed.end, end, __ATOMIC_RELEASE);
+	} else {
 		result = -ENOMEM;
+	}
 	lock__release(&ledger->lock);
 	return result;
 }
