@@ -16,7 +16,7 @@
 #include "area/linux.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -439,17 +439,23 @@ static int find_common(struct aml_area **links, int n_links, struct aml_area_inf
 	return AML_SUCCESS;
 }
 
-/* "a > b > c", cut where it does not fit. */
-static void describe(struct aml_area **links, int n_links, char *text, size_t size)
+static const char *place_of(const struct aml_area *link)
 {
-	size_t used = 0;
+	return ((const struct area_head *)link->data)->place;
+}
 
-	for (int i = 0; i < n_links && used < size; i++) {
-		int n = snprintf(text + used, size - used, "%s%s", i == 0 ? "" : " > ",
-			((struct area_head *)links[i]->data)->place);
+/* "a > b > c", malloced; NULL without memory. */
+static char *describe(struct aml_area **links, int n_links)
+{
+	size_t size = 1;
+	char *text, *end;
 
-		used += n < 0 ? 0 : (size_t)n;
-	}
+	for (int i = 0; i < n_links; i++)
+		size += strlen(place_of(links[i])) + strlen(" > ");
+	text = end = malloc(size);
+	for (int i = 0; text != NULL && i < n_links; i++)
+		end = stpcpy(stpcpy(end, i == 0 ? "" : " > "), place_of(links[i]));
+	return text;
 }
 
 int area__chain_create(struct aml_area **area, struct aml_area **links, int n_links,
@@ -459,7 +465,7 @@ int area__chain_create(struct aml_area **area, struct aml_area **links, int n_li
 	struct chain_data *chain;
 	struct aml_area *a;
 	bool is_uniform;
-	char text[AREA_MAX_LINKS * 256];
+	char *text;
 	int failed;
 
 	if (area == NULL || links == NULL || n_links < 1 || n_links > AREA_MAX_LINKS)
@@ -467,9 +473,10 @@ int area__chain_create(struct aml_area **area, struct aml_area **links, int n_li
 	failed = find_common(links, n_links, &common, &is_uniform);
 	if (failed != AML_SUCCESS)
 		return failed;
-	describe(links, n_links, text, sizeof(text));
-	a = area__new(is_uniform ? &committing_ops : &paid_ops, sizeof(*chain),
+	text = describe(links, n_links);
+	a = text == NULL ? NULL : area__new(is_uniform ? &committing_ops : &paid_ops, sizeof(*chain),
 		options != NULL && options->place != NULL ? options->place : text, destroy);
+	free(text);
 	if (a == NULL)
 		return aml__fail(AML_ENOMEM, "no memory for an area");
 	chain = self(a->data);

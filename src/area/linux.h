@@ -26,7 +26,8 @@ int linux__choose(struct aml_area_data *data, const struct area_options *options
 
 /* A place string for memory under data's policy. name: "hugetlb:2M" and the like, which needs no
    nodes where there is no policy; NULL: the place is its nodes. */
-#define LINUX_DESCRIPTION_SIZE 640
+#define LINUX_LIST_SIZE (5 * OS_MAX_NODES / 2) /* no list is longer: every other node, and commas */
+#define LINUX_DESCRIPTION_SIZE (LINUX_LIST_SIZE + 128)
 void linux__describe(const struct aml_area_data *data, const char *name, char *text, size_t size);
 
 /* Faults a range in, as long as the machine has room for it. */

@@ -185,9 +185,12 @@ void linux__describe(const struct aml_area_data *data, const char *name, char *t
 	/* Of a preferred area the first node is all that counts. */
 	const struct os_nodes *nodes = data->policy == AML_AREA_LINUX_POLICY_PREFERRED ?
 		&data->mode_nodes : &data->nodes;
-	bool bound = name == NULL || data->policy != AML_AREA_LINUX_POLICY_DEFAULT;
-	char list[512];
+	bool bound = data->policy != AML_AREA_LINUX_POLICY_DEFAULT;
+	char list[LINUX_LIST_SIZE];
 
+	/* The kernel is told no nodes then, as for memory anywhere. */
+	if (name == NULL && !bound)
+		name = "any";
 	os__nodes_text(nodes, list, sizeof(list));
 	snprintf(text, size, "%s%s%s%s%s%s%s%s", name == NULL ? "" : name,
 		name != NULL && bound ? "," : "", bound ? "node:" : "", bound ? list : "",

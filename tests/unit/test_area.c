@@ -386,6 +386,19 @@ static void created_area_prints_as_a_place_that_opens_it_again(void **state)
 	}
 }
 
+static void area_of_the_kernels_policy_prints_as_a_place_without_one(void **state)
+{
+	struct aml_area *area = create(AML_AREA_LINUX_POLICY_DEFAULT);
+	char text[64] = "";
+	FILE *stream = fmemopen(text, sizeof(text), "w");
+
+	(void)state;
+	assert_int_equal(aml_area_fprintf(stream, NULL, area), AML_SUCCESS);
+	fclose(stream);
+	assert_string_equal(text, "any\n");
+	aml_area_linux_destroy(&area);
+}
+
 /* Threads */
 
 static void *map_and_unmap(void *arg)
@@ -485,6 +498,7 @@ int main(void)
 		cmocka_unit_test(short_info_structs_of_older_programs_are_filled_as_far_as_they_go),
 		cmocka_unit_test(area_prints_as_one_line_after_the_prefix),
 		cmocka_unit_test(created_area_prints_as_a_place_that_opens_it_again),
+		cmocka_unit_test(area_of_the_kernels_policy_prints_as_a_place_without_one),
 		cmocka_unit_test(one_area_serves_many_threads),
 		cmocka_unit_test(forked_child_uses_its_copies),
 		cmocka_unit_test(codes_have_words_of_either_sign),

@@ -280,6 +280,27 @@ static void chain_prints_its_links(void **state)
 	area__destroy(&area);
 }
 
+static void a_chain_of_long_places_prints_them_whole(void **state)
+{
+	char place[3000], *text = NULL;
+	struct area_options options = {.place = place};
+	struct aml_area *links[3], *area;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	(void)state;
+	memset(place, 'x', sizeof(place) - 1);
+	place[sizeof(place) - 1] = '\0';
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(area__anon_create(&links[i], &options), AML_SUCCESS);
+	assert_int_equal(area__chain_create(&area, links, 3, NULL), AML_SUCCESS);
+	assert_int_equal(aml_area_fprintf(stream, NULL, area), AML_SUCCESS);
+	fclose(stream);
+	assert_int_equal(strlen(text), 3 * strlen(place) + 2 * strlen(" > ") + 1);
+	free(text);
+	area__destroy(&area);
+}
+
 static void impossible_chains_are_refused(void **state)
 {
 	struct aml_area *area, *links[AREA_MAX_LINKS + 1] = {NULL};
@@ -423,6 +444,7 @@ int main(void)
 		cmocka_unit_test(chain_of_anonymous_memory_commits),
 		cmocka_unit_test(chain_refuses_strangers),
 		cmocka_unit_test(chain_prints_its_links),
+		cmocka_unit_test(a_chain_of_long_places_prints_them_whole),
 		cmocka_unit_test(impossible_chains_are_refused),
 		cmocka_unit_test(empty_pool_is_enomem),
 		cmocka_unit_test(pages_of_the_pool_are_paid_at_mmap),
