@@ -18,7 +18,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { RETRY_MS = 20 };
 
@@ -45,26 +44,18 @@ static struct chain_data *self(const struct aml_area_data *data)
 	return (struct chain_data *)(uintptr_t)data;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static bool is_worth_asking(struct chain_data *chain, int i, size_t size)
 {
 	struct link *link = &chain->links[i];
 	size_t refused = atomic_load(&link->refused);
 
 	return i == chain->n_links - 1 || refused == 0 || size < refused ||
-		now_ms() - atomic_load(&link->refused_at) > RETRY_MS;
+		os__now_ms() - atomic_load(&link->refused_at) > RETRY_MS;
 }
 
 static void note_refusal(struct link *link, size_t size)
 {
-	atomic_store(&link->refused_at, now_ms());
+	atomic_store(&link->refused_at, os__now_ms());
 	atomic_store(&link->refused, size);
 }
 

@@ -17,7 +17,6 @@
 
 struct ledger linux__ledger = LEDGER_INITIALIZER;
 
-
 struct size_text linux__size(size_t size)
 {
 	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
@@ -273,6 +272,24 @@ int linux__where(const struct aml_area_data *data, void *ptr, size_t size, linux
 		}
 	}
 	return AML_SUCCESS;
+}
+
+int linux__roomiest(const struct os_nodes *nodes)
+{
+	int best = os__nodes_next(nodes, 0);
+	size_t best_free = 0;
+
+	if (os__nodes_count(nodes) == 1)
+		return best;
+	for (int node = best; node >= 0; node = os__nodes_next(nodes, node + 1)) {
+		size_t total, free;
+
+		if (os__node_memory(node, &total, &free) == 0 && free > best_free) {
+			best = node;
+			best_free = free;
+		}
+	}
+	return best;
 }
 
 struct located {

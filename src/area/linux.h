@@ -110,6 +110,9 @@ typedef int linux_where_func(void *arg, void *page, int node);
 int linux__where(const struct aml_area_data *data, void *ptr, size_t size, linux_where_func *found,
 	void *arg);
 
+/* The node of a set with most free memory: for pages that are moved. */
+int linux__roomiest(const struct os_nodes *nodes);
+
 /* A size in words, for messages: "32 MiB". */
 struct size_text {
 	char text[32];

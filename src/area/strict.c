@@ -25,7 +25,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <time.h>
 
 enum {
 	STEP = 32 << 20,
@@ -41,22 +40,13 @@ enum {
 
 /* Shared by all strict areas: they draw from the same machine. */
 static _Atomic size_t credit;
-static _Atomic uint64_t credit_end; /* milliseconds of now_ms */
-
-/* Milliseconds of a clock that is cheap to read. */
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
+static _Atomic uint64_t credit_end; /* of os__now_ms */
 
 static bool spend_credit(size_t size)
 {
 	size_t left = atomic_load(&credit);
 
-	if (left < size || now_ms() > atomic_load(&credit_end))
+	if (left < size || os__now_ms() > atomic_load(&credit_end))
 		return false;
 	while (left >= size)
 		if (atomic_compare_exchange_weak(&credit, &left, left - size))
@@ -81,7 +71,7 @@ static void give_credit(size_t room)
 
 	/* Without credit while its end changes: an end is for its own bytes only. */
 	atomic_store(&credit, 0);
-	atomic_store(&credit_end, now_ms() + (ms < CREDIT_MAX_MS ? ms : CREDIT_MAX_MS));
+	atomic_store(&credit_end, os__now_ms() + (ms < CREDIT_MAX_MS ? ms : CREDIT_MAX_MS));
 	atomic_store(&credit, bytes < CREDIT_MAX ? bytes : CREDIT_MAX);
 }
 
@@ -130,25 +120,6 @@ int strict__refuse(const struct aml_area_data *data, size_t asked)
 		linux__size(asked).text, linux__size(free_at_home(data)).text);
 }
 
-/* The home node with most room, for stragglers. */
-static int roomiest(const struct aml_area_data *data)
-{
-	int best = os__nodes_next(&data->nodes, 0);
-	size_t best_free = 0;
-
-	if (os__nodes_count(&data->nodes) == 1)
-		return best;
-	for (int node = best; node >= 0; node = os__nodes_next(&data->nodes, node + 1)) {
-		size_t total, free;
-
-		if (os__node_memory(node, &total, &free) == 0 && free > best_free) {
-			best = node;
-			best_free = free;
-		}
-	}
-	return best;
-}
-
 /* Moves those of n pages home that are not there. True: all are home now. */
 static bool move_home(const struct aml_area_data *data, void **pages, int *nodes, size_t n)
 {
@@ -161,7 +132,7 @@ static bool move_home(const struct aml_area_data *data, void **pages, int *nodes
 	if (n_astray == 0)
 		return true;
 
-	int home = roomiest(data);
+	int home = linux__roomiest(&data->nodes);
 
 	for (size_t i = 0; i < n_astray; i++)
 		to[i] = home;

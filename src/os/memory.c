@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
+#include <time.h>
 
 enum { MAX_NODE = OS_MAX_NODES + 1 };
 
@@ -236,4 +237,12 @@ int os__huge_pool(int node, size_t page_size, size_t *total, size_t *free)
 	*total = pool_total;
 	*free = pool_free > promised ? pool_free - promised : 0;
 	return 0;
+}
+
+uint64_t os__now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }

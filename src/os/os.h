@@ -76,6 +76,9 @@ void os__node_performance(int node, struct os_performance *performance);
    too. SIZE_MAX: the kernel does not tell. */
 size_t os__room(void);
 
+/* Milliseconds of a clock that is read in a few nanoseconds, and steps by a few milliseconds. */
+uint64_t os__now_ms(void);
+
 /* Mapping */
 
 /* Read once; 0: not yet. */
