@@ -37,10 +37,11 @@ AML_PUBLIC int aml_area_hwloc_create(struct aml_area **area, hwloc_const_bitmap_
  * processor this thread runs on; attributes that need none ignore it), with the next best as
  * fallback, and so on over all nodes that this process may use and that have a value: first those that
  * have one from there (firmware tells values from the nearest processors only), then the others, nearest
- * first. Latencies without a value are those of the table of distances. Each node is strict
- * (AML_AREA_LINUX_POLICY_STRICT), so that a full one hands over to the next; when all are full the answer
- * is NULL. -AML_ENOTSUP: no node has a value from there (firmware without an HMAT), -AML_EINVAL: no such
- * attribute or an empty initiator, else as aml_area_linux_create.
+ * first. Latencies without a value are those of the table of distances; where this process may use one
+ * node only, that is the best. Each node is strict (AML_AREA_LINUX_POLICY_STRICT), so that a full one
+ * hands over to the next; when all are full the answer is NULL. -AML_ENOTSUP: no node has a value from
+ * there (firmware without an HMAT), -AML_EINVAL: no such attribute or an empty initiator, else as
+ * aml_area_linux_create.
  */
 AML_PUBLIC int aml_area_hwloc_best_create(struct aml_area **area, enum hwloc_memattr_id_e attribute,
 	hwloc_const_cpuset_t initiator);

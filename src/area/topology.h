@@ -133,8 +133,8 @@ int topology__largest_tier(const struct topology *topology);
  * `initiator` (hwloc_const_cpuset_t; NULL: this thread's processor, on an imported topology its first),
  * best first, nodes of equal value in one group; beyond max_groups (at least 1) all in the last one.
  * After them come the nodes that have a value from other initiators only, the nearest first. Latencies
- * that no node has from there are distances. Returns the number of groups, or -AML_EINVAL,
- * -AML_ENOTSUP (no node has a value from there), -AML_ENOMEM.
+ * that no node has from there are distances. One allowed node is the best in any case. Returns the
+ * number of groups, or -AML_EINVAL, -AML_ENOTSUP (no node has a value from there), -AML_ENOMEM.
  */
 int topology__rank(const struct topology *topology, unsigned attribute, const void *initiator,
 	struct os_nodes *groups, int max_groups);

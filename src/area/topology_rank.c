@@ -228,6 +228,17 @@ static int fill_question(const struct topology *topology, unsigned attribute, co
 	return 0;
 }
 
+/* The only node that this process may use is the first in every order. */
+static bool only_one(const struct topology *topology, struct os_nodes *group)
+{
+	struct os_nodes allowed = topology__allowed(topology);
+
+	if (os__nodes_count(&allowed) != 1)
+		return false;
+	*group = allowed;
+	return true;
+}
+
 int topology__rank(const struct topology *topology, unsigned attribute, const void *initiator,
 	struct os_nodes *groups, int max_groups)
 {
@@ -250,6 +261,8 @@ int topology__rank(const struct topology *topology, unsigned attribute, const vo
 	if (err == 0) {
 		sort(&question, list, n);
 		err = group(&question, list, n, groups, max_groups);
+		if (err == 0 && only_one(topology, &groups[0]))
+			err = 1;
 		if (err == 0)
 			err = aml__fail(AML_ENOTSUP,
 				"no node has a value of %s from there (firmware without an HMAT?)", name);

@@ -413,7 +413,8 @@ static void attributes_rank_nodes_best_first_from_an_initiator(void **state)
 		{"gpu", NULL, LATENCY, "2", "8 > 0 > 254-255"},
 		{"container", NULL, CAPACITY, "", "1"},
 		{"container", NULL, BANDWIDTH, "2", "1"},
-		{"container", NULL, BANDWIDTH, "0", unknown},
+		/* No value from there, but no choice either. */
+		{"container", NULL, BANDWIDTH, "0", "1"},
 		{"container", NULL, LATENCY, "0", "1"},
 		{"no-hmat", NULL, BANDWIDTH, "0", unknown},
 		/* Whose processors are whose tells the distances apart. */

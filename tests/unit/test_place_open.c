@@ -436,6 +436,23 @@ static void the_best_area_by_capacity_gives_memory(void **state)
 	aml_area_hwloc_destroy(&area);
 }
 
+static void the_best_area_by_latency_needs_no_hmat(void **state)
+{
+	struct aml_area *area = NULL;
+	int result;
+
+	(void)state;
+	skip_without_binding();
+	result = aml_area_hwloc_best_create(&area, HWLOC_MEMATTR_ID_LATENCY, NULL);
+	if (result == -AML_ENOTSUP) {
+		print_message("skipped: several nodes, and neither figures nor distances\n");
+		skip();
+	}
+	assert_int_equal(result, 0);
+	assert_usable(area);
+	aml_area_hwloc_destroy(&area);
+}
+
 static void a_best_area_by_no_attribute_or_from_nowhere_is_refused(void **state)
 {
 	struct aml_area *area = NULL;
@@ -472,6 +489,7 @@ int main(void)
 		cmocka_unit_test(hwloc_sets_that_are_infinite_empty_or_absent_are_told_apart),
 		cmocka_unit_test(policies_that_are_none_are_refused),
 		cmocka_unit_test(the_best_area_by_capacity_gives_memory),
+		cmocka_unit_test(the_best_area_by_latency_needs_no_hmat),
 		cmocka_unit_test(a_best_area_by_no_attribute_or_from_nowhere_is_refused),
 	};
 
