@@ -117,8 +117,9 @@ static bool find(amm_t *amm, const struct query *q, amm_addr_t *addr)
 	if (!q->best && !runs__has(amm, q) && walk_first(amm, q, PATIENCE, addr)) {
 		amm_addr_t same;
 
-		if (amm->memory->n_visited - before > FAR)
-			(void)runs__find(amm, q, &same);
+		before = amm->memory->n_visited - before;
+		if (before > FAR && runs__find(amm, q, &same) < 0)
+			runs__walked(amm, q, before);
 		return true;
 	}
 

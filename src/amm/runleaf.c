@@ -2,24 +2,13 @@
 /* runleaf.c - see runleaf.h. Touches nothing but the leaf. */
 #include "amm/runleaf.h"
 
-#include <endian.h>
 #include <string.h>
 
 _Static_assert(sizeof(struct run_leaf) <= RUN_LEAF_SIZE, "a leaf fits its lines");
 
-enum {
-	WIDTH_PLAIN = sizeof(uint32_t) + 2 * sizeof(uintptr_t), /* keys as they are */
-	WORD_BITS = 64,
-};
-
-static uint64_t ones(unsigned n)
-{
-	return n == 0 ? 0 : ~(uint64_t)0 >> (WORD_BITS - n);
-}
-
 static unsigned n_bits(uint64_t x)
 {
-	return x == 0 ? 0 : WORD_BITS - (unsigned)__builtin_clzll(x);
+	return x == 0 ? 0 : RUN_WORD_BITS - (unsigned)__builtin_clzll(x);
 }
 
 static unsigned n_zeros_below(uint64_t x)
@@ -27,47 +16,19 @@ static unsigned n_zeros_below(uint64_t x)
 	return x == 0 ? 0 : (unsigned)__builtin_ctzll(x);
 }
 
-static inline struct run_key get(const struct run_leaf *leaf, unsigned i)
-{
-	const unsigned char *place = leaf->bytes + (size_t)i * leaf->width;
-	struct run_key key;
-	uint64_t word;
-
-	if (leaf->width == WIDTH_PLAIN) {
-		memcpy(&key.value, place, sizeof(key.value));
-		memcpy(&key.a, place + sizeof(key.value), sizeof(key.a));
-		memcpy(&key.b, place + sizeof(key.value) + sizeof(key.a), sizeof(key.b));
-		return key;
-	}
-	memcpy(&word, place, sizeof(word));
-	word = le64toh(word);
-	key.b = leaf->b + ((word & ones(leaf->bits_b)) << leaf->shift_b);
-	/* In two steps: one of 64 bits would be no shift at all. */
-	word = word >> leaf->bits_b / 2 >> (leaf->bits_b + 1) / 2;
-	key.a = leaf->a + ((word & ones(leaf->bits_a)) << leaf->shift_a);
-	word = word >> leaf->bits_a / 2 >> (leaf->bits_a + 1) / 2;
-	key.value = leaf->value + (uint32_t)(word & ones(leaf->bits_value));
-	return key;
-}
-
-struct run_key leaf__get(const struct run_leaf *leaf, unsigned i)
-{
-	return get(leaf, i);
-}
-
 /* May the key be said in the terms of the leaf's others? */
 static bool is_sayable(const struct run_leaf *leaf, struct run_key key)
 {
-	if (leaf->width == WIDTH_PLAIN)
+	if (leaf->width == RUN_WIDTH_PLAIN)
 		return true;
 	if (key.a < leaf->a || key.b < leaf->b || key.value < leaf->value)
 		return false;
 
 	uint64_t a = key.a - leaf->a, b = key.b - leaf->b, value = key.value - leaf->value;
 
-	return ((a & ones(leaf->shift_a)) | (b & ones(leaf->shift_b))) == 0 &&
-		a >> leaf->shift_a <= ones(leaf->bits_a) && b >> leaf->shift_b <= ones(leaf->bits_b) &&
-		value <= ones(leaf->bits_value);
+	return ((a & run_ones(leaf->shift_a)) | (b & run_ones(leaf->shift_b))) == 0 &&
+		a >> leaf->shift_a <= run_ones(leaf->bits_a) && b >> leaf->shift_b <= run_ones(leaf->bits_b) &&
+		value <= run_ones(leaf->bits_value);
 }
 
 /* Low bytes first; above the width is the next key. */
@@ -75,7 +36,7 @@ static void put(struct run_leaf *leaf, unsigned i, struct run_key key)
 {
 	unsigned char *place = leaf->bytes + (size_t)i * leaf->width;
 
-	if (leaf->width == WIDTH_PLAIN) {
+	if (leaf->width == RUN_WIDTH_PLAIN) {
 		memcpy(place, &key.value, sizeof(key.value));
 		memcpy(place + sizeof(key.value), &key.a, sizeof(key.a));
 		memcpy(place + sizeof(key.value) + sizeof(key.a), &key.b, sizeof(key.b));
@@ -98,7 +59,7 @@ unsigned leaf__count_below(const struct run_leaf *leaf, struct run_key key, bool
 
 	while (n > 0) {
 		unsigned half = n / 2;
-		struct run_key k = get(leaf, base + half);
+		struct run_key k = leaf__get(leaf, base + half);
 
 		if (or_equal ? !run_key__is_below(key, k) : run_key__is_below(k, key)) {
 			base += half + 1;
@@ -113,7 +74,7 @@ unsigned leaf__count_below(const struct run_leaf *leaf, struct run_key key, bool
 /* Bits that are left over go to a part, below its least and above its greatest: the next key may fit. */
 static uintptr_t stretch(uintptr_t least, uint64_t greatest, unsigned shift, unsigned bits)
 {
-	uint64_t below = (ones(bits) - (greatest >> shift)) / 2;
+	uint64_t below = (run_ones(bits) - (greatest >> shift)) / 2;
 
 	if (below > least >> shift)
 		below = least >> shift;
@@ -144,8 +105,8 @@ static void choose_terms(struct run_leaf *leaf, const struct run_key *keys, unsi
 	unsigned bits_value = n_bits(keys[n - 1].value - least.value);
 	unsigned bits = bits_a + bits_b + bits_value;
 
-	*leaf = (struct run_leaf){.width = WIDTH_PLAIN};
-	if (bits > WORD_BITS)
+	*leaf = (struct run_leaf){.width = RUN_WIDTH_PLAIN};
+	if (bits > RUN_WORD_BITS)
 		return;
 
 	unsigned width = bits == 0 ? 1 : (bits + 7) / 8, spare = 8 * width - bits;
@@ -185,7 +146,7 @@ bool leaf__fill(struct run_leaf *leaf, const struct run_key *keys, unsigned n)
 unsigned leaf__copy_out(const struct run_leaf *leaf, struct run_key *keys)
 {
 	for (unsigned i = 0; i < leaf->n; i++)
-		keys[i] = get(leaf, i);
+		keys[i] = leaf__get(leaf, i);
 	return leaf->n;
 }
 

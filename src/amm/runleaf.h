@@ -12,9 +12,11 @@
 #ifndef AMM_RUNLEAF_H
 #define AMM_RUNLEAF_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct run_key {
 	uintptr_t a, b;
@@ -48,7 +50,40 @@ static inline bool run_key__is_below(struct run_key p, struct run_key q)
 	return p.a < q.a || (p.a == q.a && p.b < q.b);
 }
 
-struct run_key leaf__get(const struct run_leaf *leaf, unsigned i);
+/* Its keys lie in a leaf as they are where differences are too wide for a word. */
+enum {
+	RUN_WIDTH_PLAIN = sizeof(uint32_t) + 2 * sizeof(uintptr_t), /* keys as they are */
+	RUN_WORD_BITS = 64,
+};
+
+static inline uint64_t run_ones(unsigned n)
+{
+	return n == 0 ? 0 : ~(uint64_t)0 >> (RUN_WORD_BITS - n);
+}
+
+/* Searches read keys one after the other: this is where their time goes. */
+static inline struct run_key leaf__get(const struct run_leaf *leaf, unsigned i)
+{
+	const unsigned char *place = leaf->bytes + (size_t)i * leaf->width;
+	struct run_key key;
+	uint64_t word;
+
+	if (leaf->width == RUN_WIDTH_PLAIN) {
+		memcpy(&key.value, place, sizeof(key.value));
+		memcpy(&key.a, place + sizeof(key.value), sizeof(key.a));
+		memcpy(&key.b, place + sizeof(key.value) + sizeof(key.a), sizeof(key.b));
+		return key;
+	}
+	memcpy(&word, place, sizeof(word));
+	word = le64toh(word);
+	key.b = leaf->b + ((word & run_ones(leaf->bits_b)) << leaf->shift_b);
+	/* In two steps: one of 64 bits would be no shift at all. */
+	word = word >> leaf->bits_b / 2 >> (leaf->bits_b + 1) / 2;
+	key.a = leaf->a + ((word & run_ones(leaf->bits_a)) << leaf->shift_a);
+	word = word >> leaf->bits_a / 2 >> (leaf->bits_a + 1) / 2;
+	key.value = leaf->value + (uint32_t)(word & run_ones(leaf->bits_value));
+	return key;
+}
 
 /* How many keys are below this one, or (with `or_equal`) not above it. */
 unsigned leaf__count_below(const struct run_leaf *leaf, struct run_key key, bool or_equal);

@@ -36,10 +36,13 @@ static int first_forward(struct asked *a, amm_addr_t *addr)
 	struct run run;
 	amm_addr_t from = a->q->hint;
 
+	/* The run that the hint may lie in, whatever room it has as a whole. */
 	a->wanted.start_max = a->q->hint;
+	a->wanted.room_min = 1;
 	if (runset__last(&a->runs->by_start, a->q->hint, UINTPTR_MAX, &a->wanted, &run) &&
 		fits(a->q, &run, addr))
 		return 1;
+	a->wanted.room_min = a->q->size;
 	a->wanted.start_min = a->q->hint;
 	a->wanted.start_max = AMM_MAXADDR - 1;
 	while (runset__first(&a->runs->by_start, from, 0, &a->wanted, &run)) {

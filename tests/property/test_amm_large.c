@@ -60,46 +60,82 @@ static void modify(amm_t *amm, amm_addr_t start, amm_size_t size, int flags)
 	memset(tags + start, flags, size);
 }
 
-static size_t run_size(amm_addr_t at)
-{
-	amm_addr_t a = at, b = at;
+/* What is looked for, and how. */
+struct query {
+	int flags, mask, bits, find_flags;
+	amm_addr_t off, hint;
+	amm_size_t size;
+};
 
-	while (a > 0 && tags[a - 1] == tags[at])
-		a--;
-	while (b < WIDTH && tags[b] == tags[at])
-		b++;
-	return b - a;
+static bool matches(amm_addr_t at, const struct query *q)
+{
+	return (tags[at] & q->mask) == q->flags;
 }
 
-/* The smallest run with room for size, aligned; the whole array is looked at. */
-static size_t best_run(int flags, size_t size, amm_addr_t align)
+/* The first place in search direction in the run [a, b); WIDTH: none. */
+static amm_addr_t place_in(amm_addr_t a, amm_addr_t b, const struct query *q)
 {
-	size_t best = SIZE_MAX;
+	bool backward = q->find_flags & AMM_BACKWARD;
+	amm_addr_t align = ((amm_addr_t)1 << q->bits) - 1;
+
+	for (amm_addr_t k = 0; k + q->size <= b - a; k++) {
+		amm_addr_t x = backward ? b - q->size - k : a + k;
+
+		if ((backward ? x <= q->hint : x >= q->hint) && ((x ^ q->off) & align) == 0)
+			return x;
+	}
+	return WIDTH;
+}
+
+/* What amm_find_gen ought to find; the whole array is looked at. */
+static amm_addr_t expected(const struct query *q)
+{
+	amm_addr_t best = WIDTH;
+	size_t best_size = SIZE_MAX;
+	bool backward = q->find_flags & AMM_BACKWARD, best_fit = q->find_flags & AMM_BESTFIT;
 
 	for (amm_addr_t a = 0, b; a < WIDTH; a = b) {
-		for (b = a; b < WIDTH && tags[b] == tags[a]; b++)
+		for (b = a + 1; b < WIDTH && matches(b, q) == matches(a, q); b++)
 			;
-		if (tags[a] == flags && ((a + align) & ~align) + size <= b && b - a < best)
-			best = b - a;
+		if (!matches(a, q))
+			continue;
+
+		amm_addr_t place = place_in(a, b, q);
+
+		if (place == WIDTH)
+			continue;
+		if (best == WIDTH || (best_fit ? b - a < best_size || (b - a == best_size && backward)
+				       : backward)) {
+			best = place;
+			best_size = b - a;
+		}
 	}
 	return best;
 }
 
 static void find_and_compare(amm_t *amm)
 {
-	int flags = (int)(1 + next_random() % 3), bits = (int)(next_random() % 3);
-	amm_size_t size = 1 + next_random() % 12;
-	amm_addr_t addr = 0;
-	size_t best = best_run(flags, size, ((amm_addr_t)1 << bits) - 1);
-	amm_entry_t *entry = amm_find_gen(amm, &addr, size, flags, -1, bits, 0, AMM_BESTFIT);
+	static const int masks[] = {-1, -1, -1, 3, 8, 64 | 5};
+	struct query q = {
+		.mask = masks[next_random() % 6],
+		.find_flags = (int)(next_random() % 4),
+		.bits = next_random() % 2 == 0 ? 0 : (int)(next_random() % 6),
+		.off = next_random() % 64,
+		.hint = next_random() % WIDTH,
+		.size = 1 + next_random() % 12,
+	};
+	amm_addr_t addr = q.hint, place;
 
-	assert_int_equal(entry != NULL, best != SIZE_MAX);
-	if (entry != NULL) {
-		assert_int_equal(run_size(addr), best);
-		assert_int_equal(addr % ((amm_addr_t)1 << bits), 0);
-		for (amm_size_t i = 0; i < size; i++)
-			assert_int_equal(tags[addr + i], flags);
-	}
+	q.flags = (int)(1 + next_random() % 11) & q.mask;
+	if (q.flags == 0) /* those of what lies behind the array */
+		q.flags = q.mask;
+	place = expected(&q);
+
+	amm_entry_t *entry = amm_find_gen(amm, &addr, q.size, q.flags, q.mask, q.bits, q.off, q.find_flags);
+
+	assert_int_equal(entry != NULL, place != WIDTH);
+	if (entry != NULL)
+		assert_int_equal(addr, place);
 }
 
 static void run(unsigned options)
@@ -114,10 +150,10 @@ static void run(unsigned options)
 
 		/* Small pieces make entries, large ones take them away. */
 		if (growing || next_random() % 4 == 0)
-			modify(&amm, start, 1 + next_random() % 3, (int)(next_random() % 4));
+			modify(&amm, start, 1 + next_random() % 3, (int)(next_random() % 12));
 		else
-			modify(&amm, start, 1 + next_random() % 60, (int)(next_random() % 4));
-		if (step % (CHECK_EVERY / 10) == 0)
+			modify(&amm, start, 1 + next_random() % 60, (int)(next_random() % 12));
+		if (step % (CHECK_EVERY / 40) == 0)
 			find_and_compare(&amm);
 		if (step % CHECK_EVERY == 0)
 			compare_all(&amm);
