@@ -56,6 +56,12 @@ static inline unsigned owner__class(uint32_t word)
 	return word >> OWNER_CLASS_SHIFT & ((1 << OWNER_CLASS_BITS) - 1);
 }
 
+/* The class where it stands in the word. */
+static inline uint32_t owner__shifted_class(uint32_t word)
+{
+	return word & ((1 << OWNER_CLASS_BITS) - 1) << OWNER_CLASS_SHIFT;
+}
+
 /* The owner behind a page map word; NULL for 0. */
 static inline struct owner *owner__of_word(uint32_t word)
 {

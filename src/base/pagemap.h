@@ -27,19 +27,31 @@ typedef _Atomic(uint32_t) pagemap_word;
 extern _Atomic(pagemap_word *) pagemap__root[(size_t)1 << PAGEMAP_ROOT_BITS];
 
 /*
- * The word of the granule that holds the address; 0 where none was set. Of an address beyond the
- * user's half it gives some word of that half: for callers who know that theirs is none.
+ * The leaf of the granule that holds the address; NULL: no word of it was set. Of an address beyond the
+ * user's half it gives some leaf of that half: for callers who know that theirs is none.
  */
-static inline uint32_t pagemap__get_masked(const void *address)
+static inline const pagemap_word *pagemap__leaf_masked(const void *address)
+{
+	uintptr_t root = (uintptr_t)address >> (PAGEMAP_GRANULE_BITS + PAGEMAP_LEAF_BITS) &
+		(((uintptr_t)1 << PAGEMAP_ROOT_BITS) - 1);
+
+	return atomic_load_explicit(&pagemap__root[root], memory_order_acquire);
+}
+
+static inline uint32_t pagemap__word_in(const pagemap_word *leaf, const void *address)
 {
 	uintptr_t granule = (uintptr_t)address >> PAGEMAP_GRANULE_BITS;
-	uintptr_t root = granule >> PAGEMAP_LEAF_BITS & (((uintptr_t)1 << PAGEMAP_ROOT_BITS) - 1);
-	pagemap_word *leaf = atomic_load_explicit(&pagemap__root[root], memory_order_acquire);
 
-	if (__builtin_expect(leaf == NULL, 0))
-		return 0;
 	return atomic_load_explicit(&leaf[granule & (((uintptr_t)1 << PAGEMAP_LEAF_BITS) - 1)],
 		memory_order_relaxed);
+}
+
+/* The word of the granule that holds the address; 0 where none was set. Masked in the same sense. */
+static inline uint32_t pagemap__get_masked(const void *address)
+{
+	const pagemap_word *leaf = pagemap__leaf_masked(address);
+
+	return __builtin_expect(leaf == NULL, 0) ? 0 : pagemap__word_in(leaf, address);
 }
 
 /* The same for any address at all. */

@@ -19,6 +19,7 @@
 #include "heap/thread.h"
 
 #define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
 #define SLOW __attribute__((noinline, cold))
 
 enum {
@@ -59,7 +60,7 @@ static SLOW void *malloc_slow(struct situs_heap *heap, size_t size)
 		if (cache == NULL)
 			cache = thread__make_cache(heap);
 		if (cache != NULL)
-			return cache__get(cache, size_class__of(size));
+			return cache__get(cache, size_class__shifted(size));
 	}
 	if (size > SIZE_CLASS_MAX)
 		return heap__large_block(heap, size);
@@ -73,7 +74,7 @@ void *situs_malloc(situs_heap_t *heap, size_t size)
 		struct cache *cache = thread__cache(heap->owner.number);
 
 		if (likely(cache != NULL))
-			return cache__get(cache, size_class__of(size));
+			return cache__get(cache, size_class__shifted(size));
 	}
 	return malloc_slow(heap, size);
 }
@@ -162,7 +163,7 @@ static SLOW void free_slow(void *ptr, uint32_t word)
 		struct cache *cache = thread__make_cache(owner->heap);
 
 		if (cache != NULL)
-			cache__put(cache, owner__class(word), ptr);
+			cache__put(ptr, cache, word);
 		else
 			heap__free_large(owner->heap, ptr, owner__class(word));
 	}
@@ -172,11 +173,18 @@ static SLOW void free_slow(void *ptr, uint32_t word)
 void situs_free(void *ptr)
 {
 	/* The caller says that ptr is a block, so of addresses beyond the page map only a mask is needed. */
-	uint32_t word = pagemap__get_masked(ptr);
-	struct cache *cache = thread__cache(owner__number(word));
+	const pagemap_word *leaf = pagemap__leaf_masked(ptr);
+	struct cache *cache;
+	uint32_t word;
 
+	if (unlikely(leaf == NULL)) {
+		free_slow(ptr, 0);
+		return;
+	}
+	word = pagemap__word_in(leaf, ptr);
+	cache = thread__cache(owner__number(word));
 	if (likely(cache != NULL))
-		cache__put(cache, owner__class(word), ptr);
+		cache__put(ptr, cache, word);
 	else
 		free_slow(ptr, word);
 }

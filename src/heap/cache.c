@@ -198,8 +198,9 @@ static void *take_from_jemalloc(struct cache *cache, unsigned class)
 	return block;
 }
 
-void *cache__refill_and_get(struct cache *cache, unsigned class)
+void *cache__refill_and_get(struct cache *cache, size_t shifted)
 {
+	unsigned class = (unsigned)(shifted >> OWNER_CLASS_SHIFT);
 	void *block = take_from_depot(cache, class);
 
 	if (block == NULL)
@@ -212,8 +213,10 @@ void *cache__refill_and_get(struct cache *cache, unsigned class)
 	return block;
 }
 
-void cache__put_full(struct cache *cache, unsigned class, void *block)
+void cache__put_full(void *block, struct cache *cache)
 {
+	/* Looked up anew, so that the fast path need not keep it. */
+	unsigned class = owner__class(pagemap__get(block));
 	struct cache_bin *bin = &cache->bins[class];
 	int err = errno; /* free leaves it alone */
 

@@ -66,11 +66,11 @@ struct cache *cache__create(struct situs_heap *heap, struct heap_arena *arena, s
 /* Frees the cache itself; its blocks go back to jemalloc first where `flush`. */
 void cache__destroy(struct cache *cache, bool flush);
 
-/* Takes a block out, refilling an empty bin; NULL with errno. */
-void *cache__refill_and_get(struct cache *cache, unsigned class);
+/* Takes a block out, refilling an empty bin; NULL with errno. The class is shifted, as in cache__bin. */
+void *cache__refill_and_get(struct cache *cache, size_t shifted);
 
 /* Makes room in a full bin and puts the block there; frees it where the class is not cached. */
-void cache__put_full(struct cache *cache, unsigned class, void *block);
+void cache__put_full(void *block, struct cache *cache);
 
 /* Gives every cached block back. */
 void cache__flush(struct cache *cache);
@@ -87,25 +87,36 @@ static inline size_t cache__count(struct cache *cache, unsigned class)
 		cache->rooms[class].base);
 }
 
-static inline void *cache__get(struct cache *cache, unsigned class)
+/*
+ * A bin by its class, shifted as in page map words. Written as an offset, because compilers do not see
+ * that shifting down, masking and multiplying by the struct's size come to nothing.
+ */
+static inline struct cache_bin *cache__bin(struct cache *cache, size_t shifted)
 {
-	struct cache_bin *bin = &cache->bins[class];
+	_Static_assert(sizeof(struct cache_bin) == 1 << OWNER_CLASS_SHIFT, "a class is an offset");
+	return (struct cache_bin *)(void *)((char *)cache->bins + shifted);
+}
+
+static inline void *cache__get(struct cache *cache, size_t shifted)
+{
+	struct cache_bin *bin = cache__bin(cache, shifted);
 	void **last = bin->top - 1;
 	void *block = *last;
 
 	if (__builtin_expect(block == NULL, 0))
-		return cache__refill_and_get(cache, class);
+		return cache__refill_and_get(cache, shifted);
 	cache__set_top(bin, last);
 	return block;
 }
 
-static inline void cache__put(struct cache *cache, unsigned class, void *block)
+/* The block's page map word says which class it is of. */
+static inline void cache__put(void *block, struct cache *cache, uint32_t word)
 {
-	struct cache_bin *bin = &cache->bins[class];
+	struct cache_bin *bin = cache__bin(cache, owner__shifted_class(word));
 	void **top = bin->top;
 
 	if (__builtin_expect(top == bin->limit, 0)) {
-		cache__put_full(cache, class, block);
+		cache__put_full(block, cache);
 		return;
 	}
 	*top = block;

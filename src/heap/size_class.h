@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hooks/owner.h"
+
 enum {
 	SIZE_CLASS_MAX = 32768, /* largest cached block, bytes; jemalloc's own caches end there too */
 	SIZE_CLASSES = 64,      /* room; jemalloc 5.3 has 41 up to that size */
@@ -21,7 +23,8 @@ enum {
 	LARGE_CLASSES = 32, /* room; jemalloc 5.3 has 28 */
 };
 
-extern uint8_t size_class__of_eighths[SIZE_CLASS_MAX / 8 + 1];
+/* Shifted up as in page map words, which is how the fast path of malloc wants them. */
+extern uint16_t size_class__of_eighths[SIZE_CLASS_MAX / 8 + 1];
 extern uint32_t size_class__bytes[SIZE_CLASSES];
 extern unsigned size_class__count;
 
@@ -36,9 +39,14 @@ static inline unsigned large_class__of(size_t size)
 }
 
 /* size <= SIZE_CLASS_MAX; 0 counts as 1. */
-static inline unsigned size_class__of(size_t size)
+static inline unsigned size_class__shifted(size_t size)
 {
 	return size_class__of_eighths[(size + 7) >> 3];
+}
+
+static inline unsigned size_class__of(size_t size)
+{
+	return size_class__shifted(size) >> OWNER_CLASS_SHIFT;
 }
 
 #endif
