@@ -48,16 +48,32 @@ static void *hook_alloc(extent_hooks_t *table, void *want, size_t size, size_t a
 	return start;
 }
 
+/*
+ * What jemalloc can do without is no failure to whoever called it: all but alloc leave errno and the
+ * words of the last failure as they were.
+ */
+static int before(void)
+{
+	error__keep();
+	return errno;
+}
+
+static bool after(int err, bool refused)
+{
+	error__settle(true);
+	errno = err;
+	return refused;
+}
+
 static bool hook_dalloc(extent_hooks_t *table, void *start, size_t size, bool committed,
 	unsigned arena)
 {
 	struct space *space = space_of(table);
-	int err = errno;
+	int err = before();
 	bool refused = !space__holds(space, start, size) || space__free(space, start, size) != 0;
 
 	(void)committed, (void)arena;
-	errno = err;
-	return refused;
+	return after(err, refused);
 }
 
 static void hook_destroy(extent_hooks_t *table, void *start, size_t size, bool committed,
@@ -87,24 +103,29 @@ static bool hook_purge_forced(extent_hooks_t *table, void *start, size_t size, s
 {
 	struct space *space = space_of(table);
 	char *from = (char *)start + offset;
+	int err = before();
 
 	(void)size, (void)arena;
-	return !space__holds(space, from, length) || space__purge(space, from, length) != 0;
+	return after(err, !space__holds(space, from, length) || space__purge(space, from, length) != 0);
 }
 
 static bool hook_split(extent_hooks_t *table, void *start, size_t size, size_t head, size_t tail,
 	bool committed, unsigned arena)
 {
+	int err = before();
+
 	(void)size, (void)committed, (void)arena;
 	space__split(space_of(table), start, head, tail);
-	return false;
+	return after(err, false);
 }
 
 static bool hook_merge(extent_hooks_t *table, void *head, size_t head_size, void *tail,
 	size_t tail_size, bool committed, unsigned arena)
 {
+	int err = before();
+
 	(void)tail, (void)committed, (void)arena;
-	return space__merge(space_of(table), head, head_size, tail_size) != 0;
+	return after(err, space__merge(space_of(table), head, head_size, tail_size) != 0);
 }
 
 /* purge_lazy is left out: a lazily purged page reads as it likes, and strict areas must not have it. */

@@ -7,9 +7,14 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "heap/heap.h"
 #include "situs.h"
 #include "tests/unit/book_area.h"
 
@@ -131,6 +136,47 @@ static void blocks_of_a_heap_that_went_are_nobody_s(void **state)
 	book_destroy(book);
 }
 
+static int touch_in_child(char *address)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	if (child == 0) {
+		const struct rlimit no_core = {0, 0};
+
+		setrlimit(RLIMIT_CORE, &no_core);
+		signal(SIGSEGV, SIG_DFL);
+		close(STDERR_FILENO);
+		*(volatile char *)address = 1;
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	return status;
+}
+
+static void the_page_behind_a_region_may_not_be_touched(void **state)
+{
+	situs_heap_t *heap;
+	int n = 0;
+
+	(void)state;
+	assert_int_equal(situs_heap_create(&heap, &aml_area_linux, NULL), 0);
+	for (size_t size = 100; size < 200000000; size *= 10)
+		assert_non_null(situs_malloc(heap, size));
+	for (unsigned i = 0; i < heap->n_arenas; i++) {
+		uintptr_t at = 0, start, end;
+
+		while (heap->arenas[i] != NULL &&
+			space__next_region(hooks__space(heap->arenas[i]->hooks), &at, &start, &end)) {
+			assert_int_not_equal(touch_in_child((char *)end), 0);
+			assert_int_not_equal(touch_in_child((char *)end + 4095), 0);
+			n++;
+		}
+	}
+	assert_true(n >= 2);
+	assert_int_equal(situs_heap_destroy(heap), 0);
+}
+
 static void what_no_heap_owns_goes_to_free(void **state)
 {
 	char *block = malloc(100);
@@ -155,6 +201,7 @@ int main(void)
 		cmocka_unit_test(of_two_destroyers_one_is_refused),
 #endif
 		cmocka_unit_test(blocks_of_a_heap_that_went_are_nobody_s),
+		cmocka_unit_test(the_page_behind_a_region_may_not_be_touched),
 		cmocka_unit_test(what_no_heap_owns_goes_to_free),
 	};
 

@@ -44,7 +44,7 @@ static double own(void)
 	return seconds(CLOCK_THREAD_CPUTIME_ID);
 }
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
 	printf("# %s: %s\n", what, situs_error()[0] != '\0' ? situs_error() : strerror(errno));
 	exit(1);
