@@ -32,13 +32,14 @@ number() {
 	sed -n "s/.*\"$1\": \([0-9]*\).*/\1/p" "$scratch/json" | head -n 1
 }
 
-echo 1..22
+echo 1..23
 export SITUS_LISTEN=1
 start one any 20 two any 3
 name="a program that listens moves its heap at once"
 if [ "$area" = any ]; then
 	skip "$name" "this process may not bind memory"
 	skip "and gives account of every page" "this process may not bind memory"
+	skip "situs stat knows its new place" "this process may not bind memory"
 else
 	"$situs" migrate "$pid" --heap one --to node:0 --json >"$scratch/json" 2>"$scratch/err"
 	status=$?
@@ -49,6 +50,11 @@ else
 	[ $(($(number moved) + $(number already))) -ge 20971520 ] && [ "$(number no_room)" = 0 ] &&
 		[ "$(number busy)" = 0 ] && [ "$(number other)" = 0 ]
 	ok $? "and gives account of every page"
+	"$situs" stat --json "$pid" >"$scratch/stat"
+	[ "$(grep -c '"place": "node:0"' "$scratch/stat")" = 1 ]
+	result=$?
+	ok $result "situs stat knows its new place"
+	[ $result -eq 0 ] || grep place "$scratch/stat" | sed 's/^/# /'
 fi
 "$situs" migrate "$pid" --heap two --to any >"$scratch/out" 2>"$scratch/err" </dev/null &&
 	grep -q 'there already' "$scratch/out" && [ ! -s "$scratch/err" ]
