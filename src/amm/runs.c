@@ -231,10 +231,10 @@ void runs__walked(amm_t *amm, const struct query *q, size_t n_nodes)
 }
 
 /*
- * Have walks for want of an index cost as much as making it does? A walk over all entries goes through
- * a node for some 40 of them; adding a run takes as long as walking over twenty.
+ * A walk over all entries goes through a node for some 40 of them; adding a run takes as long as walking
+ * over twenty.
  */
-static bool has_walked_enough(amm_t *amm, const struct query *q)
+bool runs__has_walked_enough(amm_t *amm, const struct query *q)
 {
 	struct walker *w = walker_of(amm, q);
 
@@ -245,7 +245,7 @@ static bool has_walked_enough(amm_t *amm, const struct query *q)
 }
 
 /* Makes room for one more index; false: the query is not worth one yet. */
-static bool make_way(amm_t *amm, const struct query *q)
+static bool make_way(amm_t *amm, const struct query *q, bool is_paid_for)
 {
 	struct runs **place = &amm->memory->runs->first;
 	unsigned n = 0;
@@ -254,13 +254,13 @@ static bool make_way(amm_t *amm, const struct query *q)
 		place = &(*place)->next;
 	if (*place == NULL)
 		return true;
-	if (!has_walked_enough(amm, q))
+	if (!is_paid_for && !runs__has_walked_enough(amm, q))
 		return false;
 	drop(amm, place);
 	return true;
 }
 
-struct runs *runs__get(amm_t *amm, const struct query *q, amm_addr_t align_mask)
+struct runs *runs__get(amm_t *amm, const struct query *q, amm_addr_t align_mask, bool is_paid_for)
 {
 	struct runs_memory *memory = amm->memory->runs;
 	struct runs **place = &memory->first, *runs;
@@ -272,7 +272,7 @@ struct runs *runs__get(amm_t *amm, const struct query *q, amm_addr_t align_mask)
 		*place = runs->next;
 		runs->next = memory->first;
 		memory->first = runs;
-	} else if (make_way(amm, q)) {
+	} else if (make_way(amm, q, is_paid_for)) {
 		runs = make(amm, q, align_mask);
 	}
 	if (runs == NULL)

@@ -14,8 +14,8 @@
  * and no room for one walks, and takes the place of the least recently used when its walks have cost
  * as much as making it does.
  *
- * A query with an alignment is tried on the index without one first, where often the first candidate
- * will do; one that meets many that do not gets an index of its own alignment.
+ * A query with an alignment is tried on the index without one, where often the first candidate will do;
+ * when it has met so many that do not as would have paid for it, it gets an index of its own alignment.
  */
 #ifndef AMM_RUNS_H
 #define AMM_RUNS_H

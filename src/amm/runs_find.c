@@ -7,8 +7,10 @@
  * on one side as a whole, and whether they have a place is a matter of how much room they have from
  * their lowest aligned address on.
  *
- * Functions here return 1, found; 0, there is none; -1, none of the first few candidates will do (a
- * query whose alignment is not the index's).
+ * A query with an alignment may ask an index without one: then the runs found are candidates, of which
+ * any number may not do.
+ *
+ * Functions here return 1, found; 0, there is none; -1, there is no index.
  */
 #include "amm/runs_index.h"
 
@@ -17,7 +19,6 @@ struct asked {
 	const struct query *q;
 	const struct runs *runs;
 	struct run_wanted wanted;
-	int patience; /* candidates that may be tried; negative: any number */
 	/* Best fit with an alignment: the run that the hint lies in, if it has a place. */
 	bool hint_fits;
 	amm_size_t hint_size;
@@ -48,8 +49,6 @@ static int first_forward(struct asked *a, amm_addr_t *addr)
 	while (runset__first(&a->runs->by_start, from, 0, &a->wanted, &run)) {
 		if (fits(a->q, &run, addr))
 			return 1;
-		if (--a->patience == 0)
-			return -1;
 		from = run.start + 1;
 	}
 	return 0;
@@ -65,8 +64,6 @@ static int first_backward(struct asked *a, amm_addr_t *addr)
 			return 1;
 		if (run.start == AMM_MINADDR)
 			return 0;
-		if (--a->patience == 0)
-			return -1;
 		a->wanted.start_max = run.start - 1;
 	}
 	return 0;
@@ -138,8 +135,6 @@ static int best_forward(struct asked *a, amm_addr_t *addr)
 			break;
 		if (fits(a->q, &run, addr))
 			return 1;
-		if (--a->patience == 0)
-			return -1;
 		from = run.start + 1;
 	}
 	return take_hint(a, addr);
@@ -154,8 +149,6 @@ static int highest_of(struct asked *a, amm_size_t size, amm_addr_t *addr)
 	while (runset__last(&a->runs->by_size, size, wanted.start_max, &wanted, &run) && run.size == size) {
 		if (fits(a->q, &run, addr))
 			return 1;
-		if (--a->patience == 0)
-			return -1;
 		if (run.start == AMM_MINADDR)
 			break;
 		wanted.start_max = run.start - 1;
@@ -183,7 +176,7 @@ static int best_backward(struct asked *a, amm_addr_t *addr)
 
 static int ask(amm_t *amm, const struct query *q, amm_addr_t align_mask, amm_addr_t *addr)
 {
-	const struct runs *runs = runs__get(amm, q, align_mask);
+	const struct runs *runs = runs__get(amm, q, align_mask, false);
 
 	if (runs == NULL)
 		return -1;
@@ -193,7 +186,6 @@ static int ask(amm_t *amm, const struct query *q, amm_addr_t align_mask, amm_add
 		.q = q,
 		.runs = runs,
 		.wanted = {.value = (uint32_t)q->flags, .start_max = AMM_MAXADDR - 1, .room_min = q->size},
-		.patience = align_mask == q->align_mask ? -1 : CANDIDATES_MAX,
 	};
 
 	if (!q->best)
@@ -224,11 +216,18 @@ bool runs__has(const amm_t *amm, const struct query *q)
 
 int runs__find(amm_t *amm, const struct query *q, amm_addr_t *addr)
 {
-	if (q->align_mask != 0 && !exists(amm, q, q->align_mask)) {
-		int found = ask(amm, q, 0, addr);
+	size_t before = amm->memory->runs->pools.n_visited;
+	int found;
 
-		if (found >= 0)
-			return found;
-	}
-	return ask(amm, q, q->align_mask, addr);
+	if (q->align_mask == 0 || exists(amm, q, q->align_mask))
+		return ask(amm, q, q->align_mask, addr);
+	found = ask(amm, q, 0, addr);
+	before = amm->memory->runs->pools.n_visited - before;
+	if (found < 0 || before <= NEAR)
+		return found;
+	/* Many candidates, and few that are aligned: an index of its own, when they have paid for it. */
+	runs__walked(amm, q, before);
+	if (runs__has_walked_enough(amm, q))
+		(void)runs__get(amm, q, q->align_mask, true);
+	return found;
 }

@@ -10,7 +10,7 @@ enum {
 #ifdef AMM_SMALL_NODES /* tests: every limit is reached */
 	RUNS_MAX = 3,
 	IDLE_MIN = 8,
-	CANDIDATES_MAX = 2,
+	NEAR = 4,
 	VALUES_MAX = 3,
 	WALKERS_MAX = 3,
 	SPARE_MIN = 4 * 1024,
@@ -19,8 +19,8 @@ enum {
 	RUNS_MAX = 16,
 	/* Changes that an index may sleep through in any case. */
 	IDLE_MIN = 64,
-	/* Runs tried for an alignment before it gets an index. */
-	CANDIDATES_MAX = 8,
+	/* Nodes that a query with an alignment may go through without that being a walk. */
+	NEAR = 32,
 	/* Values that an index is filled with one by one. */
 	VALUES_MAX = 8,
 	/* Queries without an index whose walks are counted. */
@@ -68,8 +68,14 @@ static inline bool runs__is_for(const struct runs *runs, const struct query *q, 
 /* Does the index hold runs of the value? */
 bool runs__holds(const struct runs *runs, int value);
 
-/* The index for the query, made or filled if need be, in front of the list; NULL: none. */
-struct runs *runs__get(amm_t *amm, const struct query *q, amm_addr_t align_mask);
+/*
+ * The index for the query, made or filled if need be, in front of the list; NULL: none. One that walks
+ * have paid for takes the place of another where there are as many as may be.
+ */
+struct runs *runs__get(amm_t *amm, const struct query *q, amm_addr_t align_mask, bool is_paid_for);
+
+/* Have the query's walks for want of an index cost as much as making it does? They are forgotten then. */
+bool runs__has_walked_enough(amm_t *amm, const struct query *q);
 
 /* Where the run of a value ends that the cursor is in; the cursor moves to the slot there, if any. */
 amm_addr_t runs__end(const amm_t *amm, struct cursor *c, int value, int mask);

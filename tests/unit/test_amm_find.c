@@ -260,13 +260,17 @@ static size_t n_visited(const amm_t *amm)
 	return amm->memory->n_visited + amm->memory->runs->pools.n_visited;
 }
 
-/* What a best fit goes through that has been asked before. */
+/* What a best fit goes through that has been asked a few times before. */
 static size_t cost_of(amm_t *amm, amm_addr_t hint, amm_size_t size, int flags, int mask, int align_bits,
 	int find_flags)
 {
 	amm_addr_t addr = hint;
 
-	(void)amm_find_gen(amm, &addr, size, flags, mask, align_bits, 0, find_flags);
+	/* Until it has an index of its own. */
+	for (int i = 0; i < 10; i++) {
+		addr = hint;
+		(void)amm_find_gen(amm, &addr, size, flags, mask, align_bits, 0, find_flags);
+	}
 	addr = hint;
 
 	size_t before = n_visited(amm);
