@@ -53,7 +53,7 @@ static _Noreturn void die(const char *what)
 static situs_heap_t *make(struct aml_area **area, const char *place)
 {
 	struct situs_config config = {.struct_size = sizeof(config), .n_arenas = 1};
-	situs_heap_t *heap;
+	situs_heap_t *heap = NULL;
 
 	if (aml_area_open(area, place) != AML_SUCCESS || situs_heap_create(&heap, *area, &config) != 0)
 		die(place);
