@@ -296,6 +296,7 @@ static int destroy_arena(struct heap_arena *arena)
 	if (err != 0)
 		return err;
 	hooks__destroy(arena->hooks);
+	large_cache__destroy(&arena->large);
 	shared_pool__put(&arenas, arena);
 	atomic_fetch_sub_explicit(&n_arenas, 1, memory_order_relaxed);
 	return 0;

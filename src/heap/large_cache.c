@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/shared_pool.h"
 #include "hooks/arena.h"
 #include "hooks/space.h"
 
@@ -15,6 +16,8 @@ enum {
 	SWEEPS = 8,                 /* as many in the time a block may stay */
 	STALE = 32,                 /* ms; blocks this old make way for others when there is no room */
 };
+
+static struct shared_pool shelves = SHARED_POOL(struct large_shelf);
 
 static uint32_t now_ms(void)
 {
@@ -61,7 +64,7 @@ void *large_cache__get(struct large_cache *cache, unsigned class)
 		return NULL;
 	lock__acquire(&cache->lock);
 	if (cache->n[class] != 0) {
-		block = cache->blocks[class][cache->n[class] - 1];
+		block = cache->shelf->blocks[class][cache->n[class] - 1];
 		set_count_locked(cache, class, cache->n[class] - 1u);
 	}
 	lock__release(&cache->lock);
@@ -74,9 +77,9 @@ static void take_oldest_locked(struct large_cache *cache, unsigned class, void *
 {
 	unsigned rest = cache->n[class] - n;
 
-	memcpy(blocks, cache->blocks[class], n * sizeof(void *));
-	memmove(cache->blocks[class], cache->blocks[class] + n, rest * sizeof(void *));
-	memmove(cache->freed_at[class], cache->freed_at[class] + n, rest * sizeof(uint32_t));
+	memcpy(blocks, cache->shelf->blocks[class], n * sizeof(void *));
+	memmove(cache->shelf->blocks[class], cache->shelf->blocks[class] + n, rest * sizeof(void *));
+	memmove(cache->shelf->freed_at[class], cache->shelf->freed_at[class] + n, rest * sizeof(uint32_t));
 	set_count_locked(cache, class, rest);
 }
 
@@ -86,7 +89,7 @@ static unsigned take_old_locked(struct large_cache *cache, unsigned class, uint3
 {
 	unsigned n = 0;
 
-	while (n < cache->n[class] && (int32_t)(cache->freed_at[class][n] - before) < 0)
+	while (n < cache->n[class] && (int32_t)(cache->shelf->freed_at[class][n] - before) < 0)
 		n++;
 	if (n != 0)
 		take_oldest_locked(cache, class, blocks, n);
@@ -129,8 +132,12 @@ static bool put_locked(struct large_cache *cache, unsigned class, void *block, s
 
 	if (n == LARGE_CACHE_BLOCKS || !fits(cache, class, drawn))
 		return false;
-	cache->freed_at[class][n] = now;
-	cache->blocks[class][n] = block;
+	if (cache->shelf == NULL)
+		cache->shelf = shared_pool__get(&shelves);
+	if (cache->shelf == NULL)
+		return false;
+	cache->shelf->freed_at[class][n] = now;
+	cache->shelf->blocks[class][n] = block;
 	set_count_locked(cache, class, n + 1);
 	return true;
 }
@@ -146,8 +153,8 @@ static unsigned oldest_class_locked(const struct large_cache *cache, uint32_t no
 	for (uint32_t held = cache->held; held != 0; held &= held - 1) {
 		unsigned class = (unsigned)__builtin_ctz(held);
 
-		if (now - cache->freed_at[class][0] >= age) {
-			age = now - cache->freed_at[class][0];
+		if (now - cache->shelf->freed_at[class][0] >= age) {
+			age = now - cache->shelf->freed_at[class][0];
 			oldest = class;
 		}
 	}
@@ -162,7 +169,7 @@ static void *take_older(struct large_cache *cache, uint32_t age, unsigned *class
 
 	lock__acquire(&cache->lock);
 	*class = oldest_class_locked(cache, now);
-	if (*class != LARGE_CLASSES && now - cache->freed_at[*class][0] >= age)
+	if (*class != LARGE_CLASSES && now - cache->shelf->freed_at[*class][0] >= age)
 		take_oldest_locked(cache, *class, &block, 1);
 	lock__release(&cache->lock);
 	return block;
@@ -246,4 +253,10 @@ void large_cache__after_fork(struct large_cache *cache) LOCK_UNCHECKED
 		cache->n[class] = 0;
 		set_count_locked(cache, class, n);
 	}
+}
+
+void large_cache__destroy(struct large_cache *cache)
+{
+	if (cache->shelf != NULL)
+		shared_pool__put(&shelves, cache->shelf);
 }

@@ -17,7 +17,8 @@
  * Invariants: each class's blocks stand oldest first. *total is the sum of the sizes of all blocks that
  * the heap's caches hold, and a put leaves it within the bound.
  *
- * Locking: one lock, held for a few loads and stores and never while jemalloc or the kernel is called.
+ * Locking: one lock, held for a few loads and stores and never while jemalloc is called; for the first
+ * block the shelves' pool may ask the kernel under it.
  * A fork's child whose parent was inside it forgets the blocks held there: they are lost to the child.
  */
 #ifndef HEAP_LARGE_CACHE_H
@@ -45,6 +46,12 @@ enum {
 
 _Static_assert(LARGE_CLASSES <= 32, "a bit for each class");
 
+/* Apart, so that an arena without large blocks costs no page for it. */
+struct large_shelf {
+	uint32_t freed_at[LARGE_CLASSES][LARGE_CACHE_BLOCKS]; /* ms, wraps */
+	void *blocks[LARGE_CLASSES][LARGE_CACHE_BLOCKS];
+};
+
 struct large_cache {
 	/* Set once */
 	uint32_t max_age;       /* ms; 0: nothing is held */
@@ -56,14 +63,10 @@ struct large_cache {
 	uint32_t last_sweep; /* ms, wraps */
 	uint32_t held;       /* bit: this class holds blocks. Read without the lock, too */
 	uint8_t n[LARGE_CLASSES];
-	uint32_t freed_at[LARGE_CLASSES][LARGE_CACHE_BLOCKS]; /* ms, wraps */
-	void *blocks[LARGE_CLASSES][LARGE_CACHE_BLOCKS];
+	struct large_shelf *shelf; /* made for the first block */
 };
 
-/*
- * Of zeroed memory, which stays untouched but for a line; decay_ms as in struct situs_config. The space
- * is that of the arena.
- */
+/* Of zeroed memory; decay_ms as in struct situs_config. The space is that of the arena. */
 void large_cache__init(struct large_cache *cache, long decay_ms, struct space *space,
 	_Atomic(size_t) *total);
 
@@ -80,6 +83,9 @@ void large_cache__shrink(struct large_cache *cache, size_t size);
 void large_cache__count(struct large_cache *cache, size_t n_blocks[LARGE_CLASSES]);
 
 void large_cache__shrink(struct large_cache *cache, size_t size);
+/* Whose arena is gone, and with it every block. */
+void large_cache__destroy(struct large_cache *cache);
+
 /* In the child of a fork: counts what is held anew into *total, which is 0 before the heap's first. */
 void large_cache__after_fork(struct large_cache *cache);
 
