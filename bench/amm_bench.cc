@@ -291,7 +291,7 @@ Amm &holed(std::size_t n)
 	return *map;
 }
 
-/* The first query, which may make an index, is not timed; first_query below is that. */
+/* The first queries, which may make an index, are not timed; first_query below is that. */
 void find_gen(benchmark::State &state, int mask, int align_bits, int find_flags, bool hinted,
 	bool changing)
 {
@@ -301,10 +301,11 @@ void find_gen(benchmark::State &state, int mask, int align_bits, int find_flags,
 	std::size_t i = 0;
 	std::mt19937_64 random(1);
 
-	for (int warm_up = 0; warm_up < 2; warm_up++) {
-		Address address = 0;
+	for (int warm_up = 0; warm_up < 1000; warm_up++) {
+		Address address = warm_up < 2 ? 0 : random() % n * entry_size;
 
-		amm_find_gen(map.get(), &address, 4095, 0, mask, align_bits, 0, find_flags);
+		amm_find_gen(map.get(), &address, warm_up < 2 ? 4095 : 1 + random() % 4000, 0, mask, align_bits, 0,
+			find_flags);
 	}
 	for (auto _ : state) {
 		Address address = hinted ? order[i] * entry_size

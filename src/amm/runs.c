@@ -230,15 +230,11 @@ void runs__walked(amm_t *amm, const struct query *q, size_t n_nodes)
 	w->n_nodes += n_nodes;
 }
 
-/*
- * A walk over all entries goes through a node for some 40 of them; adding a run takes as long as walking
- * over twenty.
- */
-bool runs__has_walked_enough(amm_t *amm, const struct query *q)
+bool runs__has_walked(amm_t *amm, const struct query *q, size_t n_nodes)
 {
 	struct walker *w = walker_of(amm, q);
 
-	if (w == NULL || w->n_nodes < amm->count / 2)
+	if (w == NULL || w->n_nodes < n_nodes)
 		return false;
 	w->n_nodes = 0;
 	return true;
@@ -254,7 +250,11 @@ static bool make_way(amm_t *amm, const struct query *q, bool is_paid_for)
 		place = &(*place)->next;
 	if (*place == NULL)
 		return true;
-	if (!is_paid_for && !runs__has_walked_enough(amm, q))
+	/*
+	 * A walk over all entries goes through a node for some 40 of them; adding a run takes as long as
+	 * walking over twenty.
+	 */
+	if (!is_paid_for && !runs__has_walked(amm, q, amm->count / 2))
 		return false;
 	drop(amm, place);
 	return true;

@@ -7,8 +7,8 @@
  * on one side as a whole, and whether they have a place is a matter of how much room they have from
  * their lowest aligned address on.
  *
- * A query with an alignment may ask an index without one: then the runs found are candidates, of which
- * any number may not do.
+ * A query with an alignment may ask an index without one, which then goes through as many runs as do
+ * not suit.
  *
  * Functions here return 1, found; 0, there is none; -1, there is no index.
  */
@@ -40,10 +40,12 @@ static int first_forward(struct asked *a, amm_addr_t *addr)
 	/* The run that the hint may lie in, whatever room it has as a whole. */
 	a->wanted.start_max = a->q->hint;
 	a->wanted.room_min = 1;
+	a->wanted.align_mask = 0;
 	if (runset__last(&a->runs->by_start, a->q->hint, UINTPTR_MAX, &a->wanted, &run) &&
 		fits(a->q, &run, addr))
 		return 1;
 	a->wanted.room_min = a->q->size;
+	a->wanted.align_mask = a->q->align_mask;
 	a->wanted.start_min = a->q->hint;
 	a->wanted.start_max = AMM_MAXADDR - 1;
 	while (runset__first(&a->runs->by_start, from, 0, &a->wanted, &run)) {
@@ -185,7 +187,11 @@ static int ask(amm_t *amm, const struct query *q, amm_addr_t align_mask, amm_add
 		.amm = amm,
 		.q = q,
 		.runs = runs,
-		.wanted = {.value = (uint32_t)q->flags, .start_max = AMM_MAXADDR - 1, .room_min = q->size},
+		.wanted = {.value = (uint32_t)q->flags,
+			.start_max = AMM_MAXADDR - 1,
+			.room_min = q->size,
+			.align_mask = q->align_mask,
+			.align_off = q->align_off},
 	};
 
 	if (!q->best)
@@ -225,9 +231,12 @@ int runs__find(amm_t *amm, const struct query *q, amm_addr_t *addr)
 	before = amm->memory->runs->pools.n_visited - before;
 	if (found < 0 || before <= NEAR)
 		return found;
-	/* Many candidates, and few that are aligned: an index of its own, when they have paid for it. */
+	/*
+	 * Few of many are aligned: an index of its own, when they have cost so much that it will pay. The
+	 * walks of at most WALKERS_MAX such queries are counted, so more in turn do without.
+	 */
 	runs__walked(amm, q, before);
-	if (runs__has_walked_enough(amm, q))
+	if (runs__has_walked(amm, q, amm->count / 64))
 		(void)runs__get(amm, q, q->align_mask, true);
 	return found;
 }

@@ -74,8 +74,8 @@ bool runs__holds(const struct runs *runs, int value);
  */
 struct runs *runs__get(amm_t *amm, const struct query *q, amm_addr_t align_mask, bool is_paid_for);
 
-/* Have the query's walks for want of an index cost as much as making it does? They are forgotten then. */
-bool runs__has_walked_enough(amm_t *amm, const struct query *q);
+/* Have the query's walks for want of an index gone through so many nodes? They are forgotten then. */
+bool runs__has_walked(amm_t *amm, const struct query *q, size_t n_nodes);
 
 /* Where the run of a value ends that the cursor is in; the cursor moves to the slot there, if any. */
 amm_addr_t runs__end(const amm_t *amm, struct cursor *c, int value, int mask);

@@ -157,9 +157,9 @@ static bool may_hold(const struct runset *set, const struct run_slot *slot,
 	return slot->bounds[2 * i] >= wanted->start_min && slot->bounds[2 * i + 1] <= wanted->start_max;
 }
 
-static bool meets(const struct runset *set, struct run run, const struct run_wanted *wanted)
+static inline bool meets(struct run run, const struct run_wanted *wanted)
 {
-	uintptr_t distance = distance_to_aligned(set, run.start);
+	uintptr_t distance = (wanted->align_off - run.start) & wanted->align_mask;
 
 	return run.start >= wanted->start_min && run.start <= wanted->start_max &&
 		run.start + run.size >= wanted->end_min && distance < run.size && run.size - distance >= wanted->room_min;
@@ -195,7 +195,7 @@ static bool first_in_leaf(const struct runset *set, const struct run_leaf *leaf,
 
 		if (run.value != wanted->value)
 			return false;
-		if (meets(set, run, wanted)) {
+		if (meets(run, wanted)) {
 			*found = run;
 			return true;
 		}
@@ -243,7 +243,7 @@ static bool last_in_leaf(const struct runset *set, const struct run_leaf *leaf, 
 
 		if (run.value != wanted->value)
 			return false;
-		if (meets(set, run, wanted)) {
+		if (meets(run, wanted)) {
 			*found = run;
 			return true;
 		}

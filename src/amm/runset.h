@@ -59,12 +59,14 @@ struct run {
 
 /*
  * What a run must meet: its value, where it starts and ends, how many addresses from an aligned one on.
+ * The alignment may be another than the set's where that has none: bounds are of less use then.
  * Of start_min and end_min, that is nothing (0) which the set has no bounds for: by size, without an
  * alignment start_min, with one end_min.
  */
 struct run_wanted {
 	uint32_t value;
 	uintptr_t start_min, start_max, end_min, room_min;
+	uintptr_t align_mask, align_off;
 };
 
 void runset__init(struct runset *set, enum runset_kind kind, uintptr_t align_mask, uintptr_t align_off,

@@ -267,7 +267,7 @@ static size_t cost_of(amm_t *amm, amm_addr_t hint, amm_size_t size, int flags, i
 	amm_addr_t addr = hint;
 
 	/* Until it has an index of its own. */
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 30; i++) {
 		addr = hint;
 		(void)amm_find_gen(amm, &addr, size, flags, mask, align_bits, 0, find_flags);
 	}
