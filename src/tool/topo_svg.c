@@ -154,9 +154,10 @@ static void draw_tier(struct picture *picture, int tier)
 		svg__text(picture->svg, MARGIN, top + 46, SVG_LEFT, "small light", "nothing ranks");
 	} else {
 		svg__text(picture->svg, MARGIN, top + 28, SVG_LEFT, "h2", "tier %d", tier);
-		svg__text(picture->svg, MARGIN, top + 46, SVG_LEFT, "small light", "%s",
-			topology->n_tiers < 2 ? "the only one" : tier == 0 ? "the fastest" :
-			tier == topology->n_tiers - 1 ? "the slowest" : "");
+		const char *rank = topology->n_tiers < 2 ? "the only one" : tier == 0 ? "the fastest" :
+			tier == topology->n_tiers - 1 ? "the slowest" : "in between";
+
+		svg__text(picture->svg, MARGIN, top + 46, SVG_LEFT, "small light", "%s", rank);
 		svg__text(picture->svg, MARGIN, top + 61, SVG_LEFT, "small light", "%s%s",
 			first->tier_source == TOPOLOGY_SOURCE_ALIKE ? "all nodes are " : "by ",
 			topology__source_name(first->tier_source));
