@@ -9,7 +9,7 @@ from .words import amount, many
 METHOD = """\
 Each allocator runs in a process of its own, linked from the same objects (`bench/peers/`: one adapter of
 less than 80 lines each). Everything is measured once a round, peers one right after the other and in
-another order each round; a ratio is the median of the rounds' quotients, so that what the machine did
+another order each round, micro-benchmarks several times in a row; a ratio is the median of the rounds' quotients, so that what the machine did
 meanwhile cancels out. Times are processor time, user and system, of all threads: what an allocator costs
 whoever else uses the machine. Peaks are the kernel's (`VmHWM`), of the whole process.
 

@@ -16,13 +16,13 @@ ENOUGH = 1.5
 # Where a mapping for every block would take minutes.
 MANY_SMALL = {"larson", "xmalloc", "sh6", "sh8", "mstress", "cache-scratch", "cache-thrash", "page-cache"}
 
-FULL = {"rounds": 9, "minutes": 10, "chunks": micro.CHUNKS, "seconds": 0.02, "scale": 1.0,
+FULL = {"rounds": 9, "minutes": 10, "chunks": micro.CHUNKS, "seconds": 0.01, "scale": 1.0,
         "map": r"^(find|modify|iterate)<.*/(1000|1000000)$|^find<Amm>|^select/(1000|1000000)$"
                r"|^find_gen/.*/(1000|200000|1000000)$",
         "area": r"^call/|^touch/.*/(65536|1048576|16777216)$"
                 r"|^touch/(raw/mmap.populate|raw/strict_by_hand|area/node:0,strict)/536870912$",
         "programs": list(programs.PROGRAMS), "strict": True}
-QUICK = {"rounds": 3, "minutes": 3, "chunks": micro.QUICK, "seconds": 0.01, "scale": 0.4,
+QUICK = {"rounds": 3, "minutes": 3, "chunks": micro.QUICK, "seconds": 0.005, "scale": 0.4,
          "map": r"^(find|modify)<.*/1000000$|^find<Amm>.*000$|^find_gen/best/(1000|200000|1000000)$",
          "area": r"^call/|^touch/(raw/mmap.populate|area/node:0,strict)/536870912$",
          "programs": list(programs.PROGRAMS), "strict": False}
@@ -84,7 +84,8 @@ class Run:
 
     def _micro(self, round_, chunk, peer):
         command = [*peer.command, *chunk.arguments, "micro"]
-        done, skipped = micro.measure(command, chunk.pattern, self.plan["seconds"], chunk.threads)
+        done, skipped = micro.measure(command, chunk.pattern, self.plan["seconds"], chunk.threads,
+                                      chunk.repetitions)
         for name, threads, cpu, wall, _ in done:
             self.results.add(round_, "micro", chunk.prefix + name, threads, peer.key, cpu=cpu, wall=wall)
         for name, why in skipped:
@@ -130,7 +131,7 @@ class Run:
         program = os.path.join(self.bench, f"{group}_bench")
         if not os.access(program, os.X_OK):
             raise Skip("not built; it needs google-benchmark, Debian package libbenchmark-dev")
-        done, skipped = micro.measure([program], pattern, seconds)
+        done, skipped = micro.measure([program], pattern, seconds, repetitions=3)
         for name, threads, cpu, wall, more in done:
             name, peer = own_name(group, name)
             self.results.add(round_, group, name, threads, peer, cpu=cpu, wall=wall)
