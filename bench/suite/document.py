@@ -20,7 +20,8 @@ mapping of every block; jemalloc's arenas have default hooks, so they place noth
 hooks of one's own would be added to."""
 
 
-def machine_lines(data):
+def machine_lines(results):
+    data = results.data
     m = data["machine"]
     versions = ", ".join(f"{k} {v}" for k, v in m["versions"].items())
     pinned = "pinned to processors of their own" if data.get("pinned") else \
@@ -31,10 +32,21 @@ def machine_lines(data):
         f"load {m['load']:.1f} at the start",
         f"- Linux {m['kernel']}, transparent huge pages {m['thp']}, overcommit {m['overcommit']}, "
         f"frequency governor {m['governor']}",
-        f"- {data['options']['mode']} run, {many(data['rounds'], 'round')} in {data['seconds']} s, "
+        f"- {data['options']['mode']} run, {many(data['rounds'], 'round')}{fewer_rounds(results)} in "
+        f"{data['seconds']} s, "
         f"{data['options']['min_time']} s at least for each micro-benchmark, workloads at scale "
         f"{data['options']['scale']}, threads {pinned}",
         f"- {versions or 'versions not told'}"]
+
+
+def fewer_rounds(results):
+    """What was measured in fewer rounds than the rest, in words."""
+    rounds = {}
+    for (group, *_), record in results.records.items():
+        n = sum(v is not None for v in record["cpu"])
+        rounds[group] = max(rounds.get(group, 0), n)
+    fewer = [f"{group} {n}" for group, n in rounds.items() if n < results.data["rounds"]]
+    return f" (of these {', '.join(fewer)})" if fewer else ""
 
 
 def scoreboard(verdicts):
@@ -73,7 +85,7 @@ def document(results):
     images = list(pictures(results))
     shown = {name: title for name, title, _ in images}
     lines = ["# Benchmarks", "", f"Measured {data['date']}; made by `make bench bench-doc`, not by hand.",
-             "", *machine_lines(data), "", "## In short", "",
+             "", *machine_lines(results), "", "## In short", "",
              "How many times as much as the Situs heap each takes; bold: it is ahead.", "",
              *summary(results, all_verdicts), "", "## Targets", "", *scoreboard(all_verdicts)]
     for group in dict.fromkeys(v.group for v in all_verdicts):
