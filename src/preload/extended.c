@@ -37,6 +37,7 @@ size_t __wrap_sallocx(const void *ptr, int flags);
 void __wrap_dallocx(void *ptr, int flags);
 size_t __wrap_nallocx(size_t size, int flags);
 int __wrap_mallctl(const char *name, void *old, size_t *old_size, void *new, size_t new_size);
+size_t __wrap_xallocx(void *ptr, size_t size, size_t extra, int flags);
 
 /* One name that is not wrapped, or linkers would find that nobody needs jemalloc. */
 void malloc_stats_print(void (*write)(void *, const char *), void *arg, const char *options);
@@ -77,7 +78,7 @@ void *__wrap_rallocx(void *ptr, size_t size, int flags)
 	return function(ptr, size, flags);
 }
 
-static size_t jemalloc_xallocx(void *ptr, size_t size, size_t extra, int flags)
+size_t __wrap_xallocx(void *ptr, size_t size, size_t extra, int flags)
 {
 	static cached found;
 	size_t (*function)(void *, size_t, size_t, int);
@@ -220,7 +221,7 @@ void *rallocx(void *ptr, size_t size, int flags)
 /* Only where it is: the size it has. */
 size_t xallocx(void *ptr, size_t size, size_t extra, int flags)
 {
-	return is_jemallocs(ptr) ? jemalloc_xallocx(ptr, size, extra, flags) : malloc_usable_size(ptr);
+	return is_jemallocs(ptr) ? __wrap_xallocx(ptr, size, extra, flags) : malloc_usable_size(ptr);
 }
 
 size_t sallocx(const void *ptr, int flags)

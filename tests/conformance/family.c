@@ -110,6 +110,20 @@ static void calloc_gives_zeros_also_of_used_memory(void **state)
 	}
 }
 
+/* Below the preload jemalloc is asked, not the family once more. */
+static void a_large_block_shrinks_where_it_stands(void **state)
+{
+	char *block = malloc((size_t)8 << 20), *resized;
+	uintptr_t before = (uintptr_t)block;
+
+	(void)state;
+	memset(block, 5, (size_t)8 << 20);
+	resized = realloc(block, (size_t)6 << 20);
+	assert_int_equal((uintptr_t)resized, before);
+	assert_int_equal(resized[((size_t)6 << 20) - 1], 5);
+	free(resized);
+}
+
 static void realloc_keeps_contents_up_and_down(void **state)
 {
 	char *block = realloc(NULL, 10);
@@ -268,6 +282,7 @@ int main(void)
 		cmocka_unit_test(a_failed_realloc_leaves_the_block),
 		cmocka_unit_test(free_keeps_errno),
 		cmocka_unit_test(calloc_gives_zeros_also_of_used_memory),
+		cmocka_unit_test(a_large_block_shrinks_where_it_stands),
 		cmocka_unit_test(realloc_keeps_contents_up_and_down),
 		cmocka_unit_test(alignments_are_kept),
 		cmocka_unit_test(page_functions_give_pages),
