@@ -4,6 +4,10 @@
 . "${SITUS_SRCDIR:?}/tests/conformance/lib.sh"
 . "${SITUS_SRCDIR:?}/tests/conformance/compare.sh"
 
+# nginx is there, and not in every user's PATH.
+PATH=$PATH:/usr/sbin
+export PATH
+
 # Python's own allocator maps memory past malloc.
 PYTHONMALLOC=malloc
 PYTHONDONTWRITEBYTECODE=1
