@@ -27,6 +27,7 @@ static void set_range(struct space_region *region, void *start, size_t usable, s
 	region->mapped = mapped;
 	region->granule = granule;
 	region->out = 0;
+	region->n_pins = 0;
 	memset(region->present, 0, sizeof(region->present));
 }
 

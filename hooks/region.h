@@ -25,6 +25,7 @@ struct space_region {
 	uintptr_t start, end;   /* usable bytes */
 	size_t mapped;          /* bytes to give back, guard page included */
 	size_t out;             /* bytes of extents in it */
+	unsigned n_pins;        /* whoever moves its pages without the lock: it must stay */
 	int event;              /* what the region_added event answered */
 	unsigned colour;        /* SPACE_COLOUR bits of its free space */
 	size_t granule;         /* bytes of a presence granule, a power of two */

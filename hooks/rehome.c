@@ -39,12 +39,23 @@ static void wait_for_switch(void)
 
 void space__acquire_steady(struct space *space) LOCK_UNCHECKED
 {
+	atomic_fetch_add_explicit(&space->n_waiting, 1, memory_order_relaxed);
 	lock__acquire(&space->lock);
 	while (atomic_load(&space->is_switching)) {
 		lock__release(&space->lock);
 		wait_for_switch();
 		lock__acquire(&space->lock);
 	}
+	atomic_fetch_sub_explicit(&space->n_waiting, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&space->n_served, 1, memory_order_relaxed);
+}
+
+void space__let_others(struct space *space)
+{
+	unsigned n = atomic_load(&space->n_waiting), before = atomic_load(&space->n_served);
+
+	while (atomic_load(&space->n_waiting) != 0 && atomic_load(&space->n_served) - before < n)
+		sched_yield();
 }
 
 void space__begin_purge(struct space *space)
@@ -331,6 +342,40 @@ int space__visit(struct space *space, uintptr_t *at, size_t step,
 	}
 	lock__release(&space->lock);
 	return result;
+}
+
+struct space_region *space__pin(struct space *space, uintptr_t at, uintptr_t *start, uintptr_t *end,
+	const struct aml_area **area)
+{
+	struct space_region *region;
+
+	lock__acquire(&space->lock);
+	region = region_above_locked(space, &at);
+	if (region != NULL) {
+		region->n_pins++;
+		*start = at;
+		*end = region->end;
+		*area = space->area;
+	}
+	lock__release(&space->lock);
+	return region;
+}
+
+void space__unpin(struct space *space, struct space_region *region)
+{
+	struct space_region *retired = NULL;
+	const struct aml_area *area;
+	unsigned flags;
+
+	space__acquire_steady(space);
+	area = space->area;
+	flags = space->flags;
+	region->n_pins--;
+	if (region->out == 0 && region != space->empty)
+		retired = space__retire_locked(space, region);
+	lock__release(&space->lock);
+	if (retired != NULL)
+		space__give_back(space, retired, area, flags);
 }
 
 int space__hint(struct space *space, const void *start, size_t size, enum space_hint hint)

@@ -569,12 +569,13 @@ void *space__alloc(struct space *space, void *want, size_t size, size_t alignmen
 /* Giving back */
 
 /* What is left of an emptied region is one free entry, whatever its parts were. */
-static struct space_region *retire_locked(struct space *space, struct space_region *region)
-	LOCK_HELD(space->lock)
+struct space_region *space__retire_locked(struct space *space, struct space_region *region)
 {
 	size_t size = region->end - region->start;
 	size_t dirty = space->dirty_free == 0 ? 0 : dirty_bytes_locked(space, region->start, size);
 
+	if (region->n_pins != 0)
+		return NULL;
 	if ((space->flags & AML_AREA_LAZY) && dirty == 0 && space->empty == NULL) {
 		space->empty = region;
 		return NULL;
@@ -584,6 +585,16 @@ static struct space_region *retire_locked(struct space *space, struct space_regi
 	space->dirty_free -= dirty;
 	unlink_region_locked(region);
 	return region;
+}
+
+void space__give_back(struct space *space, struct space_region *region, const struct aml_area *area,
+	unsigned flags)
+{
+	announce_removal(space, region);
+	unmap_region(space, region, area, flags);
+	lock__acquire(&space->lock);
+	pool__put(&space->regions_pool, region);
+	lock__release(&space->lock);
 }
 
 static int free_locked(struct space *space, uintptr_t start, size_t size, bool clean,
@@ -612,7 +623,7 @@ static int free_locked(struct space *space, uintptr_t start, size_t size, bool c
 	if (space->flags & AML_AREA_COMMIT)
 		space__depopulate_locked(space, region, start, start + size);
 	if (region->out == 0)
-		*retired = retire_locked(space, region);
+		*retired = space__retire_locked(space, region);
 	return 0;
 }
 
@@ -646,12 +657,7 @@ int space__free(struct space *space, void *start, size_t size)
 		return err;
 	if (flags & AML_AREA_LAZY)
 		space__discharge(space, size);
-	if (retired != NULL) {
-		announce_removal(space, retired);
-		unmap_region(space, retired, area, flags);
-		lock__acquire(&space->lock);
-		pool__put(&space->regions_pool, retired);
-		lock__release(&space->lock);
-	}
+	if (retired != NULL)
+		space__give_back(space, retired, area, flags);
 	return 0;
 }

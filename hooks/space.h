@@ -84,6 +84,7 @@ struct space {
 	/* Atomic: who gives pages back without the lock, and who must find nobody doing so (rehome.c) */
 	_Atomic(unsigned) n_purging;
 	atomic_bool is_switching;
+	_Atomic(unsigned) n_waiting, n_served; /* for the lock, to draw or give back; now and ever */
 
 	struct lock lock;
 	/* Under the lock, to change; to read, n_purging will do */
@@ -195,6 +196,18 @@ struct space_stretch {
  */
 int space__visit(struct space *space, uintptr_t *at, size_t step,
 	int (*visit)(const struct space_stretch *stretch, void *arg), void *arg);
+
+/*
+ * Holds on to the first region that ends above `at`: until space__unpin it stays mapped and the space's,
+ * though what lies in it may come and go, so its pages can be moved with no lock held. *area is whose it
+ * is. NULL: there is none.
+ */
+struct space_region *space__pin(struct space *space, uintptr_t at, uintptr_t *start, uintptr_t *end,
+	const struct aml_area **area);
+void space__unpin(struct space *space, struct space_region *region);
+
+/* Lets those have the space's lock who wait for it now: whoever takes it again at once should. */
+void space__let_others(struct space *space);
 
 /* Notes a hint on every extent that the range touches. -EINVAL: not all of it is extents. */
 int space__hint(struct space *space, const void *start, size_t size, enum space_hint hint);

@@ -60,6 +60,13 @@ static void mend(struct space *space) LOCK_UNCHECKED
 	}
 }
 
+/* Whoever moved pages is gone. Regions that were emptied meanwhile wait for another free. */
+static void unpin_all(struct space *space) LOCK_UNCHECKED
+{
+	for (struct space_region *region = space->regions; region != NULL; region = region->next)
+		region->n_pins = 0;
+}
+
 /* The area had changed or had not; what follows from it is asked anew. Policies wait until somebody needs
    them: the areas' locks may not have been reset yet. */
 static void mend_switch(struct space *space) LOCK_UNCHECKED
@@ -77,13 +84,17 @@ void space__after_fork(struct space *space)
 
 	lock__reset(&space->lock);
 	atomic_store(&space->n_purging, 0);
+	atomic_store(&space->n_waiting, 0);
 	if (atomic_exchange(&space->is_switching, false))
 		mend_switch(space);
-	if (!interrupted)
+	if (!interrupted) {
+		unpin_all(space);
 		return;
+	}
 	pool__after_fork(&space->extents);
 	pool__after_fork(&space->regions_pool);
 	space->is_merging = false;
 	(void)amm_after_fork(&space->map);
 	mend(space);
+	unpin_all(space);
 }

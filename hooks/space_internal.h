@@ -44,6 +44,13 @@ size_t space__largest(const struct aml_area_info *info);
 /* In the child of a fork that came while the area changed. */
 void space__rebind_locked(struct space *space) LOCK_HELD(space->lock);
 
+/* What is left of an emptied region is taken from the map; NULL: it stays. space__give_back returns it
+   to the area, which is `area` with `flags` when it was taken, with no lock held. */
+struct space_region *space__retire_locked(struct space *space, struct space_region *region)
+	LOCK_HELD(space->lock);
+void space__give_back(struct space *space, struct space_region *region, const struct aml_area *area,
+	unsigned flags);
+
 /* The lock, when the area is not about to change: for whoever draws or gives back. */
 void space__acquire_steady(struct space *space) LOCK_ACQUIRE(space->lock);
 

@@ -341,3 +341,69 @@ int migrate__move(const struct aml_area *to, void *ptr, size_t size, bool fill,
 		return migrate__move_leaf(to, ptr, size, fill, account);
 	return move_chain(to, (uintptr_t)ptr, (uintptr_t)ptr + size, fill, account);
 }
+
+/* Without a lock */
+
+size_t migrate__bulk_size(const struct aml_area *to)
+{
+	return MIGRATE_BULK_PAGES * limit__inner(chain__link(to, 0))->data->page_size;
+}
+
+/* Keeps the pages that are present and not home, beside where they shall go. */
+static size_t choose_bulk(const struct aml_area_data *data, struct migrate_bulk *bulk, size_t n)
+{
+	int spare = roomiest(home(data));
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (bulk->at[i] < 0 || is_home(data, bulk->at[i]))
+			continue;
+		bulk->pages[kept] = bulk->pages[i];
+		bulk->to[kept] = target(data, bulk->pages[i], spare);
+		bulk->status[kept++] = INT_MIN;
+	}
+	return kept;
+}
+
+/* Where a call stopped early some pages have moved of which it says nothing: those are asked about. */
+static void count_bulk(const struct aml_area_data *data, struct migrate_bulk *bulk, size_t n,
+	struct migrate_account *account)
+{
+	size_t n_untold = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (bulk->status[i] == bulk->to[i])
+			COUNT(account, moved, bulk->to[i], data->page_size);
+		else
+			bulk->pages[n_untold++] = bulk->pages[i];
+	}
+	if (n_untold == 0 || os__where(bulk->pages, n_untold, bulk->at) != 0)
+		return;
+	for (size_t i = 0; i < n_untold; i++)
+		if (bulk->at[i] >= 0 && is_home(data, bulk->at[i]))
+			COUNT(account, moved, bulk->at[i], data->page_size);
+}
+
+void migrate__move_bulk(const struct aml_area *to, void *ptr, size_t size, struct migrate_bulk *bulk,
+	struct migrate_account *account)
+{
+	const struct aml_area_data *data = limit__inner(chain__link(to, 0))->data;
+	char *page = ptr, *end = page + size;
+	struct ledger_range part;
+	size_t n = 0;
+
+	/* What later links of a chain have is theirs. */
+	if (!has_nodes(data) || !chain__part(to, (uintptr_t)ptr, (uintptr_t)end, &part) ||
+		part.value != 0 || part.end != (uintptr_t)end)
+		return;
+	for (; n < MIGRATE_BULK_PAGES && page < end; page += data->page_size)
+		bulk->pages[n++] = page;
+	/* What fails here fails again where it is told of. */
+	if (os__where(bulk->pages, n, bulk->at) != 0)
+		return;
+	n = choose_bulk(data, bulk, n);
+	if (n == 0)
+		return;
+	(void)os__move(bulk->pages, n, bulk->to, bulk->status);
+	count_bulk(data, bulk, n, account);
+}

@@ -40,7 +40,23 @@ void migrate__add(struct migrate_account *to, const struct migrate_account *acco
 int migrate__move(const struct aml_area *to, void *ptr, size_t size, bool fill,
 	struct migrate_account *account);
 
-/* The same for an area that is no chain, or one link of a chain. */
+/*
+ * Moves as many pages at once as it can and leaves what does not go at once: for ranges that
+ * migrate__move looks at afterwards. Adds what moved to the account. The range may change meanwhile, as
+ * long as it stays mapped. MIGRATE_BULK_PAGES is how many pages a call takes; the buffers are the caller's.
+ */
+enum { MIGRATE_BULK_PAGES = 8192 };
+struct migrate_bulk {
+	void *pages[MIGRATE_BULK_PAGES];
+	int at[MIGRATE_BULK_PAGES], status[MIGRATE_BULK_PAGES], to[MIGRATE_BULK_PAGES];
+};
+void migrate__move_bulk(const struct aml_area *to, void *ptr, size_t size, struct migrate_bulk *bulk,
+	struct migrate_account *account);
+
+/* Bytes that a call moves at most. */
+size_t migrate__bulk_size(const struct aml_area *to);
+
+/* migrate__move for an area that is no chain, or one link of a chain. */
 int migrate__move_leaf(const struct aml_area *leaf, void *ptr, size_t size, bool fill,
 	struct migrate_account *account);
 

@@ -2,13 +2,17 @@
 /*
  * locate.c - on which nodes the pages of a range are, as the kernel tells it.
  *
- * The page tables say which pages are present (os/present.h), and only those are asked about, many at a
- * time; so a range costs what its present pages cost, however large it is. Where the page tables cannot
- * be read every page is asked about. Nothing is touched and no lock is held.
+ * Ranges whose pages are present, and small, are asked about page by page, many at a time, which costs the
+ * question and nothing else. Elsewhere the page tables say first which pages are present and which are
+ * huge (os/present.h), and only those are asked about; so a range costs what its present pages cost,
+ * however large it is. Its first pages say which of the two it is, and as soon as half of the pages of one
+ * question are absent the page tables are read. Where they cannot be read every page is asked about.
+ * Nothing is touched and no lock is held.
  */
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -21,7 +25,8 @@
 enum {
 	N_ASKED = 1024, /* pages in one call; larger batches are no faster */
 	N_RUNS = 128,
-	FEW_PAGES = 64, /* asking about so many costs less than finding out which are present */
+	PROBE = 64, /* pages that say what a range is like */
+	FEW_PAGES = 512, /* asking about so many costs no more than finding out which are present */
 };
 
 /* What the processor maps at once lies on one node. Elsewhere than on x86 huge pages of hugetlb may be
@@ -40,6 +45,7 @@ struct located {
 	size_t *bytes_on_node;
 	int n_nodes;
 	size_t n_pages; /* on these nodes */
+	size_t n_present; /* of the last question's pages */
 	int handle;     /* page tables; negative: cannot be read */
 
 	/* Pages to be asked about, each for `step` bytes from it on. */
@@ -66,6 +72,9 @@ static int ask(struct located *located)
 
 	if (err != 0)
 		return error__set(-err, "asking the kernel where pages are: %s", os__strerror(err));
+	located->n_present = 0;
+	for (size_t i = 0; i < located->n; i++)
+		located->n_present += nodes[i] >= 0;
 	for (size_t i = 0; i < located->n; i++)
 		count_page(located, (uintptr_t)located->pages[i], located->steps[i], nodes[i]);
 	located->n = 0;
@@ -108,6 +117,42 @@ static int add_present(struct located *located, uintptr_t start, uintptr_t end)
 	return err;
 }
 
+/* Are most pages at the start of a range present, and none of them huge? */
+static bool starts_dense(const struct located *located, uintptr_t start, uintptr_t end)
+{
+	uintptr_t stop = end - start > PROBE * os__page_size() ? start + PROBE * os__page_size() : end;
+	uintptr_t at = start;
+	struct os_run runs[N_RUNS];
+	size_t present = 0;
+	int n = os__present_runs(located->handle, &at, stop, runs, N_RUNS);
+
+	for (int i = 0; i < n; i++) {
+		if (runs[i].huge)
+			return false;
+		present += runs[i].end - runs[i].start;
+	}
+	return n >= 0 && present >= (at - start) / 2;
+}
+
+/* Page by page, as long as that finds pages. */
+static int add_dense(struct located *located, uintptr_t start, uintptr_t end)
+{
+	const size_t step = N_ASKED * os__page_size();
+	int err = ask(located);
+
+	while (start < end && err == 0) {
+		uintptr_t stop = end - start < step ? end : start + step;
+
+		err = add(located, start, stop, os__page_size());
+		if (err == 0)
+			err = ask(located);
+		start = stop;
+		if (err == 0 && located->n_present < N_ASKED / 2)
+			return add_present(located, start, end);
+	}
+	return err;
+}
+
 static void begin(struct located *located, size_t *bytes_on_node, int n_nodes)
 {
 	memset(bytes_on_node, 0, (size_t)n_nodes * sizeof(*bytes_on_node));
@@ -134,8 +179,12 @@ static int locate(struct located *located, uintptr_t start, size_t size)
 		err = add(located, first, end, page);
 	else if (located->handle < 0)
 		err = add(located, first, end, page);
-	else
-		err = add_present(located, first, first < USER_END && end > USER_END ? USER_END : end);
+	else {
+		if (first < USER_END && end > USER_END)
+			end = USER_END;
+		err = starts_dense(located, first, end) ? add_dense(located, first, end) :
+			add_present(located, first, end);
+	}
 	return err != 0 ? err : ask(located);
 }
 

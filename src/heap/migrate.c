@@ -4,8 +4,9 @@
  *
  * First every region's policy and books, the spaces' areas and the heap's change together, under the
  * heap's lock so that no arena is made meanwhile; this is the step that can fail and be undone
- * (hooks/rehome.c). Then pieces of regions are moved, each under its space's lock, which keeps the region
- * from going back to the kernel and its addresses from becoming somebody else's.
+ * (hooks/rehome.c). Then pages are moved, many at a time with no lock held while the region is pinned:
+ * the kernel pays for each call as much as for hundreds of pages. What came of it is looked at under the
+ * space's lock, piece by piece, where stragglers are moved and books are kept.
  */
 #include <errno.h>
 #include <string.h>
@@ -89,7 +90,7 @@ static int say_left(const struct move *move)
 
 static int move_all(struct move *move)
 {
-	int result = move__walk(move, move_stretch);
+	int result = move__walk(move, true, move_stretch);
 
 	if (result == -ECANCELED)
 		return error__set(ECANCELED, "heap \"%s\": migration cancelled after %zu of %zu bytes: it "

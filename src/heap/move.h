@@ -19,6 +19,7 @@ struct move {
 	struct migrate_figures nodes[OS_MAX_NODES]; /* the account's */
 	struct migrate_figures spare_nodes[OS_MAX_NODES];
 	void *visitor; /* what the visiting function wants to know besides */
+	struct migrate_bulk bulk;
 };
 
 /* 0, -EBUSY: the heap is being moved already, or -ENOMEM; both with a sentence. Pairs with move__end,
@@ -30,8 +31,9 @@ void move__end(struct move *move);
 int move__tell(struct move *move);
 
 /* Shows every stretch of the heap's regions to visit, under its space's lock, and tells after each piece.
-   0, -ECANCELED, or what visit failed with; without a sentence. */
-int move__walk(struct move *move, int (*visit)(const struct space_stretch *stretch, void *arg));
+   in_bulk: what can be moved to the first link's nodes is moved before, with no lock held. 0, -ECANCELED, or what visit failed with; without a sentence. */
+int move__walk(struct move *move, bool in_bulk,
+	int (*visit)(const struct space_stretch *stretch, void *arg));
 
 /* Usable bytes of the heap's regions. */
 size_t move__bytes_of_regions(struct situs_heap *heap);

@@ -120,7 +120,7 @@ static int walks(struct rebalance *rebalance)
 	for (int i = 0; i < N_WALKS && err == 0; i++) {
 		rebalance->hint = order[i];
 		memset(rebalance->is_full, 0, sizeof(rebalance->is_full));
-		err = move__walk(move, visit);
+		err = move__walk(move, false, visit);
 	}
 	return err;
 }

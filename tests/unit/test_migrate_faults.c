@@ -6,6 +6,8 @@
  */
 #include "tests/unit/migrate_test.h"
 
+#include "os/os.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <numaif.h>
@@ -169,11 +171,24 @@ FAULT_TEST(madvise, MADVISE)
 FAULT_TEST(mmap, MMAP)
 FAULT_TEST(open, OPEN)
 
+/* Every part of the chain is under the policy of the link that its books say. */
+static void check_policies(const struct aml_area *chain, char *blocks[N_BLOCKS])
+{
+	for (int i = 0; i < N_BLOCKS; i++) {
+		int link = aml_area_link(chain, blocks[i]);
+		enum os_policy policy;
+		struct os_nodes nodes;
+
+		assert_int_equal(os__policy(blocks[i], &policy, &nodes), 0);
+		assert_int_equal(policy == OS_POLICY_INTERLEAVE, link == 1);
+	}
+}
+
 static void putting_a_chain_in_order_may_fail_anywhere(void **state)
 {
 	(void)state;
 	for (int call = 0; call < N_CALLS; call++) {
-		struct aml_area *chain = open_area("node:0,limit:24M > node:0,limit:200M");
+		struct aml_area *chain = open_area("node:0,limit:24M > node:0,interleave");
 		situs_heap_t *heap = make(chain);
 		char *blocks[N_BLOCKS], *first = situs_malloc(heap, 20 * MIB);
 		bool reached = true;
@@ -181,8 +196,10 @@ static void putting_a_chain_in_order_may_fail_anywhere(void **state)
 		fill(heap, blocks);
 		situs_free(first);
 		situs_heap_trim(heap);
-		for (int at = 1; reached && at <= MOST; at++)
+		for (int at = 1; reached && at <= MOST; at++) {
 			reached = try_move(heap, NULL, (enum call)call, at, false, rebalance);
+			check_policies(chain, blocks);
+		}
 		check_blocks(blocks);
 		if (situs_heap_rebalance(heap, NULL, NULL) < 0)
 			fail_msg("after %s: %s", names[call], situs_error());

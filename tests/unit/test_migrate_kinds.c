@@ -6,6 +6,7 @@
 #include "tests/unit/migrate_test.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -84,6 +85,48 @@ static void a_limit_that_is_too_small_leaves_everything_as_it_was(void **state)
 		situs_heap_destroy(heap);
 		aml_area_close(&from);
 	}
+	aml_area_close(&to);
+}
+
+static bool run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) == 0;
+}
+
+/* Each CPU's arena has a space of its own. */
+static void what_fails_in_the_second_arena_is_undone_in_the_first(void **state)
+{
+	struct aml_area *from = open_area("any,limit:100M"), *to = open_area("any,limit:20M");
+	situs_heap_t *heap = make(from);
+	cpu_set_t before;
+	size_t left;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	for (int cpu = 0; cpu < 2; cpu++)
+		if (!run_on(cpu)) {
+			sched_setaffinity(0, sizeof(before), &before);
+			situs_heap_destroy(heap);
+			aml_area_close(&from);
+			aml_area_close(&to);
+			skip(); /* this process may not use both CPU 0 and CPU 1 */
+		} else {
+			assert_non_null(heap__block(heap, heap__arena(heap), 15 * MIB, 0, false));
+		}
+	sched_setaffinity(0, sizeof(before), &before);
+	assert_non_null(heap->arenas[1]);
+	left = left_of(from);
+	assert_int_equal(situs_heap_migrate(heap, to, NULL, NULL), -ENOMEM);
+	assert_int_equal(left_of(to), 20 * MIB);
+	assert_int_equal(left_of(from), left);
+	check_spaces(heap);
+	situs_heap_destroy(heap);
+	assert_int_equal(left_of(from), 100 * MIB);
+	aml_area_close(&from);
 	aml_area_close(&to);
 }
 
@@ -402,6 +445,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(limits_charge_what_comes_and_forget_what_goes),
 		cmocka_unit_test(a_limit_that_is_too_small_leaves_everything_as_it_was),
+		cmocka_unit_test(what_fails_in_the_second_arena_is_undone_in_the_first),
 		cmocka_unit_test(a_strict_area_owes_the_pages_of_what_comes),
 		cmocka_unit_test(a_chain_forgets_what_went_and_knows_what_came),
 		cmocka_unit_test(a_chain_of_limits_takes_as_much_as_each_link_has),
