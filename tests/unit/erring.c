@@ -86,6 +86,15 @@ static void lose(size_t size)
 		situs_free(situs_malloc(heap, 10));
 }
 
+/* What registers and the stack still know is overwritten. */
+static __attribute__((noinline)) void forget(void)
+{
+	volatile char stack[8192];
+
+	for (size_t i = 0; i < sizeof(stack); i++)
+		stack[i] = 0;
+}
+
 /* Known from a heap's block alone, and from nowhere else: no leak. */
 static void keep_in_heap(size_t size)
 {
@@ -94,6 +103,7 @@ static void keep_in_heap(size_t size)
 	keeper = situs_malloc(heap, sizeof(*keeper));
 	*keeper = malloc(size);
 	strcpy(*keeper, "kept");
+	forget();
 }
 
 static void use_well(size_t size)
