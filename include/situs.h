@@ -261,8 +261,9 @@ typedef int situs_progress_func(size_t done, size_t total, void *arg); /* bytes;
  * area copies block by block.
  *
  * Memory that is touched for the first time after progress was first called comes from `to`; what is
- * present is then moved in pieces of 2 MiB (or one page, where pages are larger), each of which holds up
- * only who waits for the same arena's books or touches a page that is just being copied. In a chain what
+ * present is then moved with no lock held, and looked at in pieces of 2 MiB (or one page, where pages are
+ * larger), each of which holds up only who waits for the same arena's books. Otherwise a thread waits only
+ * where it touches a page that is just being copied. progress is called after each piece. In a chain what
  * finds no room in one link goes to the next. `to` must outlive the heap; the area before must too.
  *
  * progress (may be NULL) is called with no lock held, first with done 0 before anything has changed;
