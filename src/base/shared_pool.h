@@ -16,8 +16,8 @@
 struct shared_pool {
 	struct lock lock;
 	struct pool pool;         /* under the lock */
-	bool watched;             /* known to the fork handler; under the list's lock */
-	struct shared_pool *next; /* likewise */
+	bool watched;             /* known to the fork handler; atomic */
+	struct shared_pool *next; /* under the list's lock */
 };
 
 #define SHARED_POOL(type) { .lock = LOCK_INITIALIZER, .pool = POOL_INITIALIZER(sizeof(type)) }
