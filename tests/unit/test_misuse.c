@@ -7,11 +7,9 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "heap/heap.h"
@@ -136,22 +134,18 @@ static void blocks_of_a_heap_that_went_are_nobody_s(void **state)
 	book_destroy(book);
 }
 
-static int touch_in_child(char *address)
+/* The kernel reads there on our behalf, and says EFAULT where a program would be ended by SIGSEGV. */
+static bool may_be_read(const char *address)
 {
-	int status = 0;
-	pid_t child = fork();
+	int ends[2];
+	long n;
 
-	if (child == 0) {
-		const struct rlimit no_core = {0, 0};
-
-		setrlimit(RLIMIT_CORE, &no_core);
-		signal(SIGSEGV, SIG_DFL);
-		close(STDERR_FILENO);
-		*(volatile char *)address = 1;
-		_exit(0);
-	}
-	waitpid(child, &status, 0);
-	return status;
+	assert_int_equal(pipe(ends), 0);
+	n = syscall(SYS_write, ends[1], address, 1); /* sanitizers look into write() */
+	assert_true(n == 1 || errno == EFAULT);
+	close(ends[0]);
+	close(ends[1]);
+	return n == 1;
 }
 
 static void the_page_behind_a_region_may_not_be_touched(void **state)
@@ -168,8 +162,9 @@ static void the_page_behind_a_region_may_not_be_touched(void **state)
 
 		while (heap->arenas[i] != NULL &&
 			space__next_region(hooks__space(heap->arenas[i]->hooks), &at, &start, &end)) {
-			assert_int_not_equal(touch_in_child((char *)end), 0);
-			assert_int_not_equal(touch_in_child((char *)end + 4095), 0);
+			assert_true(may_be_read((char *)end - 1));
+			assert_false(may_be_read((char *)end));
+			assert_false(may_be_read((char *)end + 4095));
 			n++;
 		}
 	}
