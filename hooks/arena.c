@@ -9,6 +9,7 @@
 
 #include "base/annotate.h"
 #include "base/error.h"
+#include "hooks/rtree_gate.h"
 
 enum { PAGE = 4096 };
 
@@ -111,19 +112,30 @@ int arena__destroy(unsigned arena)
 void *arena__malloc(unsigned arena, size_t size, size_t alignment, bool zero)
 {
 	int flags = MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE;
+	void *block;
 
 	if (alignment != 0)
 		flags |= MALLOCX_ALIGN(alignment);
 	if (zero)
 		flags |= MALLOCX_ZERO;
-	return mallocx(size, flags);
+	do {
+		rtree_gate__begin();
+		block = mallocx(size, flags);
+	} while (rtree_gate__end() && block == NULL);
+	return block;
 }
 
 bool arena__resize(void *block, size_t size)
 {
-	size_t good = nallocx(size, 0);
+	size_t good = nallocx(size, 0), got = 0;
 
-	return good != 0 && xallocx(block, size, 0, MALLOCX_TCACHE_NONE) == good;
+	if (good == 0)
+		return false;
+	do {
+		rtree_gate__begin();
+		got = xallocx(block, size, 0, MALLOCX_TCACHE_NONE);
+	} while (rtree_gate__end() && got != good);
+	return got == good;
 }
 
 void arena__free(void *block)

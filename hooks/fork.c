@@ -6,6 +6,7 @@
 
 #include "base/lock.h"
 #include "hooks/owner.h"
+#include "hooks/rtree_gate.h"
 
 static struct lock lock = LOCK_INITIALIZER;
 static struct fork_watch *watched LOCK_GUARDED_BY(lock);
@@ -33,6 +34,7 @@ void fork__unwatch(struct fork_watch *watch)
 
 static void child_after_fork(void) LOCK_UNCHECKED
 {
+	rtree_gate__after_fork_in_child();
 	lock__reset(&lock);
 	owner__reset_lock();
 	space__reset_switching();
@@ -47,5 +49,5 @@ static void child_after_fork(void) LOCK_UNCHECKED
 
 __attribute__((constructor)) static void watch_forks(void)
 {
-	pthread_atfork(NULL, NULL, child_after_fork);
+	pthread_atfork(rtree_gate__before_fork, rtree_gate__after_fork_in_parent, child_after_fork);
 }

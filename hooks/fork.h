@@ -3,8 +3,8 @@
  * fork.h - the child of a fork finds every space usable.
  *
  * A prepare handler of ours would run before jemalloc's and deadlock with a hook that waits for us
- * under one of jemalloc's locks, so nothing is locked before a fork. The child has one thread; it
- * resets the locks that other threads held.
+ * under one of jemalloc's locks, so nothing is locked before a fork (rtree_gate.h waits for what no hook
+ * waits for). The child has one thread; it resets the locks that other threads held.
  */
 #ifndef HOOKS_FORK_H
 #define HOOKS_FORK_H

@@ -17,6 +17,7 @@
 #include "base/shared_pool.h"
 #include "hooks/config.h"
 #include "hooks/fork.h"
+#include "hooks/rtree_gate.h"
 
 struct hooks {
 	extent_hooks_t table; /* first: jemalloc hands its address back to us */
@@ -44,6 +45,10 @@ static void *hook_alloc(extent_hooks_t *table, void *want, size_t size, size_t a
 	if (!*commit)
 		return NULL;
 	start = space__alloc(space_of(table), want, size, alignment, zero);
+	if (start != NULL && !rtree_gate__pass(start, size)) {
+		(void)space__free(space_of(table), start, size);
+		start = NULL;
+	}
 	errno = err;
 	return start;
 }

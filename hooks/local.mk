@@ -9,6 +9,7 @@ libsitus_core_la_SOURCES += \
 	hooks/owner.c hooks/owner.h \
 	hooks/region.c hooks/region.h \
 	hooks/rehome.c \
+	hooks/rtree_gate.c hooks/rtree_gate.h \
 	hooks/situs_arena.c \
 	hooks/space.c hooks/space.h hooks/space_internal.h \
 	hooks/space_fork.c

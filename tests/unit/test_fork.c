@@ -8,13 +8,17 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "heap/heap.h"
 #include "situs.h"
 
-enum { N_THREADS = 8, N_FORKS = 400, CHILD_SECONDS = 60 };
+enum { N_THREADS = 8, N_FORKS = 400, N_FAR_FORKS = 15, CHILD_SECONDS = 60 };
+/* Of more than a region, so that each block is a mapping of its own. */
+#define FAR_SIZE ((size_t)96 << 20)
+#define GIB ((uintptr_t)1 << 30)
 
 static situs_heap_t *heaps[2];
 static atomic_bool stop;
@@ -94,6 +98,72 @@ static void child_uses_every_heap(void **state)
 	situs_heap_destroy(heaps[1]);
 }
 
+/*
+ * Every mapping in a GiB of its own: jemalloc makes a leaf of its radix tree for each, under a lock that it
+ * does not take before fork.
+ */
+static void *far_mmap(const struct aml_area_data *data, void **ptr, size_t size)
+{
+	static _Atomic uintptr_t next = (uintptr_t)0x200000000000;
+	void *wanted = (void *)(atomic_fetch_add(&next, (size + GIB - 1) / GIB * GIB));
+	void *mapped = mmap(wanted, size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+	(void)data, (void)ptr;
+	return mapped == MAP_FAILED ? NULL : mapped;
+}
+
+static int far_munmap(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	(void)data;
+	return munmap(ptr, size) == 0 ? AML_SUCCESS : -AML_EINVAL;
+}
+
+static void *churn_far(void *heap)
+{
+	while (!stop) {
+		situs_free(situs_malloc(heap, FAR_SIZE));
+		usleep(200);
+	}
+	return NULL;
+}
+
+static int fork_and_allocate(situs_heap_t *heap)
+{
+	int status = -1;
+	pid_t child = fork();
+
+	if (child == 0) {
+		alarm(CHILD_SECONDS);
+		_exit(situs_malloc(heap, FAR_SIZE) == NULL);
+	}
+	waitpid(child, &status, 0);
+	return status;
+}
+
+static void child_gets_new_address_space(void **state)
+{
+	static const struct aml_area_ops ops = {.mmap = far_mmap, .munmap = far_munmap};
+	struct aml_area area = {.ops = &ops};
+	struct situs_config hasty = {.struct_size = sizeof(hasty), .decay_ms = 1};
+	situs_heap_t *heap;
+	pthread_t threads[N_THREADS];
+	int status = 0;
+
+	(void)state;
+	stop = false;
+	assert_int_equal(situs_heap_create(&heap, &area, &hasty), 0);
+	for (int i = 0; i < N_THREADS; i++)
+		pthread_create(&threads[i], NULL, churn_far, heap);
+	for (int i = 0; i < N_FAR_FORKS && status == 0; i++)
+		status = fork_and_allocate(heap);
+	stop = true;
+	for (int i = 0; i < N_THREADS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(status, 0);
+	assert_int_equal(situs_heap_destroy(heap), 0);
+}
+
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define SKIPPED "ThreadSanitizer's deadlock detector stops at 64 locks held over a fork"
@@ -111,6 +181,7 @@ int main(void)
 
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(child_uses_every_heap),
+		cmocka_unit_test(child_gets_new_address_space),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
