@@ -102,7 +102,9 @@ exec 3>&-
 wait $watcher
 # Its last look may have met the spoilt table.
 [ $? -eq 0 ] || grep -q "another version\|not its user's alone" "$scratch/watch.err"
-ok $? "and ends with the program"
+result=$?
+ok $result "and ends with the program"
+[ $result -eq 0 ] || show "$scratch/watch.err"
 wait
 "$situs" stat "$pid" 2>"$scratch/err"
 [ $? -eq 1 ] && grep -q 'no process' "$scratch/err" && [ -n "$table" ] && [ ! -e "$table" ]
