@@ -9,9 +9,13 @@
 
 #include "base/annotate.h"
 #include "base/error.h"
+#include "base/unmap.h"
 #include "hooks/rtree_gate.h"
 
-enum { PAGE = 4096 };
+enum {
+	PAGE = 4096,
+	BOOKS = 2 * 1024 * 1024, /* what an arena draws for its books (HUGEPAGE in src/base.c, 5.3.0) */
+};
 
 /* jemalloc's arena_config_t, which its public header lacks (src/arena.c, 5.3.0). */
 struct arena_config {
@@ -23,6 +27,12 @@ struct arena_config {
  * The hooks that an arena's own books are drawn with. With the default ones jemalloc keeps the
  * address space of a destroyed arena's books for ever, 2 MiB an arena.
  */
+
+/* What this thread drew last. */
+static _Thread_local struct {
+	char *start;
+	size_t size;
+} books __attribute__((tls_model("initial-exec")));
 
 static void *books_alloc(extent_hooks_t *table, void *want, size_t size, size_t alignment, bool *zero,
 	bool *commit, unsigned arena)
@@ -39,9 +49,13 @@ static void *books_alloc(extent_hooks_t *table, void *want, size_t size, size_t 
 		return NULL;
 	start = mapped + (-(uintptr_t)mapped & (alignment - 1));
 	if (start != mapped)
-		munmap(mapped, (size_t)(start - mapped));
+		unmap__own(mapped, (size_t)(start - mapped));
 	if (start + size != mapped + size + slack)
-		munmap(start + size, (size_t)(mapped + slack - start));
+		unmap__own(start + size, (size_t)(mapped + slack - start));
+	/* A huge page for an arena of which some dozen pages are used is a waste. */
+	madvise(start, size, MADV_NOHUGEPAGE);
+	books.start = start;
+	books.size = size;
 	*zero = true;
 	*commit = true;
 	return start;
@@ -51,13 +65,56 @@ static bool books_dalloc(extent_hooks_t *table, void *start, size_t size, bool c
 	unsigned arena)
 {
 	(void)table, (void)committed, (void)arena;
-	return munmap(start, size) != 0;
+	unmap__own(start, size);
+	return false;
 }
 
 static extent_hooks_t books_table = {.alloc = books_alloc, .dalloc = books_dalloc};
 
 /* Growth beyond what is asked for only holds address space that the map could give to others. */
 static const size_t GROW_LIMIT = 2 * 1024 * 1024;
+
+static bool is_zero(const char *page)
+{
+	const uint64_t *words = (const uint64_t *)(const void *)page;
+	uint64_t any = 0;
+
+	for (size_t i = 0; i < PAGE / sizeof(*words); i++)
+		any |= words[i];
+	return any == 0;
+}
+
+static void drop_pages_of_zeros(char *start, size_t size)
+{
+	unsigned char present[BOOKS / PAGE];
+
+	if (size != BOOKS || mincore(start, size, present) != 0)
+		return;
+	for (size_t i = 0; i < BOOKS / PAGE; i++)
+		if ((present[i] & 1) != 0 && is_zero(start + i * PAGE))
+			madvise(start + i * PAGE, PAGE, MADV_DONTNEED);
+}
+
+/*
+ * jemalloc writes zeros all over an arena's books, 84 KiB, before it uses a fraction of them: pages that
+ * hold nothing else go back, and read as zeros as before.
+ *
+ * Nobody else knows the new arena, but jemalloc's own walks over all arenas, which take locks that lie there
+ * and may be all zero. A lock that is dropped while one walker holds it is free, as it will be in a
+ * moment; with two, one could wait for ever. So none may come beside those that mallctl lets in one by one:
+ * no fork, and no background threads.
+ */
+static void trim_books(void)
+{
+	size_t length = sizeof(bool);
+	bool background = true;
+
+	if (mallctl("background_thread", &background, &length, NULL, 0) != 0 || background ||
+		!rtree_gate__hold())
+		return;
+	drop_pages_of_zeros(books.start, books.size);
+	rtree_gate__release();
+}
 
 static int set_of_arena(unsigned arena, const char *what, void *value, size_t size)
 {
@@ -87,6 +144,7 @@ int arena__create(unsigned *arena, struct hooks *hooks, long decay_ms)
 	size_t size = sizeof(*arena), grow_limit = GROW_LIMIT;
 	unsigned made;
 
+	books.start = NULL;
 	if (!create_apart(&made, table) &&
 		mallctl("arenas.create", &made, &size, &table, sizeof(table)) != 0)
 		return error__set(EAGAIN, "jemalloc has no arena left (4094 are its limit), or no memory for one");
@@ -98,6 +156,8 @@ int arena__create(unsigned *arena, struct hooks *hooks, long decay_ms)
 		(void)set_of_arena(made, "dirty_decay_ms", &ms, sizeof(ms));
 		(void)set_of_arena(made, "muzzy_decay_ms", &ms, sizeof(ms));
 	}
+	if (books.start != NULL)
+		trim_books();
 	*arena = made;
 	return 0;
 }

@@ -80,8 +80,12 @@ size_t space__drawn_locked(const struct space *space, unsigned flags)
 {
 	size_t size = 0;
 
+	/* Whatever the area is now, these were charged to the last. */
+	for (struct space_region *region = space->refused; region != NULL; region = region->next)
+		if (!(region->flags & AML_AREA_LAZY))
+			size += region->end - region->start;
 	if (flags & AML_AREA_LAZY)
-		return space->size_out;
+		return size + space->size_out;
 	for (struct space_region *region = space->regions; region != NULL; region = region->next)
 		size += region->end - region->start;
 	return size;

@@ -168,11 +168,17 @@ int hooks__create(struct hooks **hooks, const struct aml_area *area, uint32_t wo
 	return 0;
 }
 
-void hooks__destroy(struct hooks *hooks)
+int hooks__destroy(struct hooks *hooks)
 {
+	int err;
+
 	fork__unwatch(&hooks->watch);
-	space__destroy(&hooks->space);
-	shared_pool__put(&pool, hooks);
+	err = space__destroy(&hooks->space);
+	if (err == 0)
+		shared_pool__put(&pool, hooks);
+	else
+		fork__watch(&hooks->watch, &hooks->space);
+	return err;
 }
 
 struct space *hooks__space(struct hooks *hooks)
@@ -185,31 +191,19 @@ struct extent_hooks_s *hooks__table(struct hooks *hooks)
 	return &hooks->table;
 }
 
-/* Public: hooks for any jemalloc */
+/* Hooks that stand alone */
 
-struct situs_hooks {
-	struct hooks *hooks;
-	struct owner owner;
-	struct space_account account;
-};
-
-int situs_hooks_create(situs_hooks_t **hooks, const struct aml_area *area,
-	const struct situs_config *config)
+int hooks__open(struct situs_hooks **hooks, const struct aml_area *area,
+	const struct situs_config *settings, bool is_arena)
 {
-	struct situs_config settings;
-	struct situs_hooks *made;
+	struct situs_hooks *made = calloc(1, sizeof(*made));
 	int err;
 
-	if (hooks == NULL || area == NULL)
-		return error__set(EINVAL, "situs_hooks_create: %s is NULL", hooks == NULL ? "hooks" : "area");
-	err = config__read(config, &settings);
-	if (err != 0)
-		return err;
-	made = calloc(1, sizeof(*made));
 	if (made == NULL)
 		return error__set(ENOMEM, "no memory for extent hooks");
 	made->owner.area = area;
-	made->account.limit = settings.limit;
+	made->owner.is_arena = is_arena;
+	made->account.limit = settings->limit;
 	err = owner__register(&made->owner);
 	if (err != 0)
 		goto free_made;
@@ -223,6 +217,31 @@ unregister:
 free_made:
 	free(made);
 	return err;
+}
+
+int hooks__close(struct situs_hooks *hooks)
+{
+	int err = hooks__destroy(hooks->hooks);
+
+	if (err != 0)
+		return err;
+	owner__unregister(&hooks->owner);
+	free(hooks);
+	return 0;
+}
+
+/* Public: hooks for any jemalloc */
+
+int situs_hooks_create(situs_hooks_t **hooks, const struct aml_area *area,
+	const struct situs_config *config)
+{
+	struct situs_config settings;
+	int err;
+
+	if (hooks == NULL || area == NULL)
+		return error__set(EINVAL, "situs_hooks_create: %s is NULL", hooks == NULL ? "hooks" : "area");
+	err = config__read(config, &settings);
+	return err != 0 ? err : hooks__open(hooks, area, &settings, false);
 }
 
 struct extent_hooks_s *situs_hooks_extent_hooks(situs_hooks_t *hooks)
@@ -240,8 +259,5 @@ int situs_hooks_destroy(situs_hooks_t *hooks)
 	if (out != 0)
 		return error__set(EBUSY, "jemalloc still holds %zu bytes through these hooks: destroy the arena first",
 			out);
-	hooks__destroy(hooks->hooks);
-	owner__unregister(&hooks->owner);
-	free(hooks);
-	return 0;
+	return hooks__close(hooks);
 }

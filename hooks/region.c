@@ -61,12 +61,11 @@ int region__map_lazy(struct space_region *region, const struct aml_area *area, s
 	return map(region, area, size, guard);
 }
 
-void region__unmap(const struct space_region *region, const struct aml_area *area)
+int region__unmap(const struct space_region *region, const struct aml_area *area)
 {
 	annotate__root_removed((void *)region->start, region->end - region->start);
 	annotate__released((void *)region->start, region->end - region->start);
-	/* A refusal leaves the memory with the area: there is nobody to tell and nothing to undo. */
-	(void)aml_area_munmap(area, (void *)region->start, region->mapped);
+	return aml_area_munmap(area, (void *)region->start, region->mapped) == AML_SUCCESS ? 0 : -EBUSY;
 }
 
 static size_t granule_index(const struct space_region *region, uintptr_t address)

@@ -29,6 +29,8 @@ struct space_region {
 	int event;              /* what the region_added event answered */
 	unsigned colour;        /* SPACE_COLOUR bits of its free space */
 	size_t granule;         /* bytes of a presence granule, a power of two */
+	const struct aml_area *area; /* refused: who did not take it back, and what that area is */
+	unsigned flags;
 	uint64_t present[REGION_GRANULES / 64]; /* strict areas: populated and verified */
 };
 
@@ -39,7 +41,8 @@ struct space_region {
 int region__map_exact(struct space_region *region, const struct aml_area *area, size_t size);
 int region__map_lazy(struct space_region *region, const struct aml_area *area, size_t page_size,
 	size_t size, size_t wanted);
-void region__unmap(const struct space_region *region, const struct aml_area *area);
+/* 0, or -EBUSY: the area did not take it, and it is mapped as before. */
+int region__unmap(const struct space_region *region, const struct aml_area *area);
 
 /* Strict areas: populates what of the range is not yet there, a granule at a time or more. */
 int region__populate(struct space_region *region, const struct aml_area *area, uintptr_t start,

@@ -61,7 +61,7 @@ static void land(void)
 	set_made(here.first_leaf);
 	set_made(here.last_leaf);
 	here.in_flight = false;
-	atomic_fetch_sub(&gate, ONE_IN_FLIGHT);
+	rtree_gate__release();
 }
 
 bool rtree_gate__end(void)
@@ -78,20 +78,32 @@ bool rtree_gate__end(void)
 	return true;
 }
 
+bool rtree_gate__hold(void)
+{
+	uint64_t before = atomic_load(&gate);
+
+	do {
+		if (before >= ONE_FORK)
+			return false;
+	} while (!atomic_compare_exchange_weak(&gate, &before, before + ONE_IN_FLIGHT));
+	return true;
+}
+
+void rtree_gate__release(void)
+{
+	atomic_fetch_sub(&gate, ONE_IN_FLIGHT);
+}
+
 bool rtree_gate__pass(const void *start, size_t size)
 {
 	uintptr_t first = (uintptr_t)start >> LG_LEAF, last = ((uintptr_t)start + size - 1) >> LG_LEAF;
-	uint64_t before;
 
 	if (last >= N_LEAVES || (is_made(first) && is_made(last)) || here.depth == 0 || here.in_flight)
 		return true;
-	before = atomic_load(&gate);
-	do {
-		if (before >= ONE_FORK) {
-			here.was_refused = true;
-			return false;
-		}
-	} while (!atomic_compare_exchange_weak(&gate, &before, before + ONE_IN_FLIGHT));
+	if (!rtree_gate__hold()) {
+		here.was_refused = true;
+		return false;
+	}
 	here.in_flight = true;
 	here.first_leaf = first;
 	here.last_leaf = last;

@@ -28,6 +28,10 @@ bool rtree_gate__end(void);
 /* In the alloc hook, with an extent at hand. False: jemalloc must not have it now. */
 bool rtree_gate__pass(const void *start, size_t size);
 
+/* No fork until the release: false where one is about to happen. For moments only. */
+bool rtree_gate__hold(void);
+void rtree_gate__release(void);
+
 /* Handlers of fork. */
 void rtree_gate__before_fork(void);
 void rtree_gate__after_fork_in_parent(void);

@@ -7,70 +7,48 @@
  */
 #include <errno.h>
 #include <jemalloc/jemalloc.h>
-#include <stdlib.h>
 
 #include "base/error.h"
 #include "base/lock.h"
 #include "hooks/arena.h"
 #include "hooks/config.h"
 
-struct situs_arena {
-	struct hooks *hooks;
-	struct owner owner;
-	struct space_account account;
-};
-
 /* jemalloc numbers arenas below 1 << 12 (MALLOCX_ARENA_BITS, internal). */
 enum { N_INDICES = 4096 };
 
 static struct lock lock = LOCK_INITIALIZER;
-static struct situs_arena *arenas[N_INDICES] LOCK_GUARDED_BY(lock);
+static struct situs_hooks *arenas[N_INDICES] LOCK_GUARDED_BY(lock);
 
 int situs_arena_create(unsigned *arena, const struct aml_area *area, const struct situs_config *config)
 {
 	struct situs_config settings;
-	struct situs_arena *made;
+	struct situs_hooks *made;
 	unsigned index;
 	int err;
 
 	if (arena == NULL || area == NULL)
 		return error__set(EINVAL, "situs_arena_create: %s is NULL", arena == NULL ? "arena" : "area");
 	err = config__read(config, &settings);
+	if (err == 0)
+		err = hooks__open(&made, area, &settings, true);
 	if (err != 0)
 		return err;
-	made = calloc(1, sizeof(*made));
-	if (made == NULL)
-		return error__set(ENOMEM, "no memory for an arena");
-	made->owner.area = area;
-	made->owner.is_arena = true;
-	made->account.limit = settings.limit;
-	err = owner__register(&made->owner);
-	if (err != 0)
-		goto free_made;
-	err = hooks__create(&made->hooks, area, owner__word(&made->owner, OWNER_PAGES), &made->account);
-	if (err != 0)
-		goto unregister;
 	err = arena__create(&index, made->hooks, settings.decay_ms);
-	if (err != 0)
-		goto destroy_hooks;
+	if (err != 0) {
+		(void)hooks__close(made); /* nothing was drawn */
+		return err;
+	}
 	lock__acquire(&lock);
 	arenas[index] = made;
 	lock__release(&lock);
 	*arena = index;
 	return 0;
-destroy_hooks:
-	hooks__destroy(made->hooks);
-unregister:
-	owner__unregister(&made->owner);
-free_made:
-	free(made);
-	return err;
 }
 
 /* Takes the record out, so that of two destroyers one finds it. */
-static struct situs_arena *take(unsigned arena)
+static struct situs_hooks *take(unsigned arena)
 {
-	struct situs_arena *taken = NULL;
+	struct situs_hooks *taken = NULL;
 
 	if (arena < N_INDICES) {
 		lock__acquire(&lock);
@@ -83,7 +61,7 @@ static struct situs_arena *take(unsigned arena)
 
 int situs_arena_destroy(unsigned arena)
 {
-	struct situs_arena *taken = take(arena);
+	struct situs_hooks *taken = take(arena);
 	int err;
 
 	if (taken == NULL)
@@ -95,10 +73,9 @@ int situs_arena_destroy(unsigned arena)
 		lock__release(&lock);
 		return err;
 	}
-	hooks__destroy(taken->hooks);
-	owner__unregister(&taken->owner);
-	free(taken);
-	return 0;
+	/* Its number may be another's at once, so nobody could ask for the rest a second time. */
+	err = hooks__close(taken);
+	return err == 0 ? 0 : hooks__close(taken);
 }
 
 int situs_arena_flags(unsigned arena)

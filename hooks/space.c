@@ -249,22 +249,78 @@ static int map_region(struct space *space, struct space_region *region, size_t s
 	return err == 0 ? 0 : map_charged(space, region, size);
 }
 
-/* `area`, `flags`: the space's when the region was drawn, or when it left the space. */
-static void unmap_region(struct space *space, const struct space_region *region,
-	const struct aml_area *area, unsigned flags)
+static void announce(struct space *space, struct space_region *region)
 {
+	const struct space_events *events = space->account->events;
+
+	region->event = -1;
+	if (events != NULL && events->region_added != NULL)
+		region->event = events->region_added(space->account, (void *)region->start,
+			region->end - region->start);
+}
+
+static void announce_removal(struct space *space, const struct space_region *region)
+{
+	if (space->account->events != NULL && space->account->events->region_removed != NULL)
+		space->account->events->region_removed(space->account, region->event);
+}
+
+/* `area`, `flags`: the space's when the region was drawn, or when it left the space. */
+static int unmap_region(struct space *space, struct space_region *region, const struct aml_area *area,
+	unsigned flags)
+{
+	int err;
+
 	if (NOBODY != 0)
 		pagemap__fill((void *)region->start, region->end - region->start, 0);
-	region__unmap(region, area);
-	if (!(flags & AML_AREA_LAZY))
+	announce_removal(space, region);
+	err = region__unmap(region, area);
+	if (err != 0)
+		announce(space, region);
+	else if (!(flags & AML_AREA_LAZY))
 		space__discharge(space, region->end - region->start);
+	return err;
+}
+
+static void remember_refused_locked(struct space *space, struct space_region *region,
+	const struct aml_area *area, unsigned flags) LOCK_HELD(space->lock)
+{
+	region->area = area;
+	region->flags = flags;
+	region->next = space->refused;
+	space->refused = region;
+	/* Where the books have no room it is on the list alone. */
+	(void)space__tag_locked(space, region->start, region->end - region->start, SPACE_REFUSED, NULL,
+		0);
+}
+
+/* Under the lock, as drawing is: it hardly ever has anything to do. */
+static void offer_refused_locked(struct space *space) LOCK_HELD(space->lock)
+{
+	struct space_region **link = &space->refused;
+
+	while (*link != NULL) {
+		struct space_region *region = *link;
+
+		if (unmap_region(space, region, region->area, region->flags) != 0) {
+			link = &region->next;
+			continue;
+		}
+		*link = region->next;
+		/* Where the books have no room the entry waits for the next region there. */
+		(void)space__tag_locked(space, region->start, region->end - region->start, SPACE_OUTSIDE,
+			NULL, 0);
+		pool__put(&space->regions_pool, region);
+	}
 }
 
 static int add_region_locked(struct space *space, size_t size) LOCK_HELD(space->lock)
 {
-	struct space_region *region = pool__get(&space->regions_pool);
-	int err = -ENOMEM;
+	struct space_region *region;
+	int err;
 
+	offer_refused_locked(space);
+	region = pool__get(&space->regions_pool);
 	if (region == NULL)
 		return no_books();
 	space__refusal = SPACE_REFUSED_AREA;
@@ -286,15 +342,16 @@ static int add_region_locked(struct space *space, size_t size) LOCK_HELD(space->
 		goto unlink;
 	if (!(space->flags & AML_AREA_ZEROED))
 		space->dirty_free += region->end - region->start;
-	region->event = -1;
-	if (space->account->events != NULL && space->account->events->region_added != NULL)
-		region->event = space->account->events->region_added(space->account,
-			(void *)region->start, region->end - region->start);
+	announce(space, region);
 	return 0;
 unlink:
 	unlink_region_locked(region);
 unmap:
-	unmap_region(space, region, space->area, space->flags);
+	region->event = -1;
+	if (unmap_region(space, region, space->area, space->flags) != 0) {
+		remember_refused_locked(space, region, space->area, space->flags);
+		return err;
+	}
 put:
 	pool__put(&space->regions_pool, region);
 	return err;
@@ -345,12 +402,6 @@ int space__init(struct space *space, const struct aml_area *area, uint32_t word,
 	return 0;
 }
 
-static void announce_removal(struct space *space, const struct space_region *region)
-{
-	if (space->account->events != NULL && space->account->events->region_removed != NULL)
-		space->account->events->region_removed(space->account, region->event);
-}
-
 static int disown(amm_t *map, amm_entry_t *entry, void *arg)
 {
 	(void)map, (void)arg;
@@ -358,21 +409,45 @@ static int disown(amm_t *map, amm_entry_t *entry, void *arg)
 	return 0;
 }
 
-/* Nobody else knows the space any more. */
-void space__destroy(struct space *space) LOCK_UNCHECKED
+/* Extents still out are nobody's from now on; that comes before others can get their addresses. */
+static void close_space(struct space *space) LOCK_UNCHECKED
 {
+	space->is_closed = true;
 	if (space->flags & AML_AREA_LAZY)
 		space__discharge(space, space->size_out);
-	/* Extents still out are nobody's from now on; that comes before others can get their addresses. */
+	space->size_out = 0;
 	(void)amm_iterate_gen(&space->map, disown, NULL, AMM_MINADDR, AMM_MAXADDR, SPACE_EXTENT,
 		SPACE_EXTENT);
-	for (struct space_region *region = space->regions; region != NULL; region = region->next) {
-		announce_removal(space, region);
-		unmap_region(space, region, space->area, space->flags);
+	for (struct space_region *region = space->regions, *next; region != NULL; region = next) {
+		next = region->next;
+		region->area = space->area;
+		region->flags = space->flags;
+		region->next = space->refused;
+		space->refused = region;
 	}
+	space->regions = NULL;
+}
+
+/* Nobody else knows the space any more. */
+int space__destroy(struct space *space) LOCK_UNCHECKED
+{
+	if (!space->is_closed)
+		close_space(space);
+	for (struct space_region **link = &space->refused; *link != NULL;) {
+		struct space_region *region = *link;
+
+		if (unmap_region(space, region, region->area, region->flags) == 0)
+			*link = region->next;
+		else
+			link = &region->next;
+	}
+	if (space->refused != NULL)
+		return error__set(EBUSY, "the area does not take %zu bytes at %p back: %s",
+			space->refused->mapped, (void *)space->refused->start, error__text());
 	amm_destroy(&space->map);
 	pool__destroy(&space->extents);
 	pool__destroy(&space->regions_pool);
+	return 0;
 }
 
 /* Placing */
@@ -590,11 +665,17 @@ struct space_region *space__retire_locked(struct space *space, struct space_regi
 void space__give_back(struct space *space, struct space_region *region, const struct aml_area *area,
 	unsigned flags)
 {
-	announce_removal(space, region);
-	unmap_region(space, region, area, flags);
+	int err;
+
+	error__keep();
+	err = unmap_region(space, region, area, flags);
 	lock__acquire(&space->lock);
-	pool__put(&space->regions_pool, region);
+	if (err == 0)
+		pool__put(&space->regions_pool, region);
+	else
+		remember_refused_locked(space, region, area, flags);
 	lock__release(&space->lock);
+	error__settle(true);
 }
 
 static int free_locked(struct space *space, uintptr_t start, size_t size, bool clean,

@@ -6,7 +6,8 @@
  * space of a region, or an extent that jemalloc holds; extents are placed in free space by best fit,
  * so that address space never passes from one arena to another. Areas whose mappings cost address
  * space only (AML_AREA_LAZY) are asked for large regions that end in a guard page; the others for
- * just what is needed, and a region goes back as soon as nothing in it is out.
+ * just what is needed, and a region goes back as soon as nothing in it is out. One that the area does
+ * not take stays in the map, serves nobody, and is offered again before another is drawn and at the end.
  *
  * Invariants (space__check): the free and extent entries between a region's start and end tile it;
  * region->out is the sum of its extents; n_extents is their number; account->drawn is the sum over the account's spaces of
@@ -98,6 +99,8 @@ struct space {
 	struct pool regions_pool;     /* of struct space_region */
 	struct space_region *regions; /* list */
 	struct space_region *empty;   /* a lazy region kept though nothing is out, or NULL */
+	struct space_region *refused; /* list: the area did not take them back */
+	bool is_closed;               /* nothing is out any more, whatever the map says */
 	size_t size_out;              /* bytes of extents */
 	size_t n_extents;             /* entries that are extents */
 	size_t dirty_free;            /* bytes of free space not known to be zero */
@@ -111,14 +114,18 @@ enum {
 	SPACE_EXTENT = 0x02, /* always committed: ready for use */
 	SPACE_CLEAN = 0x04,  /* free space: reads as zeros when handed out */
 	SPACE_COLOUR = 0x30, /* free space: differs between regions that touch */
+	SPACE_REFUSED = 0x40, /* a whole region, no more the space's, that the area did not take back */
 };
 
 /* `word` is the page map's word for extents. 0 or a negative errno. */
 int space__init(struct space *space, const struct aml_area *area, uint32_t word,
 	struct space_account *account);
 
-/* Gives every region back to the area, whatever is still out. */
-void space__destroy(struct space *space);
+/*
+ * Gives every region back to the area, whatever is still out. -EBUSY with a sentence: the area did not
+ * take all of them; what it did not take stays mapped and charged, and the call may be made again.
+ */
+int space__destroy(struct space *space);
 
 /*
  * An extent of exactly `size` bytes (a multiple of 4 KiB), at `at` where that is not NULL, ready for

@@ -50,7 +50,11 @@ AML_PUBLIC int situs_hooks_create(situs_hooks_t **hooks, const struct aml_area *
 /* The table for arenas.create or arena.<i>.extent_hooks; valid until situs_hooks_destroy. */
 AML_PUBLIC struct extent_hooks_s *situs_hooks_extent_hooks(situs_hooks_t *hooks);
 
-/* Frees the hooks. -EBUSY, and nothing done, while jemalloc holds extents: destroy the arena first. */
+/*
+ * Frees the hooks. -EBUSY, and nothing done, while jemalloc holds extents: destroy the arena first. -EBUSY
+ * too where the area does not take memory back; what it did not take stays mapped, and the call may be
+ * made again.
+ */
 AML_PUBLIC int situs_hooks_destroy(situs_hooks_t *hooks);
 
 /* Arenas: for programs that call mallocx themselves */
@@ -61,7 +65,8 @@ AML_PUBLIC int situs_arena_create(unsigned *arena, const struct aml_area *area,
 
 /*
  * Frees everything allocated from the arena, then the arena. -EINVAL: not an arena made by
- * situs_arena_create; -EBUSY: a thread is bound to it by jemalloc's thread.arena.
+ * situs_arena_create; -EBUSY: a thread is bound to it by jemalloc's thread.arena, and nothing is done; or
+ * the area does not take memory back, and the arena is gone but for that memory, which stays mapped.
  */
 AML_PUBLIC int situs_arena_destroy(unsigned arena);
 
@@ -90,7 +95,9 @@ AML_PUBLIC situs_heap_t *situs_heap_named(const char *name, const char *place);
 
 /*
  * Frees the heap and everything allocated from it. The handle is worth nothing from then on: every call
- * refuses it with EINVAL until another heap takes its place (doc/safety.md). NULL is allowed.
+ * refuses it with EINVAL until another heap takes its place (doc/safety.md). NULL is allowed. -EBUSY: a
+ * thread is bound to one of its arenas, or the area does not take memory back. What is left then is a
+ * heap of which everything allocated is gone, to be destroyed again.
  */
 AML_PUBLIC int situs_heap_destroy(situs_heap_t *heap);
 

@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/unmap.h"
+
 struct pool_free {
 	struct pool_free *next;
 };
@@ -46,7 +48,7 @@ void pool__destroy(struct pool *pool)
 		struct pool_chunk *chunk = pool->chunks;
 
 		publish(pool->chunks, chunk->next);
-		munmap(chunk, chunk->size);
+		unmap__own(chunk, chunk->size);
 	}
 	pool__init(pool, pool->object_size);
 }
@@ -111,9 +113,9 @@ static void *map_chunk(size_t size)
 	size_t before = -(uintptr_t)mapped % HUGE_PAGE;
 
 	if (before != 0)
-		munmap(mapped, before);
+		unmap__own(mapped, before);
 	if (before != extra)
-		munmap(mapped + before + size, extra - before);
+		unmap__own(mapped + before + size, extra - before);
 	madvise(mapped + before, size, MADV_HUGEPAGE);
 	return mapped + before;
 }

@@ -17,6 +17,7 @@
 #include "heap/alloc.h"
 #include "heap/cache.h"
 #include "heap/heap.h"
+#include "heap/mistaken.h"
 #include "heap/publish.h"
 #include "heap/thread.h"
 
@@ -173,8 +174,10 @@ void *heap__large_block(struct situs_heap *heap, size_t size)
 		return NULL;
 	if (size <= LARGE_CLASS_MAX)
 		block = large_cache__get(&arena->large, large_class__of(size));
-	if (block != NULL)
+	if (block != NULL) {
+		enter(heap, block, LARGE_CLASS_FIRST + large_class__of(size));
 		return block;
+	}
 	before = drawn(heap);
 	block = heap__block(heap, arena, size, 0, false);
 	/* The heap grows: what was held for other sizes serves the next request instead. */
@@ -190,11 +193,12 @@ void heap__free_large(struct situs_heap *heap, void *block, unsigned class)
 	if (large_class < large_class__count) {
 		struct heap_arena *arena = heap__arena(heap);
 
-		if (arena != NULL && large_cache__put(&arena->large, large_class, block,
-			drawn(heap)))
-			return;
+		enter(heap, block, HEAP_CLASS_GONE);
+		if (arena == NULL || !large_cache__put(&arena->large, large_class, block, drawn(heap)))
+			arena__free(block);
+	} else {
+		heap__free_block(heap, block);
 	}
-	heap__free_block(heap, block);
 }
 
 void *heap__block_of_class(struct situs_heap *heap, struct heap_arena *arena, unsigned class)
@@ -226,47 +230,58 @@ static struct space *space_of(struct situs_heap *heap, const void *address)
 	return NULL;
 }
 
-static bool is_direct(const void *block)
-{
-	return owner__class(pagemap__get(block)) == HEAP_CLASS_DIRECT;
-}
-
 size_t heap__block_size(struct situs_heap *heap, const void *block)
 {
 	struct space *space;
 
-	if (!is_direct(block))
+	switch (owner__class(pagemap__get(block))) {
+	case HEAP_CLASS_GONE:
+		return 0;
+	case HEAP_CLASS_DIRECT:
+		space = space_of(heap, block);
+		return space == NULL ? 0 : space__extent_size(space, block);
+	default:
 		return arena__usable_size(block);
-	space = space_of(heap, block);
-	return space == NULL ? 0 : space__extent_size(space, block);
+	}
+}
+
+static void free_direct(struct situs_heap *heap, void *block)
+{
+	struct space *space = space_of(heap, block);
+	size_t size = space == NULL ? 0 : space__extent_size(space, block);
+
+	if (size != 0 && space__free(space, block, size) == 0)
+		atomic_fetch_sub_explicit(&heap->direct, size, memory_order_relaxed);
 }
 
 void heap__free_block(struct situs_heap *heap, void *block)
 {
-	struct space *space;
+	unsigned class = owner__class(pagemap__get(block));
 
-	if (!is_direct(block)) {
+	if (class == HEAP_CLASS_DIRECT) {
+		free_direct(heap, block);
+	} else if (class == HEAP_CLASS_GONE) {
+		mistaken__say(block, "it was freed before");
+	} else {
+		if (class >= SIZE_CLASSES)
+			enter(heap, block, HEAP_CLASS_GONE);
 		arena__free(block);
-		return;
 	}
-	space = space_of(heap, block);
-	if (space == NULL)
-		return;
-
-	size_t size = space__extent_size(space, block);
-
-	if (space__free(space, block, size) == 0)
-		atomic_fetch_sub_explicit(&heap->direct, size, memory_order_relaxed);
 }
 
 void *heap__resize_block(struct situs_heap *heap, void *block, size_t old_size, size_t size)
 {
+	unsigned class = owner__class(pagemap__get(block));
 	int err = errno;
 	bool stays;
 	void *moved;
 
+	if (class == HEAP_CLASS_GONE) {
+		error__set(EINVAL, "realloc of %p: it was freed before", block);
+		return NULL;
+	}
 	error__keep();
-	stays = !is_direct(block) && size > SIZE_CLASS_MAX && arena__resize(block, size);
+	stays = class != HEAP_CLASS_DIRECT && size > SIZE_CLASS_MAX && arena__resize(block, size);
 	error__settle(true);
 	errno = err;
 	if (stays) {

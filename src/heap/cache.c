@@ -6,8 +6,10 @@
 #include <sys/mman.h>
 
 #include "base/error.h"
+#include "base/unmap.h"
 #include "heap/checked.h"
 #include "heap/heap.h"
+#include "heap/mistaken.h"
 
 enum {
 	/* A class may hold this many bytes before the heap's bound is applied, and this many blocks. */
@@ -77,9 +79,9 @@ static void flush_oldest(struct cache *cache, unsigned class, size_t n, bool to_
 {
 	void **base = cache->rooms[class].base;
 	size_t rest = (size_t)(cache->bins[class].top - base) - n;
+	size_t done = to_depot ? depot__put(cache->heap, class, base, n) : 0;
 
-	for (size_t i = to_depot ? depot__put(cache->heap, class, base, n) : 0; i < n; i++)
-		arena__free(base[i]);
+	mistaken__free_cached(base + done, n - done, class);
 	memmove(base, base + n, rest * sizeof(void *));
 	cache__set_top(&cache->bins[class], base + rest);
 }
@@ -96,7 +98,7 @@ void cache__destroy(struct cache *cache, bool flush)
 {
 	if (flush)
 		cache__flush(cache);
-	munmap(cache, cache->mapped);
+	unmap__own(cache, cache->mapped);
 }
 
 static size_t capacity(const struct cache *cache, unsigned class)

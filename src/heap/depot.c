@@ -6,7 +6,7 @@
 
 #include "base/shared_pool.h"
 #include "heap/heap.h"
-#include "hooks/arena.h"
+#include "heap/mistaken.h"
 
 enum { LOOK_MS = 1000 };
 
@@ -123,8 +123,7 @@ static size_t give_up(struct depot *depot, unsigned class, size_t n)
 		lock__acquire(&depot->classes[class].lock);
 		some = pop_locked(depot, class, blocks, some);
 		lock__release(&depot->classes[class].lock);
-		for (size_t i = 0; i < some; i++)
-			arena__free(blocks[i]);
+		mistaken__free_cached(blocks, some, class);
 		done += some;
 	} while (some != 0 && done < n);
 	return done;

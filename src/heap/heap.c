@@ -95,7 +95,7 @@ static struct heap_arena *make_arena_locked(struct situs_heap *heap) LOCK_HELD(h
 	atomic_fetch_add_explicit(&n_arenas, 1, memory_order_relaxed);
 	return arena;
 destroy_hooks:
-	hooks__destroy(arena->hooks);
+	(void)hooks__destroy(arena->hooks); /* nothing was drawn */
 put_arena:
 	shared_pool__put(&arenas, arena);
 	return NULL;
@@ -289,16 +289,42 @@ situs_heap_t *situs_heap_open(const char *place)
 	return heap;
 }
 
-static int destroy_arena(struct heap_arena *arena)
+static int let_go(struct heap_arena *arena)
 {
-	int err = arena__destroy(arena->index);
+	int err = hooks__destroy(arena->hooks);
 
-	if (err != 0)
-		return err;
-	hooks__destroy(arena->hooks);
-	large_cache__destroy(&arena->large);
-	shared_pool__put(&arenas, arena);
-	atomic_fetch_sub_explicit(&n_arenas, 1, memory_order_relaxed);
+	if (err == 0)
+		shared_pool__put(&arenas, arena);
+	return err;
+}
+
+/* Whatever fails, the call may be made again. */
+static int destroy_arenas(struct situs_heap *heap)
+{
+	int err;
+
+	for (unsigned i = 0; i < heap->n_arenas; i++) {
+		struct heap_arena *arena = atomic_load_explicit(&heap->arenas[i], memory_order_acquire);
+
+		if (arena == NULL)
+			continue;
+		err = arena__destroy(arena->index);
+		if (err != 0)
+			return err;
+		atomic_store_explicit(&heap->arenas[i], NULL, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&n_arenas, 1, memory_order_relaxed);
+		large_cache__destroy(&arena->large);
+		arena->next = heap->going;
+		heap->going = arena;
+	}
+	while (heap->going != NULL) {
+		struct heap_arena *next = heap->going->next;
+
+		err = let_go(heap->going);
+		if (err != 0)
+			return err;
+		heap->going = next;
+	}
 	return 0;
 }
 
@@ -327,17 +353,13 @@ int situs_heap_destroy(situs_heap_t *heap)
 	named__forget(heap);
 	channel__let_go(heap);
 	thread__forget_heap(heap);
-	for (unsigned i = 0; i < heap->n_arenas; i++) {
-		struct heap_arena *arena = atomic_load_explicit(&heap->arenas[i], memory_order_acquire);
-
-		err = arena == NULL ? 0 : destroy_arena(arena);
-		if (err != 0) {
-			registry__add(heap);
-			return err;
-		}
-		atomic_store_explicit(&heap->arenas[i], NULL, memory_order_relaxed);
-	}
+	/* Its blocks are gone with the first arena that goes. */
 	depot__destroy(heap);
+	err = destroy_arenas(heap);
+	if (err != 0) {
+		registry__add(heap);
+		return err;
+	}
 	annotate__pool_went(heap);
 	owner__unregister(&heap->owner);
 	publish__heap_remove(heap->published);

@@ -25,11 +25,14 @@ enum {
 	HEAP_PLACE_SIZE = 128,
 	HEAP_ARENAS_MAX = 256,
 	HEAP_REFUSALS = SPACE_REFUSED_BOOKS + 1,
-	HEAP_CLASS_DIRECT = 0xfe, /* page map class of a block that lies in an extent of its own */
+	/* Page map classes of what caches of threads do not hold, beside those of large blocks */
+	HEAP_CLASS_DIRECT = 0xfe, /* a block that lies in an extent of its own */
+	HEAP_CLASS_GONE = 0xfd,   /* a block of more than SIZE_CLASS_MAX bytes was here and was freed */
 };
 
 struct heap_arena {
 	unsigned index; /* jemalloc's */
+	struct heap_arena *next; /* jemalloc's is gone: the next of which the area does not take all back */
 	struct hooks *hooks;
 	struct large_cache large;
 };
@@ -75,6 +78,7 @@ struct situs_heap {
 	struct situs_migration migration; /* the last one's account */
 	struct migrate_figures *migration_nodes; /* the same for each node; NULL before the first */
 	bool owes_pages; /* a strict area has not got all pages yet that it promises: migrate.c */
+	struct heap_arena *going; /* list: arenas of which the area has not taken all back */
 	_Atomic(struct heap_arena *) arenas[HEAP_ARENAS_MAX]; /* written under the lock */
 };
 

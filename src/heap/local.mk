@@ -13,6 +13,7 @@ libsitus_core_la_SOURCES += \
 	src/heap/limit.c \
 	src/heap/locate.c \
 	src/heap/migrate.c \
+	src/heap/mistaken.c src/heap/mistaken.h \
 	src/heap/move.c src/heap/move.h \
 	src/heap/named.c src/heap/named.h \
 	src/heap/prometheus.c \

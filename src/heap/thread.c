@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/lock.h"
 #include "base/shared_pool.h"
+#include "base/unmap.h"
 #include "heap/heap.h"
 
 /* Of threads without state: nothing is ever written to it, so it costs no memory. */
@@ -49,7 +50,7 @@ static void drop_caches_locked(struct thread *thread, bool flush) LOCK_HELD(lock
 	}
 	thread->caches = NULL;
 	atomic_signal_fence(memory_order_seq_cst);
-	munmap(caches, sizeof(no_caches));
+	unmap__own(caches, sizeof(no_caches));
 }
 
 static void link_locked(struct thread *thread) LOCK_HELD(lock)

@@ -17,7 +17,8 @@ fuzz-amm:
 		$(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) -DAMM_SMALL_NODES -Wl,--wrap=pool__reserve \
 		-o tests/fuzz/fuzz_amm $(srcdir)/tests/fuzz/fuzz_amm.c \
 		$(srcdir)/tests/property/amm_model.c $(srcdir)/src/amm/*.c \
-		$(srcdir)/src/base/error.c $(srcdir)/src/base/pool.c $(srcdir)/src/base/shared_pool.c
+		$(srcdir)/src/base/error.c $(srcdir)/src/base/pool.c $(srcdir)/src/base/shared_pool.c \
+		$(srcdir)/src/base/unmap.c
 	tests/fuzz/fuzz_amm -max_total_time=$(FUZZ_SECONDS) -max_len=2000 tests/fuzz/found-amm \
 		$(srcdir)/tests/fuzz/corpus/amm
 CLEANFILES += tests/fuzz/fuzz_amm

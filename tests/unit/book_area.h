@@ -25,6 +25,7 @@ struct book_area {
 	size_t n_calls;  /* of mmap */
 	size_t fail_at;  /* the call from which on mmap refuses; 0: none */
 	size_t n_wrong;  /* munmaps of what was not out */
+	size_t n_kept;   /* munmaps to refuse from now on */
 	unsigned char fill; /* fresh memory is full of this: nobody promised zeros */
 };
 
@@ -62,17 +63,22 @@ static inline int book_munmap(const struct aml_area_data *data, void *ptr, size_
 {
 	struct book_area *book = book_of(data);
 	int err = -AML_EINVAL;
+	size_t i;
 
 	pthread_mutex_lock(&book->mutex);
-	for (size_t i = 0; i < book->n_out && err != 0; i++)
-		if (book->out[i].start == ptr && book->out[i].size == size) {
-			book->out[i] = book->out[--book->n_out];
-			book->size_out -= size;
-			munmap(ptr, size);
-			err = AML_SUCCESS;
-		}
-	if (err != 0)
+	for (i = 0; i < book->n_out && (book->out[i].start != ptr || book->out[i].size != size); i++)
+		;
+	if (i == book->n_out) {
 		book->n_wrong++;
+	} else if (book->n_kept != 0 || munmap(ptr, size) != 0) {
+		book->n_kept -= book->n_kept != 0;
+		err = -AML_EBUSY;
+		aml_errno = AML_EBUSY;
+	} else {
+		book->out[i] = book->out[--book->n_out];
+		book->size_out -= size;
+		err = AML_SUCCESS;
+	}
 	pthread_mutex_unlock(&book->mutex);
 	return err;
 }

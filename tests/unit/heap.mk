@@ -101,8 +101,15 @@ tests_unit_test_heap_faults_SOURCES = tests/unit/test_heap_faults.c
 tests_unit_test_heap_faults_CFLAGS = $(test_cflags)
 tests_unit_test_heap_faults_LDADD = $(test_libs)
 tests_unit_test_heap_faults_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=mmap,--wrap=mprotect,--wrap=madvise,--wrap=pool__get,--wrap=pool__reserve \
+	-Wl,--wrap=mmap,--wrap=munmap,--wrap=mprotect,--wrap=madvise,--wrap=pool__get,--wrap=pool__reserve \
 	-Wl,--wrap=mallctl,--wrap=mallocx,--wrap=xallocx,--wrap=sched_getcpu
+
+check_PROGRAMS += tests/unit/test_unmap
+TESTS += tests/unit/test_unmap
+tests_unit_test_unmap_SOURCES = tests/unit/test_unmap.c
+tests_unit_test_unmap_CFLAGS = $(test_cflags)
+tests_unit_test_unmap_LDADD = $(test_libs)
+tests_unit_test_unmap_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=munmap
 
 tests_unit_test_misuse_SOURCES = tests/unit/test_misuse.c
 tests_unit_test_misuse_CFLAGS = $(test_cflags)

@@ -185,9 +185,103 @@ static void what_no_heap_owns_goes_to_free(void **state)
 	situs_free(block);
 }
 
+#ifndef SITUS_GUARDED /* which stop at these: tests/unit/test_checks.c */
+static void a_large_block_freed_twice_is_freed_once(void **state)
+{
+	static const size_t sizes[] = {40000, 300000, 3000000, 6000000};
+	situs_heap_t *heap;
+
+	(void)state;
+	assert_int_equal(situs_heap_create(&heap, &aml_area_linux, NULL), 0);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		char *block = situs_malloc(heap, sizes[i]), *one, *other;
+
+		situs_free(block);
+		errno = 77;
+		situs_free(block);
+		assert_int_equal(errno, 77);
+		assert_non_null(strstr(situs_error(), "freed before"));
+		assert_int_equal(situs_usable_size(block), 0);
+		assert_null(situs_realloc(heap, block, 2 * sizes[i]));
+		assert_int_equal(errno, EINVAL);
+		one = situs_malloc(heap, sizes[i]);
+		other = situs_malloc(heap, sizes[i]);
+		assert_true(one + sizes[i] <= other || other + sizes[i] <= one);
+		assert_true(situs_usable_size(one) >= sizes[i]);
+		situs_free(one);
+		situs_free(other);
+	}
+	assert_int_equal(situs_heap_destroy(heap), 0);
+}
+
+/* All blocks of some slabs but one in the middle, which stays. */
+static void free_all_but_one(situs_heap_t *heap, char *blocks[1000], size_t size)
+{
+	for (int i = 0; i < 1000; i++) {
+		blocks[i] = situs_malloc(heap, size);
+		memset(blocks[i], 7, size);
+	}
+	for (int i = 0; i < 1000; i++)
+		if (i != 500)
+			situs_free(blocks[i]);
+}
+
+static void the_one_that_stayed_is_whole(situs_heap_t *heap, const char *block, size_t size)
+{
+	assert_true(situs_heap_trim(heap) >= 0);
+	assert_ptr_equal(situs_heap_of(block), heap);
+	for (int i = 0; i < 3000; i++) {
+		char *other = situs_malloc(heap, size);
+
+		assert_true(other + size <= block || block + size <= other);
+		memset(other, 9, size);
+	}
+	for (size_t i = 0; i < size; i++)
+		assert_int_equal(block[i], 7);
+}
+
+static void a_small_block_freed_twice_takes_no_other_s_memory(void **state)
+{
+	static const size_t sizes[] = {64, 48, 1024, 14336};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		situs_heap_t *heap;
+		char *blocks[1000];
+
+		assert_int_equal(situs_heap_create(&heap, &aml_area_linux, NULL), 0);
+		free_all_but_one(heap, blocks, sizes[i]);
+		/* The last of the others, so that both are still in this thread's cache. */
+		situs_free(blocks[999]);
+		the_one_that_stayed_is_whole(heap, blocks[500], sizes[i]);
+		assert_non_null(strstr(situs_error(), "freed before"));
+		assert_int_equal(situs_heap_destroy(heap), 0);
+	}
+}
+
+static void an_address_inside_a_block_takes_no_other_s_memory(void **state)
+{
+	situs_heap_t *heap;
+	char *blocks[1000];
+
+	(void)state;
+	assert_int_equal(situs_heap_create(&heap, &aml_area_linux, NULL), 0);
+	free_all_but_one(heap, blocks, 64);
+	situs_free(blocks[500] + 8);
+	the_one_that_stayed_is_whole(heap, blocks[500], 64);
+	assert_non_null(strstr(situs_error(), "no block begins there"));
+	assert_int_equal(situs_heap_destroy(heap), 0);
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+#ifndef SITUS_GUARDED
+		cmocka_unit_test(a_large_block_freed_twice_is_freed_once),
+		cmocka_unit_test(a_small_block_freed_twice_takes_no_other_s_memory),
+		cmocka_unit_test(an_address_inside_a_block_takes_no_other_s_memory),
+#endif
 		cmocka_unit_test(a_heap_that_went_is_refused_by_every_call),
 #ifndef SITUS_CHECKING
 		cmocka_unit_test(a_heap_that_went_is_neither_bound_nor_destroyed),

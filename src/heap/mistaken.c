@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "heap/mistaken.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "heap/size_class.h"
+#include "hooks/arena.h"
+
+enum {
+	BATCH = 128,
+	LG_BITS = 12,
+	PAGE = 4096,
+	CACHE_LINE = 64,
+	SLAB_CLASS_LIMIT = 16384, /* from here on blocks are extents, which jemalloc offsets by cache lines */
+};
+
+void mistaken__say(const void *block, const char *what)
+{
+	int err = errno;
+
+	error__set(EINVAL, "free of %p: %s", block, what);
+	errno = err;
+}
+
+/* Blocks of a slab stand at multiples of their size from a page's start. */
+static uintptr_t alignment_of(size_t size)
+{
+	size_t lowest = size & -size;
+
+	if (size >= SLAB_CLASS_LIMIT)
+		return CACHE_LINE;
+	return lowest < PAGE ? lowest : PAGE;
+}
+
+static bool stands_among(void *const *blocks, size_t n, const void *block)
+{
+	for (size_t i = 0; i < n; i++)
+		if (blocks[i] == block)
+			return true;
+	return false;
+}
+
+/* Returns how many are left. A bit for each hash seen, so that hardly any block is compared with others. */
+static size_t drop_mistakes(void **blocks, size_t n, unsigned class)
+{
+	const uintptr_t mask = alignment_of(size_class__bytes[class]) - 1;
+	uint64_t seen[(1 << LG_BITS) / 64] = {0};
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uintptr_t address = (uintptr_t)blocks[i];
+		/* Fibonacci hashing. */
+		uint64_t hash = address * UINT64_C(0x9e3779b97f4a7c15) >> (64 - LG_BITS);
+		bool again = seen[hash / 64] >> hash % 64 & 1;
+
+		if (__builtin_expect((address & mask) != 0, 0)) {
+			mistaken__say(blocks[i], "no block begins there");
+		} else if (__builtin_expect(again, 0) && stands_among(blocks, kept, blocks[i])) {
+			mistaken__say(blocks[i], "it was freed before");
+		} else {
+			seen[hash / 64] |= (uint64_t)1 << hash % 64;
+			blocks[kept++] = blocks[i];
+		}
+	}
+	return kept;
+}
+
+void mistaken__free_cached(void **blocks, size_t n, unsigned class)
+{
+	while (n != 0) {
+		size_t batch = n < BATCH ? n : BATCH, kept = drop_mistakes(blocks, batch, class);
+
+		for (size_t i = 0; i < kept; i++)
+			arena__free(blocks[i]);
+		blocks += batch;
+		n -= batch;
+	}
+}
