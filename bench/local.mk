@@ -89,7 +89,7 @@ nodist_EXTRA_bench_peer_memkind_SOURCES = bench/none.cc
 bench_peer_memkind_CFLAGS = $(bench_peer_cflags)
 bench_peer_memkind_LDADD = $(bench_peer_libs) $(MEMKIND_LIBS)
 
-bench_peer_mimalloc_SOURCES = bench/peers/mimalloc.c
+bench_peer_mimalloc_SOURCES = bench/peers/mimalloc.c bench/peers/plain.h
 nodist_EXTRA_bench_peer_mimalloc_SOURCES = bench/none.cc
 bench_peer_mimalloc_CFLAGS = $(bench_peer_cflags)
 bench_peer_mimalloc_LDADD = $(bench_peer_libs) $(MIMALLOC_LIBS)
@@ -104,7 +104,7 @@ nodist_EXTRA_bench_peer_tcmalloc_SOURCES = bench/none.cc
 bench_peer_tcmalloc_CFLAGS = $(bench_peer_cflags)
 bench_peer_tcmalloc_LDADD = $(bench_peer_libs) $(TCMALLOC_LIBS)
 
-bench_peer_tbb_SOURCES = bench/peers/tbb.c
+bench_peer_tbb_SOURCES = bench/peers/tbb.c bench/peers/plain.h
 nodist_EXTRA_bench_peer_tbb_SOURCES = bench/none.cc
 bench_peer_tbb_CFLAGS = $(bench_peer_cflags)
 bench_peer_tbb_LDADD = $(bench_peer_libs) $(TBB_LIBS)

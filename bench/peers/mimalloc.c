@@ -3,35 +3,12 @@
 #include <mimalloc.h>
 #include <stdio.h>
 
-#include "bench/peer.h"
-
-static inline void *get(size_t size)
-{
-	return mi_malloc(size);
-}
-
-static inline void *get_zeroed(size_t size)
-{
-	return mi_zalloc(size);
-}
-
-static inline void *get_aligned(size_t alignment, size_t size)
-{
-	return mi_malloc_aligned(size, alignment);
-}
-
-static inline void *resize(void *p, size_t old_size, size_t size)
-{
-	(void)old_size;
-	return mi_realloc(p, size);
-}
-
-static inline void put(void *p, size_t size)
-{
-	(void)size;
-	mi_free(p);
-}
-
+#define PLAIN_MALLOC(size) mi_malloc(size)
+#define PLAIN_ZEROED(size) mi_zalloc(size)
+#define PLAIN_ALIGNED(alignment, size) mi_malloc_aligned(size, alignment)
+#define PLAIN_REALLOC(p, size) mi_realloc(p, size)
+#define PLAIN_FREE(p) mi_free(p)
+#include "bench/peers/plain.h"
 #include "bench/loops.h"
 
 static const char *version(void)

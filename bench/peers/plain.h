@@ -1,33 +1,44 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* plain.h - malloc and free, whichever library the program was linked with; see peer.h. */
+/*
+ * plain.h - an allocator that is no more than malloc and free: the one the program was linked with, or one that has
+ * said before what its functions are called. See peer.h.
+ */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "bench/peer.h"
 
+#ifndef PLAIN_MALLOC
+#define PLAIN_MALLOC(size) malloc(size)
+#define PLAIN_ZEROED(size) calloc(1, size)
+#define PLAIN_ALIGNED(alignment, size) aligned_alloc(alignment, size)
+#define PLAIN_REALLOC(p, size) realloc(p, size)
+#define PLAIN_FREE(p) free(p)
+#endif
+
 static inline void *get(size_t size)
 {
-	return malloc(size);
+	return PLAIN_MALLOC(size);
 }
 
 static inline void *get_zeroed(size_t size)
 {
-	return calloc(1, size);
+	return PLAIN_ZEROED(size);
 }
 
 static inline void *get_aligned(size_t alignment, size_t size)
 {
-	return aligned_alloc(alignment, size);
+	return PLAIN_ALIGNED(alignment, size);
 }
 
 static inline void *resize(void *p, size_t old_size, size_t size)
 {
 	(void)old_size;
-	return realloc(p, size);
+	return PLAIN_REALLOC(p, size);
 }
 
 static inline void put(void *p, size_t size)
 {
 	(void)size;
-	free(p);
+	PLAIN_FREE(p);
 }

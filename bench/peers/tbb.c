@@ -3,35 +3,12 @@
 #include <stddef.h>
 #include <tbb/scalable_allocator.h>
 
-#include "bench/peer.h"
-
-static inline void *get(size_t size)
-{
-	return scalable_malloc(size);
-}
-
-static inline void *get_zeroed(size_t size)
-{
-	return scalable_calloc(1, size);
-}
-
-static inline void *get_aligned(size_t alignment, size_t size)
-{
-	return scalable_aligned_malloc(size, alignment);
-}
-
-static inline void *resize(void *p, size_t old_size, size_t size)
-{
-	(void)old_size;
-	return scalable_realloc(p, size);
-}
-
-static inline void put(void *p, size_t size)
-{
-	(void)size;
-	scalable_free(p);
-}
-
+#define PLAIN_MALLOC(size) scalable_malloc(size)
+#define PLAIN_ZEROED(size) scalable_calloc(1, size)
+#define PLAIN_ALIGNED(alignment, size) scalable_aligned_malloc(size, alignment)
+#define PLAIN_REALLOC(p, size) scalable_realloc(p, size)
+#define PLAIN_FREE(p) scalable_free(p)
+#include "bench/peers/plain.h"
 #include "bench/loops.h"
 
 static const char *version(void)

@@ -88,6 +88,22 @@ while head:
 """
 
 
+PERL = r"""
+my (%count, @lists);
+for my $i (1 .. 60000) {
+    my $word = join '-', map { ($i * $_) % 977 } 3, 5, 7;
+    $count{$word}++;
+    push @{$lists[$i % 500]}, { n => $i, text => "row $i of $word" };
+}
+my $text = join ' ', sort { $count{$b} <=> $count{$a} || $a cmp $b } keys %count;
+my $n = 0;
+$n += length $1 while $text =~ /(\d+-9\d*)/g;
+@lists = map { [ sort { $a->{text} cmp $b->{text} } @$_ ] } @lists;
+my @parts = split /-/, $text;
+print scalar(@parts), " $n\n";
+"""
+
+
 def sqlite(where, prefix, env):
     return _measured(where, prefix, env, ["sqlite3", ":memory:"], stdin=SQL)
 
@@ -95,6 +111,46 @@ def sqlite(where, prefix, env):
 def python(where, prefix, env):
     # Python's own small-object pools would leave little to measure.
     return _measured(where, prefix, dict(env, PYTHONMALLOC="malloc"), ["/usr/bin/python3", "-c", PYTHON])
+
+
+def python_tests(where, prefix, env):
+    """Of the interpreter's own: memory, threads and subprocesses."""
+    modules = ["test_memoryview", "test_memoryio", "test_thread", "test_subprocess"]
+    try:
+        run(["/usr/bin/python3", "-c", "import " + ", ".join("test." + m for m in modules)])
+    except Broken as why:
+        raise Skip("no test modules of python3 here (Debian: libpython3.11-testsuite)") from why
+    return _measured(where, prefix, env,
+                     ["/usr/bin/python3", "-m", "unittest", "-q", "-k", "Memory", "-k", "MemoryIO", "-k", "BytesIO",
+                      "-k", "ThreadRunningTests", "-k", "BarrierTest", "-k", "ProcessTestCase.test_std",
+                      *["test." + m for m in modules]])
+
+
+def perl(where, prefix, env):
+    return _measured(where, prefix, env, ["/usr/bin/perl", "-e", PERL])
+
+
+def git(where, prefix, env):
+    """A history is packed anew, with deltas looked for again."""
+    if shutil.which("git") is None:
+        raise Skip("no git here")
+    folder = where.path("repository")
+    env = dict(env, GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_NOSYSTEM="1", HOME=where.scratch)
+    if not os.path.exists(folder):
+        run(["git", "init", "-q", folder], env=env)
+        run(["git", "-C", folder, "fast-import", "--quiet"], env=env, stdin=_history())
+    return _measured(where, prefix, env, ["git", "-C", folder, "-c", "pack.threads=1", "-c", "core.compression=1",
+                                          "repack", "-qadf"])
+
+
+def _history():
+    """200 commits, each of which changes one of 20 files, for git fast-import."""
+    parts = []
+    for i in range(200):
+        text = "".join(f"{(k * 7919 + i // 20 * k % 13) % 100003} line {k} of file {i % 20}\n" for k in range(1500))
+        parts.append(f"commit refs/heads/main\ncommitter A <a@b> {1700000000 + i} +0000\ndata 2\n{i % 10}\n"
+                     f"M 644 inline file-{i % 20}\ndata {len(text)}\n{text}\n")
+    return "".join(parts)
 
 
 def gcc(where, prefix, env):
@@ -163,7 +219,8 @@ def _redis_wait(process, socket):
     raise Broken("redis-server does not answer")
 
 
-PROGRAMS = {"start": start, "sqlite3": sqlite, "python3": python, "gcc": gcc, "redis": redis}
+PROGRAMS = {"start": start, "sqlite3": sqlite, "python3": python, "python3 tests": python_tests, "perl": perl,
+            "git": git, "gcc": gcc, "redis": redis}
 
 
 def prefixes(build, preloads, area="node:0"):
