@@ -32,24 +32,6 @@ static bool is_home(const struct aml_area_data *data, int node)
 	return !has_nodes(data) || os__nodes_has(home(data), node);
 }
 
-static int roomiest(const struct os_nodes *nodes)
-{
-	int best = os__nodes_next(nodes, 0);
-	size_t best_free = 0;
-
-	if (os__nodes_count(nodes) == 1)
-		return best;
-	for (int node = best; node >= 0; node = os__nodes_next(nodes, node + 1)) {
-		size_t total, free;
-
-		if (os__node_memory(node, &total, &free) == 0 && free > best_free) {
-			best = node;
-			best_free = free;
-		}
-	}
-	return best;
-}
-
 /* The node for a page: in turn where the policy spreads, else where there is most room. */
 static int target(const struct aml_area_data *data, const void *page, int spare)
 {
@@ -164,7 +146,7 @@ static int move_batch(const struct aml_area_data *data, struct batch *batch,
 		return err;
 	keep_astray(data, batch, offsetof(struct migrate_figures, already), account);
 	for (int round = 0; batch->n != 0 && round < ROUNDS; round++) {
-		int spare = roomiest(home(data));
+		int spare = linux__roomiest(home(data));
 		size_t n_home;
 
 		for (size_t i = 0; i < batch->n; i++) {
@@ -352,7 +334,7 @@ size_t migrate__bulk_size(const struct aml_area *to)
 /* Keeps the pages that are present and not home, beside where they shall go. */
 static size_t choose_bulk(const struct aml_area_data *data, struct migrate_bulk *bulk, size_t n)
 {
-	int spare = roomiest(home(data));
+	int spare = linux__roomiest(home(data));
 	size_t kept = 0;
 
 	for (size_t i = 0; i < n; i++) {
