@@ -144,7 +144,7 @@ void tool__usage(const char *name, const char *format, ...)
 	exit(tool__fail(TOOL_USAGE, "%s; '%s --help' says what does", line, name));
 }
 
-pid_t tool__pid(const char *name, const char *text)
+static pid_t process_id(const char *name, const char *text)
 {
 	char *end;
 	long pid;
@@ -154,4 +154,28 @@ pid_t tool__pid(const char *name, const char *text)
 	if (errno || end == text || *end || pid <= 0 || pid > INT32_MAX || text[0] < '0' || text[0] > '9')
 		tool__usage(name, "'%.40s' is not a process id", text);
 	return (pid_t)pid;
+}
+
+error_t tool__common(int key, char *arg, struct tool_common *common)
+{
+	switch (key) {
+	case TOOL_KEY_JSON:
+		common->json = true;
+		return 0;
+	case TOOL_KEY_SVG:
+		common->svg = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+error_t tool__common_pid(int key, char *arg, const struct argp_state *state, struct tool_common *common)
+{
+	if (key != ARGP_KEY_ARG)
+		return tool__common(key, arg, common);
+	if (common->pid)
+		tool__usage(state->name, "one process at a time");
+	common->pid = process_id(state->name, arg);
+	return 0;
 }

@@ -22,11 +22,11 @@
 #include "tool/svg.h"
 #include "tool/tool.h"
 
-enum { KEY_JSON = 256, KEY_SVG, KEY_ROUNDS, KEY_WORK, KEY_LIBRARY, KEY_HEAP };
+enum { KEY_ROUNDS = 256, KEY_WORK, KEY_LIBRARY, KEY_HEAP };
 
 struct options {
-	bool json;
-	const char *svg, *place;
+	struct tool_common common;
+	const char *place;
 	long rounds;
 	const char *work, *library, *heap; /* of a process that measures */
 };
@@ -34,8 +34,8 @@ struct options {
 static const struct argp_option option_list[] = {
 	{ "area", 'a', "PLACE", 0, "where Situs's blocks shall lie (default: any)", 0 },
 	{ "rounds", KEY_ROUNDS, "N", 0, "how often everything is measured (default: 3)", 0 },
-	{ "json", KEY_JSON, NULL, 0, "print JSON", 0 },
-	{ "svg", KEY_SVG, "FILE", 0, "draw the result into a file (-: standard output)", 0 },
+	TOOL_OPTION_JSON,
+	TOOL_OPTION_SVG("the result"),
 	{ "work", KEY_WORK, "NAME", OPTION_HIDDEN, NULL, 0 },
 	{ "library", KEY_LIBRARY, "WORD", OPTION_HIDDEN, NULL, 0 },
 	{ "heap", KEY_HEAP, "PLACE", OPTION_HIDDEN, NULL, 0 },
@@ -67,12 +67,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (end == arg || *end || options->rounds < 1 || options->rounds > 100)
 			tool__usage(state->name, "--rounds=%.40s is not a number from 1 to 100", arg);
 		return 0;
-	case KEY_JSON:
-		options->json = true;
-		return 0;
-	case KEY_SVG:
-		options->svg = arg;
-		return 0;
 	case KEY_WORK:
 		options->work = arg;
 		return 0;
@@ -83,11 +77,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		options->heap = arg;
 		return 0;
 	case ARGP_KEY_END:
-		if (options->json && options->svg && strcmp(options->svg, "-") == 0)
+		if (options->common.json && options->common.svg && strcmp(options->common.svg, "-") == 0)
 			tool__usage(state->name, "--json and --svg both write to standard output");
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return tool__common(key, arg, &options->common);
 	}
 }
 
@@ -243,17 +237,17 @@ int bench__main(int argc, char **argv)
 	if (options.work)
 		return bench__work(options.work, options.heap, options.library);
 	status = places__check(options.place);
-	if (!status && options.svg)
-		status = svg__check(options.svg);
+	if (!status && options.common.svg)
+		status = svg__check(options.common.svg);
 	if (!status)
 		status = measure_all(&options, &results);
 	if (status)
 		return status;
-	if (options.svg)
-		status = bench__draw(&results, options.svg);
-	if (status || (options.svg && strcmp(options.svg, "-") == 0))
+	if (options.common.svg)
+		status = bench__draw(&results, options.common.svg);
+	if (status || (options.common.svg && strcmp(options.common.svg, "-") == 0))
 		return status;
-	if (options.json)
+	if (options.common.json)
 		return print_json(&results);
 	print_text(&results);
 	return TOOL_OK;

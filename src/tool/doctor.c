@@ -5,15 +5,15 @@
 #include "tool/doctor.h"
 #include "tool/tool.h"
 
-enum { KEY_JSON = 256, KEY_ROOT };
+enum { KEY_ROOT = 256 };
 
 struct options {
-	bool json;
+	struct tool_common common;
 	const char *root;
 };
 
 static const struct argp_option option_list[] = {
-	{ "json", KEY_JSON, NULL, 0, "print JSON", 0 },
+	TOOL_OPTION_JSON,
 	/* For the tests, which show it other machines' files. */
 	{ "root", KEY_ROOT, "FOLDER", OPTION_HIDDEN, NULL, 0 },
 	TOOL_OPTIONS_END,
@@ -30,16 +30,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
 
-	switch (key) {
-	case KEY_JSON:
-		options->json = true;
-		return 0;
-	case KEY_ROOT:
-		options->root = arg;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	if (key != KEY_ROOT)
+		return tool__common(key, arg, &options->common);
+	options->root = arg;
+	return 0;
 }
 
 static void print(const struct doctor_check *check, const struct doctor_finding *finding)
@@ -69,14 +63,14 @@ int doctor__main(int argc, char **argv)
 
 		doctor__checks[i].look(options.root, &finding);
 		hurts |= finding.result == DOCTOR_HURTS;
-		if (options.json)
+		if (options.common.json)
 			json_array_append_new(list, json_pack("{ss ss ss ss}", "check", doctor__checks[i].name,
 				"result", results[finding.result], "what", finding.what, "remedy",
 				finding.remedy));
 		else
 			print(&doctor__checks[i], &finding);
 	}
-	if (options.json)
+	if (options.common.json)
 		status = tool__json(list);
 	else
 		json_decref(list);

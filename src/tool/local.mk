@@ -6,9 +6,10 @@ situs_words = \
 	src/tool/doctor.c src/tool/doctor.h src/tool/doctor_checks.c \
 	src/tool/main.c src/tool/tool.h \
 	src/tool/map.c src/tool/map.h src/tool/map_svg.c \
-	src/tool/migrate.c \
+	src/tool/migrate.c src/tool/migrate.h src/tool/migrate_target.c \
 	src/tool/places.c src/tool/places.h \
-	src/tool/process.h src/tool/process_ask.c src/tool/process_pages.c src/tool/process_table.c \
+	src/tool/process.h src/tool/process_ask.c src/tool/process_move.c src/tool/process_pages.c \
+	src/tool/process_table.c \
 	src/tool/program.c src/tool/program.h \
 	src/tool/run.c \
 	src/tool/stat.c src/tool/stat.h src/tool/stat_show.c \

@@ -12,36 +12,19 @@
 #include "base/size.h"
 #include "tool/tool.h"
 
-enum { KEY_JSON = 256, KEY_SVG, ANSWER_MS = 100 };
-
-struct options {
-	bool json;
-	const char *svg;
-	pid_t pid;
-};
+enum { ANSWER_MS = 100 };
 
 static const struct argp_option option_list[] = {
-	{ "json", KEY_JSON, NULL, 0, "print JSON", 0 },
-	{ "svg", KEY_SVG, "FILE", 0, "draw the heaps into a file (-: standard output)", 0 },
+	TOOL_OPTION_JSON,
+	TOOL_OPTION_SVG("the heaps"),
 	TOOL_OPTIONS_END,
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	struct options *options = state->input;
+	struct tool_common *options = state->input;
 
 	switch (key) {
-	case KEY_JSON:
-		options->json = true;
-		return 0;
-	case KEY_SVG:
-		options->svg = arg;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (options->pid)
-			tool__usage(state->name, "one process at a time");
-		options->pid = tool__pid(state->name, arg);
-		return 0;
 	case ARGP_KEY_NO_ARGS:
 		tool__usage(state->name, "which process? situs map PID");
 	case ARGP_KEY_END:
@@ -49,7 +32,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			tool__usage(state->name, "either --json or --svg");
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return tool__common_pid(key, arg, state, options);
 	}
 }
 
@@ -251,7 +234,7 @@ static void print_text(const struct map *map)
 		}
 }
 
-static int show(const struct options *options, struct process_table *table)
+static int show(const struct tool_common *options, struct process_table *table)
 {
 	struct map map = { 0 };
 	int status = TOOL_OK;
@@ -281,7 +264,7 @@ int map__main(int argc, char **argv)
 		       "back to the kernel), swapped out; held in extents of the allocator, or free. --svg draws "
 		       "each heap as strips, a colour for each node.",
 	};
-	struct options options = { 0 };
+	struct tool_common options = { 0 };
 	struct process_table table;
 	int status;
 

@@ -2,8 +2,9 @@
 /*
  * migrate.c - situs migrate: asks a program to move one of its heaps, and tells what came of it.
  *
- * The program does it all (heap/channel.h); nothing of it is touched from here. An interrupt asks it to
- * stop, which it does after the piece it is at.
+ * The program does it (heap/channel.h). One that does not take the order, since it needs no memory just now,
+ * is left alone: the kernel moves the pages that are there (process__move), and the order stands for what
+ * comes next. Contents are never touched from here. An interrupt stops either after the piece it is at.
  */
 #include "config.h"
 
@@ -16,25 +17,29 @@
 
 #include "base/error.h"
 #include "base/size.h"
+#include "tool/migrate.h"
 #include "tool/places.h"
-#include "tool/process.h"
 #include "tool/stat.h"
-#include "tool/tool.h"
 
-enum { KEY_JSON = 256, KEY_HEAP, KEY_TO, KEY_WAIT, POLL_MS = 20, BAR = 30 };
+enum { KEY_HEAP = 256, KEY_TO, KEY_WAIT, POLL_MS = 20, BAR = 30 };
 
 struct options {
-	bool json;
+	struct tool_common common;
 	const char *heap, *to;
-	long wait; /* seconds until the program must have taken the request */
-	pid_t pid;
+	long wait; /* seconds that the program has to take the order */
+};
+
+/* What came of it. */
+struct outcome {
+	struct publish_answer answer;
+	bool stands; /* the pages were moved from outside, and the order waits for the program */
 };
 
 static const struct argp_option option_list[] = {
 	{ "heap", KEY_HEAP, "NAME", 0, "which heap (default: the only one)", 0 },
 	{ "to", KEY_TO, "PLACE", 0, "where it shall lie", 0 },
-	{ "wait", KEY_WAIT, "SECONDS", 0, "how long the program may take to answer (default: 10)", 0 },
-	{ "json", KEY_JSON, NULL, 0, "print JSON", 0 },
+	{ "wait", KEY_WAIT, "SECONDS", 0, "how long the program may take to answer (default: 2)", 0 },
+	TOOL_OPTION_JSON,
 	TOOL_OPTIONS_END,
 };
 
@@ -55,9 +60,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct options *options = state->input;
 
 	switch (key) {
-	case KEY_JSON:
-		options->json = true;
-		return 0;
 	case KEY_HEAP:
 		options->heap = arg;
 		return 0;
@@ -67,11 +69,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_WAIT:
 		options->wait = parse_seconds(state, arg);
 		return 0;
-	case ARGP_KEY_ARG:
-		if (options->pid)
-			tool__usage(state->name, "one process at a time");
-		options->pid = tool__pid(state->name, arg);
-		return 0;
 	case ARGP_KEY_NO_ARGS:
 		tool__usage(state->name, "which process? situs migrate PID --heap NAME --to PLACE");
 	case ARGP_KEY_END:
@@ -79,7 +76,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			tool__usage(state->name, "where to? situs migrate PID --heap NAME --to PLACE");
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return tool__common_pid(key, arg, state, &options->common);
 	}
 }
 
@@ -160,50 +157,104 @@ static int64_t now_ms(void)
 	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static int never_answered(const struct options *options)
+static int show_outside(const struct publish_answer *figures, void *arg)
 {
-	return tool__fail(TOOL_FAILED, "process %ld did not answer in %ld s, and the request is withdrawn: a "
-		"program answers when it next needs memory (--wait waits longer); started with 'situs run "
-		"--listen' or SITUS_LISTEN=1 it answers at once", (long)options->pid, options->wait);
+	show_progress(arg, figures);
+	return interrupted;
 }
 
-/* Waits for the end of it, showing how far it is; TOOL_OK with the answer, or the exit status. */
-static int follow(const struct options *options, struct process_channel *channel,
-	struct publish_answer *answer)
+static int never_answered(const struct options *options, const char *why)
+{
+	return tool__fail(TOOL_FAILED, "process %ld, which needs no memory just now, did not answer in %ld s, and "
+		"the order is withdrawn: from outside nothing can be moved because %s; started with 'situs run "
+		"--listen' or SITUS_LISTEN=1 a program answers at once", (long)options->common.pid, options->wait, why);
+}
+
+static int stopped_outside(const struct options *options, const struct publish_answer *figures)
+{
+	char moved[SIZE_TEXT_SIZE];
+
+	if (!interrupted)
+		return never_answered(options, error__text());
+	return tool__fail(TOOL_FAILED, "interrupted; %s moved, and the order is withdrawn",
+		size__format(figures->moved, moved));
+}
+
+static void tell_stragglers(struct publish_answer *figures)
+{
+	char size[SIZE_TEXT_SIZE];
+	const uint64_t left = figures->no_room + figures->busy + figures->other;
+
+	if (!left)
+		return;
+	figures->result = -EAGAIN;
+	snprintf(figures->text, sizeof(figures->text), "%s stayed behind; the program goes on with it when it next "
+		"needs memory", size__format(left, size));
+}
+
+/* The program sleeps: what is there is moved from outside. TOOL_OK, with outcome->stands where the order
+   still does, or the exit status. */
+static int move_from_outside(struct options *options, const struct process_heap *heap,
+	struct process_channel *channel, struct outcome *outcome)
+{
+	struct process_target target;
+	const char *why = migrate__target(heap, options->to, &target);
+	struct publish_answer answer;
+	int err = why ? -ENOTSUP : process__move(options->common.pid, heap->ranges, heap->n_ranges, &target,
+		show_outside, options, &outcome->answer);
+
+	end_progress();
+	if (err)
+		return !process__withdraw(channel) ? TOOL_OK : why ? never_answered(options, why) :
+			stopped_outside(options, &outcome->answer);
+	if (process__answer(channel, &answer))
+		return tool__fail(TOOL_FAILED, "%s", error__text());
+	outcome->stands = answer.taken != channel->ticket;
+	tell_stragglers(&outcome->answer);
+	return TOOL_OK;
+}
+
+/* Waits for the end of it, showing how far it is; TOOL_OK with the outcome, or the exit status. */
+static int follow(struct options *options, const struct process_heap *heap, struct process_channel *channel,
+	struct outcome *outcome)
 {
 	const int64_t give_up = now_ms() + options->wait * 1000;
+	struct publish_answer *answer = &outcome->answer;
 	bool is_cancelled = false;
+	int status = TOOL_OK;
 
-	for (;;) {
+	while (!status && !outcome->stands) {
 		if (process__answer(channel, answer)) {
-			end_progress();
-			return tool__fail(TOOL_FAILED, "%s", error__text());
-		}
-		if (answer->finished == channel->ticket)
+			status = tool__fail(TOOL_FAILED, "%s", error__text());
+		} else if (answer->finished == channel->ticket) {
 			break;
-		if (answer->taken == channel->ticket) {
+		} else if (answer->taken == channel->ticket) {
 			show_progress(options, answer);
 			if (interrupted && !is_cancelled)
 				process__cancel(channel);
 			is_cancelled = interrupted;
-		} else if (interrupted || now_ms() > give_up) {
-			if (!process__withdraw(channel))
-				continue;
-			return interrupted ? tool__fail(TOOL_FAILED, "interrupted; nothing has moved")
-				: never_answered(options);
+		} else if (interrupted) {
+			if (process__withdraw(channel))
+				status = tool__fail(TOOL_FAILED, "interrupted; nothing has moved");
+			continue;
+		} else if (now_ms() >= give_up) {
+			status = move_from_outside(options, heap, channel, outcome);
+			continue;
 		}
 		nanosleep(&(struct timespec){ 0, POLL_MS * 1000000 }, NULL);
 	}
 	end_progress();
-	return TOOL_OK;
+	return status;
 }
 
-static int print_json(const struct options *options, const struct publish_answer *answer,
+static int print_json(const struct options *options, const struct outcome *outcome,
 	const struct process_pages *pages)
 {
-	return tool__json(json_pack("{sI so ss sb so sI sI sI sI sI so}", "pid", (json_int_t)options->pid,
+	const struct publish_answer *answer = &outcome->answer;
+
+	return tool__json(json_pack("{sI so ss sb sb so sI sI sI sI sI so}", "pid", (json_int_t)options->common.pid,
 		"heap", tool__json_text(options->heap), "to", options->to, "complete", answer->result == 0,
-		"message", tool__json_text(answer->text), "moved", (json_int_t)answer->moved, "already",
+		"answered", !outcome->stands, "message", tool__json_text(answer->text), "moved", (json_int_t)answer->moved, "already",
 		(json_int_t)answer->already, "no_room", (json_int_t)answer->no_room, "busy",
 		(json_int_t)answer->busy, "other", (json_int_t)answer->other, "nodes", stat__nodes_json(pages)));
 }
@@ -216,12 +267,13 @@ static void print_size(const char *what, size_t bytes, bool always)
 		printf("  %-28s %s\n", what, size__format(bytes, text));
 }
 
-static void print_text(const struct options *options, const struct publish_answer *answer,
+static void print_text(const struct options *options, const struct outcome *outcome,
 	const struct process_pages *pages)
 {
+	const struct publish_answer *answer = &outcome->answer;
 	char text[SIZE_TEXT_SIZE];
 
-	printf("heap %s of process %ld, to %s:\n", options->heap, (long)options->pid, options->to);
+	printf("heap %s of process %ld, to %s:\n", options->heap, (long)options->common.pid, options->to);
 	print_size("moved", answer->moved, true);
 	print_size("there already", answer->already, true);
 	print_size("stayed: no room", answer->no_room, false);
@@ -232,25 +284,29 @@ static void print_text(const struct options *options, const struct publish_answe
 		if (pages->on_node[node])
 			printf(" node %d %s", node, size__format(pages->on_node[node], text));
 	puts(pages->present ? "" : " nowhere, none is present");
+	if (outcome->stands)
+		puts("the program sleeps, or needs no memory just now: its pages were moved from outside, and the order "
+		     "stands:\nwhen it next needs memory it draws from the new place");
 }
 
 /* What came of it: the program's account, and the kernel's word for where the pages are. */
-static int report(const struct options *options, size_t slot, const struct publish_answer *answer)
+static int report(const struct options *options, size_t slot, const struct outcome *outcome)
 {
+	const struct publish_answer *answer = &outcome->answer;
 	struct process_pages pages = { .present = 0 };
 	struct process_table table;
 	int status = TOOL_OK;
 
-	if (!process__read(options->pid, &table)) {
+	if (!process__read(options->common.pid, &table)) {
 		for (size_t i = 0; i < table.n_heaps; i++)
 			if (table.heaps[i].slot == slot)
-				process__pages(options->pid, table.heaps[i].ranges, table.heaps[i].n_ranges, &pages);
+				process__pages(options->common.pid, table.heaps[i].ranges, table.heaps[i].n_ranges, &pages);
 		process__free(&table);
 	}
-	if (options->json)
-		status = print_json(options, answer, &pages);
+	if (options->common.json)
+		status = print_json(options, outcome, &pages);
 	else if (answer->moved || answer->already || answer->result == 0)
-		print_text(options, answer, &pages);
+		print_text(options, outcome, &pages);
 	if (answer->result)
 		status = tool__fail(TOOL_FAILED, "%s",
 			answer->text[0] ? answer->text : os__strerror((int)answer->result));
@@ -263,7 +319,7 @@ static int open_channel(const struct options *options, struct process_channel *c
 	const int64_t give_up = now_ms() + options->wait * 1000;
 	int err;
 
-	while ((err = process__ask_open(options->pid, channel)) == -EBUSY && !interrupted &&
+	while ((err = process__ask_open(options->common.pid, channel)) == -EBUSY && !interrupted &&
 		now_ms() < give_up)
 		nanosleep(&(struct timespec){ 0, POLL_MS * 1000000 }, NULL);
 	return err;
@@ -273,7 +329,7 @@ static int ask(struct options *options, const struct process_heap *heap)
 {
 	struct publish_request request = { .kind = PUBLISH_ASK_MIGRATE, .heap = heap->slot };
 	struct process_channel channel;
-	struct publish_answer answer;
+	struct outcome outcome = { .stands = false };
 	int status;
 
 	memcpy(request.name, heap->asked_name, sizeof(request.name));
@@ -285,9 +341,9 @@ static int ask(struct options *options, const struct process_heap *heap)
 	if (process__ask(&channel, &request))
 		status = tool__fail(TOOL_FAILED, "%s", error__text());
 	else
-		status = follow(options, &channel, &answer);
+		status = follow(options, heap, &channel, &outcome);
 	process__ask_close(&channel);
-	return status ? status : report(options, heap->slot, &answer);
+	return status ? status : report(options, heap->slot, &outcome);
 }
 
 int migrate__main(int argc, char **argv)
@@ -298,10 +354,11 @@ int migrate__main(int argc, char **argv)
 		.args_doc = "PID",
 		.doc = "Moves a heap of a running program to another place, while the program goes on.\v"
 		       "The program is asked and does it itself, when it next needs memory, or at once where it "
-		       "was started with 'situs run --listen'. The exit status is 1 where anything stayed behind. "
-		       "An interrupt stops it half-way.",
+		       "was started with 'situs run --listen'. Where it needs none within --wait, its pages are moved "
+		       "from outside and the order stands. The exit status is 1 where anything stayed behind. An "
+		       "interrupt stops it half-way.",
 	};
-	struct options options = { .wait = 10 };
+	struct options options = { .wait = 2 };
 	const struct process_heap *heap;
 	struct process_table table;
 	int status, n;
@@ -309,7 +366,7 @@ int migrate__main(int argc, char **argv)
 	tool__parse(&argp, argc, argv, 0, &options);
 	status = check_place(options.to);
 	if (!status)
-		status = tool__read_process(options.pid, &table);
+		status = tool__read_process(options.common.pid, &table);
 	if (status)
 		return status;
 	heap = find(&table, options.heap, &n);
@@ -318,7 +375,7 @@ int migrate__main(int argc, char **argv)
 		status = ask(&options, heap);
 	} else if (n > 1 && options.heap) {
 		status = tool__fail(TOOL_FAILED, "process %ld has %d heaps of the name '%.60s'; names that tell "
-			"them apart are given by the program", (long)options.pid, n, options.heap);
+			"them apart are given by the program", (long)options.common.pid, n, options.heap);
 	} else {
 		status = no_such_heap(&table, options.heap);
 	}

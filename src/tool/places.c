@@ -9,10 +9,8 @@
 #include "tool/places.h"
 #include "tool/tool.h"
 
-enum { KEY_JSON = 256 };
-
 static const struct argp_option option_list[] = {
-	{ "json", KEY_JSON, NULL, 0, "print JSON", 0 },
+	TOOL_OPTION_JSON,
 	TOOL_OPTIONS_END,
 };
 
@@ -23,13 +21,7 @@ static const char *const words[] = {
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	bool *json = state->input;
-
-	(void)arg;
-	if (key != KEY_JSON)
-		return ARGP_ERR_UNKNOWN;
-	*json = true;
-	return 0;
+	return tool__common(key, arg, state->input);
 }
 
 /* What a place stands for here, or why it stands for nothing; true where it can be had. */
@@ -107,15 +99,15 @@ int places__main(int argc, char **argv)
 	const struct topology *topology;
 	struct table *out = NULL;
 	json_t *list = NULL;
-	bool json = false;
+	struct tool_common common = { 0 };
 	char text[32];
 	int err;
 
-	tool__parse(&argp, argc, argv, 0, &json);
+	tool__parse(&argp, argc, argv, 0, &common);
 	err = topology__get(&topology);
 	if (err)
 		return tool__fail(tool__status(err), "%s", error__text());
-	if (json)
+	if (common.json)
 		list = json_array();
 	else
 		out = table__new(2);
@@ -125,7 +117,7 @@ int places__main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		add(topology, words[i], out, list);
-	if (json)
+	if (common.json)
 		return tool__json(list);
 	table__print(out, stdout);
 	return TOOL_OK;

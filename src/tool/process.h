@@ -51,19 +51,24 @@ int process__read(pid_t pid, struct process_table *table);
 int tool__read_process(pid_t pid, struct process_table *table);
 void process__free(struct process_table *table);
 
-/* Asking a process: see heap/channel.h. Pairs: ask_open, ask_close. */
+/*
+ * Asking a process: see heap/channel.h. Pairs: ask_open, ask_close. An order to move a heap that is not
+ * withdrawn stands after its asker has gone, until the process takes it, another such order replaces it, or
+ * the process ends.
+ */
 struct process_channel {
 	pid_t pid;
 	int fd;
 	char *page;
-	uint64_t ticket; /* of the last request */
+	uint64_t ticket, before; /* of the last request, and what the process had taken before it */
 };
 
 /* Errors as process__read, and -EBUSY: somebody else is asking. */
 int process__ask_open(pid_t pid, struct process_channel *channel);
 void process__ask_close(struct process_channel *channel);
 
-/* Puts a request; ticket and cancel of it are not looked at. 0 or a negative errno after error__set. */
+/* Puts a request; ticket and cancel of it are not looked at. 0 or a negative errno after error__set: -EBUSY
+   where an order stands and this is none. */
 int process__ask(struct process_channel *channel, const struct publish_request *request);
 
 /* The answer so far; text is terminated and printable. -ESRCH: the process has ended, without having
@@ -118,6 +123,23 @@ int process__runs(pid_t pid, const struct process_range *range,
  */
 int process__pages(pid_t pid, const struct process_range *ranges, size_t n,
 	struct process_pages *pages);
+
+/* Where pages shall go: each to the next of the nodes in turn by its address, or where there is most room. */
+struct process_target {
+	struct os_nodes nodes; /* none: wherever they are is right */
+	bool in_turn;
+};
+
+/*
+ * Has the kernel move the present pages of the ranges to nodes, as another process of the same user may. The
+ * process keeps its addresses and need not run; the policies of its memory stay, so what it touches
+ * next comes from where it came from before. `progress` gets figures as they grow, and stops the work by a
+ * non-zero return: -EINTR. The figures are those of struct publish_answer; what came of each page is asked
+ * anew at the end. 0 or a negative errno after error__set, as process__pages.
+ */
+int process__move(pid_t pid, const struct process_range *ranges, size_t n,
+	const struct process_target *target, int (*progress)(const struct publish_answer *figures, void *arg),
+	void *arg, struct publish_answer *figures);
 
 /*
  * The kernel's own account of the same ranges, summed from /proc/PID/numa_maps. *whole is false where

@@ -39,6 +39,11 @@ static bool put(const struct process_channel *channel, off_t at, const void *fro
 	return pwrite(channel->fd, from, size, at) == (ssize_t)size;
 }
 
+static bool get(const struct process_channel *channel, off_t at, void *to, size_t size)
+{
+	return pread(channel->fd, to, size, at) == (ssize_t)size;
+}
+
 int process__ask_open(pid_t pid, struct process_channel *channel)
 {
 	struct publish_header header;
@@ -84,6 +89,43 @@ int process__answer(const struct process_channel *channel, struct publish_answer
 	return 0;
 }
 
+bool process__withdraw(struct process_channel *channel)
+{
+	struct publish_answer answer;
+
+	put(channel, AT(request.ticket), &channel->before, sizeof(channel->before));
+	/* It may have been taken in the meantime; whoever takes it does so at once. */
+	nanosleep(&(struct timespec){ 0, 20 * 1000 * 1000 }, NULL);
+	return process__answer(channel, &answer) || answer.taken == channel->before;
+}
+
+/* Never one that was used before, since what took long to read the request before may still compare it; and
+   never one whose low half, on which a program waits, is that of the last. */
+static uint64_t new_ticket(uint64_t taken)
+{
+	struct timespec now;
+	uint64_t ticket;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	ticket = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+	return (uint32_t)ticket == (uint32_t)taken ? ticket + 1 : ticket;
+}
+
+/* What is asked already and not taken: an order stands, what somebody was killed over is taken back. */
+static int settle_standing(struct process_channel *channel, const struct publish_request *request)
+{
+	struct publish_request standing;
+
+	if (!get(channel, AT(request), &standing, sizeof(standing)))
+		return failed_io(channel);
+	if (standing.ticket == channel->before)
+		return 0;
+	if (standing.kind == PUBLISH_ASK_MIGRATE && request->kind != PUBLISH_ASK_MIGRATE)
+		return error__set(EBUSY, "process %ld has not yet taken the order to move a heap", (long)channel->pid);
+	return process__withdraw(channel) || standing.kind != PUBLISH_ASK_MIGRATE ? 0 :
+		error__set(EBUSY, "process %ld has just taken an earlier order; try again", (long)channel->pid);
+}
+
 int process__ask(struct process_channel *channel, const struct publish_request *request)
 {
 	struct publish_answer answer;
@@ -92,7 +134,11 @@ int process__ask(struct process_channel *channel, const struct publish_request *
 
 	if (err)
 		return err;
-	ticket = answer.taken + 1;
+	channel->before = answer.taken;
+	err = settle_standing(channel, request);
+	if (err)
+		return err;
+	ticket = new_ticket(answer.taken);
 	if (!put(channel, AT(request.kind), (const char *)request + offsetof(struct publish_request, kind),
 		    sizeof(*request) - offsetof(struct publish_request, kind)) ||
 		!put(channel, AT(request.ticket), &ticket, sizeof(ticket)))
@@ -102,17 +148,6 @@ int process__ask(struct process_channel *channel, const struct publish_request *
 		syscall(SYS_futex, publish__ask_futex((void *)(channel->page + PUBLISH_CHANNEL_OFFSET)),
 			FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 	return 0;
-}
-
-bool process__withdraw(struct process_channel *channel)
-{
-	uint64_t before = channel->ticket - 1;
-	struct publish_answer answer;
-
-	put(channel, AT(request.ticket), &before, sizeof(before));
-	/* It may have been taken in the meantime; whoever takes it does so at once. */
-	nanosleep(&(struct timespec){ 0, 20 * 1000 * 1000 }, NULL);
-	return process__answer(channel, &answer) || answer.taken != channel->ticket;
 }
 
 void process__cancel(const struct process_channel *channel)

@@ -13,18 +13,18 @@
 
 #include "base/error.h"
 
-enum { KEY_JSON = 256, KEY_PROMETHEUS, KEY_WATCH, KEY_SELF_TEST, ANSWER_MS = 100 };
+enum { KEY_PROMETHEUS = 256, KEY_WATCH, KEY_SELF_TEST, ANSWER_MS = 100 };
 
 struct options {
-	bool json, prometheus, watch, self_test;
+	struct tool_common common;
+	bool prometheus, watch, self_test;
 	double seconds; /* between two looks */
-	pid_t pid;
 };
 
 static const struct argp_option option_list[] = {
 	{ "watch", KEY_WATCH, "SECONDS", OPTION_ARG_OPTIONAL, "look again every so often (default: 1), in place",
 		0 },
-	{ "json", KEY_JSON, NULL, 0, "print JSON", 0 },
+	TOOL_OPTION_JSON,
 	{ "prometheus", KEY_PROMETHEUS, NULL, 0, "print Prometheus's text format", 0 },
 	{ "self-test", KEY_SELF_TEST, NULL, 0, "put memory on every node and see whether it is there", 0 },
 	TOOL_OPTIONS_END,
@@ -45,12 +45,12 @@ static double parse_seconds(const struct argp_state *state, const char *text)
 
 static void check(const struct options *options, const struct argp_state *state)
 {
-	if (options->json + options->prometheus + options->watch + options->self_test > 1)
+	if (options->common.json + options->prometheus + options->watch + options->self_test > 1)
 		tool__usage(state->name, "one of --watch, --json, --prometheus and --self-test");
-	if (options->self_test && options->pid)
+	if (options->self_test && options->common.pid)
 		tool__usage(state->name, "--self-test looks at a process of its own, not at %ld",
-			(long)options->pid);
-	if (!options->self_test && !options->pid)
+			(long)options->common.pid);
+	if (!options->self_test && !options->common.pid)
 		tool__usage(state->name, "which process? situs stat PID");
 }
 
@@ -59,9 +59,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct options *options = state->input;
 
 	switch (key) {
-	case KEY_JSON:
-		options->json = true;
-		return 0;
 	case KEY_PROMETHEUS:
 		options->prometheus = true;
 		return 0;
@@ -72,16 +69,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_SELF_TEST:
 		options->self_test = true;
 		return 0;
-	case ARGP_KEY_ARG:
-		if (options->pid)
-			tool__usage(state->name, "one process at a time");
-		options->pid = tool__pid(state->name, arg);
-		return 0;
 	case ARGP_KEY_END:
 		check(options, state);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return tool__common_pid(key, arg, state, &options->common);
 	}
 }
 
@@ -183,10 +175,10 @@ static int watch(const struct options *options)
 		char *frame = NULL;
 		size_t size;
 		FILE *stream;
-		int err = stat__take(options->pid, &view);
+		int err = stat__take(options->common.pid, &view);
 
 		if (err)
-			return !is_first && (err == -ESRCH || ends_soon(options->pid)) ? TOOL_OK
+			return !is_first && (err == -ESRCH || ends_soon(options->common.pid)) ? TOOL_OK
 				: tool__fail(TOOL_FAILED, "%s", error__text());
 		stream = open_memstream(&frame, &size);
 		if (stream)
@@ -209,9 +201,9 @@ static int show_once(const struct options *options)
 	struct view view;
 	int status = TOOL_OK;
 
-	if (stat__take(options->pid, &view))
+	if (stat__take(options->common.pid, &view))
 		return tool__fail(TOOL_FAILED, "%s", error__text());
-	if (options->json)
+	if (options->common.json)
 		status = stat__print_json(&view);
 	else if (options->prometheus)
 		stat__print_prometheus(stdout, &view);

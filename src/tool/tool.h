@@ -48,8 +48,23 @@ enum { TOOL_KEY_HELP = '?' };
 #define TOOL_OPTIONS_END \
 	{ "help", TOOL_KEY_HELP, NULL, 0, "print this, and do nothing", -1 }, { 0 }
 
-/* A process id from the command line; what is none ends the program as tool__usage. */
-pid_t tool__pid(const char *name, const char *text);
+/* What several words take: lists have the lines, parsers call tool__common for keys that are not their own. */
+enum { TOOL_KEY_JSON = 0x1000, TOOL_KEY_SVG };
+#define TOOL_OPTION_JSON { "json", TOOL_KEY_JSON, NULL, 0, "print JSON", 0 }
+#define TOOL_OPTION_SVG(what) \
+	{ "svg", TOOL_KEY_SVG, "FILE", 0, "draw " what " into a file (-: standard output)", 0 }
+
+struct tool_common {
+	bool json;
+	const char *svg; /* NULL: none */
+	pid_t pid;       /* 0: none */
+};
+
+/* --json and --svg, for argp; ARGP_ERR_UNKNOWN: another key. */
+error_t tool__common(int key, char *arg, struct tool_common *common);
+
+/* The same and one process id as the word; wrong ones end the program as tool__usage. */
+error_t tool__common_pid(int key, char *arg, const struct argp_state *state, struct tool_common *common);
 
 /* Where the preload is: beside this very binary, or installed. Missing: told, and the exit status. */
 int run__find_preload(char *path, size_t size);

@@ -13,16 +13,14 @@
 #include "tool/tool.h"
 #include "tool/topo.h"
 
-enum { KEY_JSON = 256, KEY_SVG };
-
 struct options {
-	bool json;
-	const char *place, *svg;
+	struct tool_common common;
+	const char *place;
 };
 
 static const struct argp_option option_list[] = {
-	{ "json", KEY_JSON, NULL, 0, "print JSON", 0 },
-	{ "svg", KEY_SVG, "FILE", 0, "draw the machine into a file (-: standard output)", 0 },
+	TOOL_OPTION_JSON,
+	TOOL_OPTION_SVG("the machine"),
 	TOOL_OPTIONS_END,
 };
 
@@ -31,23 +29,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct options *options = state->input;
 
 	switch (key) {
-	case KEY_JSON:
-		options->json = true;
-		return 0;
-	case KEY_SVG:
-		options->svg = arg;
-		return 0;
 	case ARGP_KEY_ARG:
 		if (options->place)
 			tool__usage(state->name, "one place at a time");
 		options->place = arg;
 		return 0;
 	case ARGP_KEY_END:
-		if (options->svg && (options->place || options->json))
+		if (options->common.svg && (options->place || options->common.json))
 			tool__usage(state->name, "--svg draws the machine, and goes with nothing else");
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return tool__common(key, arg, &options->common);
 	}
 }
 
@@ -239,9 +231,9 @@ int topo__main(int argc, char **argv)
 	err = topology__get(&topology);
 	if (err)
 		return tool__fail(tool__status(err), "%s", error__text());
-	if (options.svg)
-		return topo__draw(topology, options.svg);
+	if (options.common.svg)
+		return topo__draw(topology, options.common.svg);
 	if (options.place)
-		return show_place(topology, options.place, options.json);
-	return show_machine(topology, options.json);
+		return show_place(topology, options.place, options.common.json);
+	return show_machine(topology, options.common.json);
 }

@@ -32,7 +32,7 @@ number() {
 	sed -n "s/.*\"$1\": \([0-9]*\).*/\1/p" "$scratch/json" | head -n 1
 }
 
-echo 1..23
+echo 1..26
 export SITUS_LISTEN=1
 start one any 20 two any 3
 name="a program that listens moves its heap at once"
@@ -110,9 +110,27 @@ says 1 'no process' "a killed program is no more" "$pid" --heap one --to any
 
 unset SITUS_LISTEN
 start only any 3
-says 1 'did not answer in 0 s' "a program that asks for no memory does not answer" "$pid" --to any --wait 0
+# place: where situs stat says the heap lies
+place() {
+	"$situs" stat --json "$pid" | sed -n 's/.*"place": "\([^"]*\)".*/\1/p'
+}
+name="the pages of a program that asks for no memory are moved from outside, and the order stands"
+"$situs" migrate "$pid" --to local --wait 0 >"$scratch/out" 2>"$scratch/err" &&
+	grep -q 'the order stands' "$scratch/out" && [ ! -s "$scratch/err" ] && [ "$(place)" = any ]
+result=$?
+ok $result "$name"
+[ $result -eq 0 ] || { show "$scratch/out"; show "$scratch/err"; }
 [ "$(ls "/proc/$pid/task" | wc -l)" = 1 ]
-ok $? "and has no thread for it"
+ok $? "it has no thread for that"
+name="and takes the order when it asks for memory, whoever looked meanwhile"
+i=0
+until [ "$(place)" = local ] || [ $i -ge 600 ]; do
+	echo work >&3
+	sleep 0.1
+	i=$((i + 1))
+done
+[ $i -lt 600 ]
+ok $? "$name"
 "$situs" migrate "$pid" --to any --wait 100 >"$scratch/out" 2>"$scratch/err" &
 asker=$!
 i=0
@@ -139,4 +157,15 @@ result=$?
 ok $result "an interrupt takes the request back"
 [ $result -eq 0 ] || show "$scratch/err"
 stop
+start narrow any,limit:64M 3
+says 1 'only the program keeps to limits' "a limit is not passed over from outside" "$pid" --to any,limit:32M --wait 0
+stop
+name="a strict heap's pages are not moved from outside"
+if [ "$area" = any ]; then
+	skip "$name" "this process may not bind memory"
+else
+	start narrow node:0,strict 3
+	says 1 'strict' "$name" "$pid" --to any --wait 0
+	stop
+fi
 says 1 'shows no heaps' "a process without heaps is told apart" $$ --to any
