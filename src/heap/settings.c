@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "area/place.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "heap/heap.h"
@@ -258,4 +259,21 @@ int settings__each_heap(int (*callback)(const char *name, const char *place, voi
 	}
 	free(copy);
 	return err;
+}
+
+int settings__place_on_node(const char *local, int node, char *text, size_t size)
+{
+	const char *rest = local + strlen("local");
+	struct place_chain chain;
+	struct place_error error;
+	int n = snprintf(text, size, "node:%d%s", node, rest);
+
+	if (n < 0 || (size_t)n >= size)
+		return error__set(EINVAL, "\"%.60s...\" is too long", local);
+	if (place__parse(text, &chain, &error))
+		return error__set(EINVAL, "%s", error.text);
+	if (chain.link[0].policy != PLACE_POLICY_NONE)
+		return 0;
+	n = snprintf(text, size, "node:%d,preferred%s", node, rest);
+	return (size_t)n < size ? 0 : error__set(EINVAL, "\"%.60s...\" is too long", local);
 }

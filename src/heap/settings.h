@@ -59,4 +59,10 @@ int settings__parse_shares(char *text, struct settings_share shares[SETTINGS_SHA
  */
 int settings__each_heap(int (*callback)(const char *name, const char *place, void *arg), void *arg);
 
+/*
+ * What local with options is for heaps by thread on one node: "local,thp" there is "node:2,preferred,thp",
+ * "local,strict > any" is "node:2,strict > any". 0, or -EINVAL with a sentence.
+ */
+int settings__place_on_node(const char *local, int node, char *text, size_t size);
+
 #endif

@@ -78,15 +78,27 @@ int os__map(void **ptr, void *hint, size_t size, unsigned flags, size_t huge_siz
 		-1, 0);
 }
 
+bool os__files_stay_here;
+
 int os__map_file(void **ptr, void *hint, size_t size, unsigned flags, int fd, off_t offset)
 {
-	int mmap_flags = MAP_SHARED;
+	int mmap_flags = MAP_SHARED, failed;
+	void *p = NULL;
 
 	if (flags & OS_MAP_NORESERVE)
 		mmap_flags |= MAP_NORESERVE;
 	if (flags & OS_MAP_FIXED)
 		mmap_flags |= MAP_FIXED_NOREPLACE;
-	return map(ptr, hint, size, mmap_flags, PROT_READ | PROT_WRITE, fd, offset);
+	failed = map(&p, hint, size, mmap_flags, PROT_READ | PROT_WRITE, fd, offset);
+	if (failed != 0)
+		return failed;
+	if (os__files_stay_here && madvise(p, size, MADV_DONTFORK) != 0) {
+		failed = -errno;
+		munmap(p, size);
+		return failed;
+	}
+	*ptr = p;
+	return 0;
 }
 
 int os__unmap(void *ptr, size_t size)

@@ -105,6 +105,10 @@ int os__map(void **ptr, void *hint, size_t size, unsigned flags, size_t huge_siz
 
 /* A file's bytes [offset, offset + size), shared. flags: OS_MAP_FIXED, OS_MAP_NORESERVE. */
 int os__map_file(void **ptr, void *hint, size_t size, unsigned flags, int fd, off_t offset);
+
+/* True: mappings of files made from now on are not there in the children of forks, however those come about.
+   Set before other threads are there. */
+extern bool os__files_stay_here;
 int os__unmap(void *ptr, size_t size);
 
 /*

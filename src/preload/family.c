@@ -10,7 +10,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -216,44 +215,4 @@ PUBLIC int malloc_trim(size_t pad)
 	for (int i = 0; i < preload.n_heaps; i++)
 		trimmed |= situs_heap_trim(preload.heaps[i]) > 0;
 	return trimmed;
-}
-
-/* The sum of all allocators, as far as the fields mean something for all. */
-PUBLIC struct mallinfo2 mallinfo2(void)
-{
-	struct situs_heap_stats stats = { .struct_size = sizeof(stats) };
-	struct mallinfo2 info = system__mallinfo2();
-
-	for (int i = 0; i < preload.n_heaps; i++) {
-		if (situs_heap_stats(preload.heaps[i], &stats) != 0)
-			continue;
-		info.arena += stats.mapped;
-		info.uordblks += stats.allocated;
-		info.fordblks += stats.mapped > stats.allocated ? stats.mapped - stats.allocated : 0;
-	}
-	return info;
-}
-
-static int at_most_int(size_t n)
-{
-	return n > INT_MAX ? INT_MAX : (int)n;
-}
-
-/* The same in the fields of old, which end at INT_MAX. */
-PUBLIC struct mallinfo mallinfo(void)
-{
-	struct mallinfo2 info = mallinfo2();
-
-	return (struct mallinfo){
-		.arena = at_most_int(info.arena),
-		.ordblks = at_most_int(info.ordblks),
-		.smblks = at_most_int(info.smblks),
-		.hblks = at_most_int(info.hblks),
-		.hblkhd = at_most_int(info.hblkhd),
-		.usmblks = at_most_int(info.usmblks),
-		.fsmblks = at_most_int(info.fsmblks),
-		.uordblks = at_most_int(info.uordblks),
-		.fordblks = at_most_int(info.fordblks),
-		.keepcost = at_most_int(info.keepcost),
-	};
 }

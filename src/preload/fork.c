@@ -3,8 +3,9 @@
  * fork.c - refuses forks where a heap's memory would be the parent's and the child's at once.
  *
  * file: and shm: places are shared mappings, which a fork does not copy: both processes would write to the
- * same blocks. vfork and posix_spawn, whose child only executes something, are harmless and go on; so
- * does daemon(3), whose parent ends at once.
+ * same blocks. vfork and posix_spawn, whose child only executes something, are harmless and go on. Whoever
+ * forks by clone or the bare system call gets a child without that memory (os__files_stay_here), which dies of its
+ * first touch there and leaves the parent's blocks alone.
  */
 #include "config.h"
 
@@ -34,6 +35,11 @@ static bool is_refused(void)
 PUBLIC pid_t fork(void)
 {
 	return is_refused() ? -1 : system__fork();
+}
+
+PUBLIC int daemon(int no_chdir, int no_close)
+{
+	return is_refused() ? -1 : system__daemon(no_chdir, no_close);
 }
 
 PUBLIC pid_t _Fork(void)

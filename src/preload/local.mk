@@ -5,6 +5,8 @@ libsitus_preload_la_SOURCES = \
 	src/preload/family.c \
 	src/preload/extended.c src/preload/extended.h \
 	src/preload/fork.c \
+	src/preload/exit.c \
+	src/preload/info.c \
 	src/preload/operators.c \
 	src/preload/report.c src/preload/report.h \
 	src/preload/split.c src/preload/split.h \

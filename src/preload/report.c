@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,6 +29,8 @@
 #include "os/os.h"
 #include "preload/start.h"
 
+static void report(void);
+
 /* Out of the way of programs that count on low numbers. */
 enum { LOWEST_DESCRIPTOR = 200 };
 
@@ -40,6 +43,7 @@ void report__at_exit(void)
 
 	if (copy >= 0 && fstat(copy, &identity) == 0)
 		descriptor = copy;
+	at_quick_exit(report);
 }
 
 static bool is_still_ours(void)
@@ -118,33 +122,44 @@ static void write_heap(FILE *out, struct situs_heap *heap)
 	putc('\n', out);
 }
 
-/* While this runs nobody may destroy a heap; the program is at its end. */
-static void write_table(FILE *out)
+void report__write(FILE *out, const char *when)
 {
 	struct situs_heap *heaps[PRELOAD_HEAPS_MAX + 64];
 	struct list list = { .heaps = heaps, .room = sizeof(heaps) / sizeof(heaps[0]) };
 
 	(void)registry__for_each(add, &list);
-	fprintf(out, "situs: %s (pid %ld) at exit\n", program_invocation_short_name, (long)getpid());
+	fprintf(out, "situs: %s (pid %ld) %s\n", program_invocation_short_name, (long)preload.pid, when);
 	fprintf(out, "%-16s  %-24s  %10s  %10s  %10s  %10s  %7s  %9s  %s\n", "HEAP", "PLACE", "IN USE",
 		"DRAWN", "PEAK", "LIMIT", "REFUSED", "FALLBACKS", "PRESENT");
 	for (size_t i = list.n; i > 0; i--)
 		write_heap(out, heaps[i - 1]);
 }
 
+static atomic_bool is_printed;
+
+/* The child of a fork is not the program that was asked about. */
+bool report__is_due(void)
+{
+	return descriptor >= 0 && !is_printed && getpid() == preload.pid && is_still_ours();
+}
+
 __attribute__((destructor)) static void report(void)
+{
+	if (report__is_due())
+		report__print();
+}
+
+void report__print(void)
 {
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out;
 
-	/* The child of a fork is not the program that was asked about. */
-	if (getpid() != preload.pid || !is_still_ours())
-		return;
+	is_printed = true;
 	out = open_memstream(&text, &size);
 	if (!out)
 		return;
-	write_table(out);
+	report__write(out, "at exit");
 	if (fclose(out) == 0 && write(descriptor, text, size) < 0)
 		preload__say(SETTINGS_DEBUG, "situs: the table of heaps could not be written");
 	free(text);

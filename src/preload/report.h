@@ -3,7 +3,19 @@
 #ifndef PRELOAD_REPORT_H
 #define PRELOAD_REPORT_H
 
-/* Asks for the table when this very process exits (not by _exit, nor by a signal). */
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Asks for the table when this very process exits: by exit, quick_exit or _exit, not by exec nor by a signal. */
 void report__at_exit(void);
+
+/* Is the table asked for, this the process, and it was not printed yet? */
+bool report__is_due(void);
+
+/* Prints it, to the standard error that the program was started with. */
+void report__print(void);
+
+/* The table, with that word for when. While this runs nobody may destroy a heap. */
+void report__write(FILE *out, const char *when);
 
 #endif

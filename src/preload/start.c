@@ -25,6 +25,7 @@
 #include "area/place.h"
 #include "heap/heap.h"
 #include "heap/publish.h"
+#include "os/os.h"
 #include "preload/extended.h"
 #include "preload/report.h"
 #include "preload/split.h"
@@ -72,6 +73,24 @@ static bool is_shared(const struct place_chain *chain)
 	return false;
 }
 
+/* From now on forks are refused, and the child of one that is not asked for by fork has no such memory. */
+static void share(void)
+{
+	preload.is_shared = true;
+	os__files_stay_here = true;
+}
+
+static int share_named(const char *name, const char *place, void *arg)
+{
+	struct place_chain chain;
+	struct place_error error;
+
+	(void)name, (void)arg;
+	if (place__parse(place, &chain, &error) == 0 && is_shared(&chain))
+		share();
+	return 0;
+}
+
 static situs_heap_t *open_heap(const char *name, const char *place, size_t limit)
 {
 	struct situs_config config = { .struct_size = sizeof(config), .name = name, .limit = limit };
@@ -80,6 +99,8 @@ static situs_heap_t *open_heap(const char *name, const char *place, size_t limit
 	struct aml_area *area;
 	situs_heap_t *heap;
 
+	if (place__parse(place, &chain, &error) == 0 && is_shared(&chain))
+		share();
 	/* Nobody looks for this heap's objects by name, so none has to be left behind by a killed program. */
 	area__names_go_at_once = true;
 	if (aml_area_open(&area, place))
@@ -92,7 +113,6 @@ static situs_heap_t *open_heap(const char *name, const char *place, size_t limit
 		return NULL;
 	}
 	heap->owned_area = area;
-	preload.is_shared |= place__parse(place, &chain, &error) == 0 && is_shared(&chain);
 	preload.heaps[preload.n_heaps++] = heap;
 	return heap;
 }
@@ -101,7 +121,7 @@ static void close_heaps(void)
 {
 	while (preload.n_heaps > 0)
 		situs_heap_destroy(preload.heaps[--preload.n_heaps]);
-	preload.is_shared = false;
+	preload.is_shared = os__files_stay_here = false;
 }
 
 /* Every share's heap, named by its place, or none: false. Limits are split like the bytes. */
@@ -128,26 +148,6 @@ static bool open_shares(const struct settings *settings)
 	return true;
 }
 
-/* "local,thp" for node 2 is "node:2,preferred,thp". */
-static int place_of_node(const char *local, int node, char *text, size_t size)
-{
-	struct place_chain chain;
-	struct place_error error;
-	struct place *place = &chain.link[0];
-
-	if (place__parse(local, &chain, &error) < 0)
-		return aml__fail(error.code, "%s", error.text);
-	if (chain.n_links != 1 || place->where != PLACE_LOCAL)
-		return aml__fail(AML_EINVAL, "heaps by thread lie in local, without a chain");
-	place->where = PLACE_NODE;
-	place->has_nodes = true;
-	place->nodes = nodes__one(node);
-	if (place->policy == PLACE_POLICY_NONE || place->policy == PLACE_FIRSTTOUCH)
-		place->policy = PLACE_PREFERRED;
-	return place__format(place, text, size) < size ? AML_SUCCESS :
-		aml__fail(AML_EINVAL, "the place is too long");
-}
-
 /* A heap for each node that threads run on, or none: false. */
 static bool open_nodes(const struct settings *settings)
 {
@@ -163,7 +163,7 @@ static bool open_nodes(const struct settings *settings)
 
 		if (settings->limit && !limit)
 			limit = 1;
-		if (place_of_node(local, nodes[i], place, sizeof(place)) == 0 && open_heap(place, place, limit))
+		if (settings__place_on_node(local, nodes[i], place, sizeof(place)) == 0 && open_heap(place, place, limit))
 			continue;
 		preload__say(SETTINGS_ERROR, "situs: SITUS_PER_THREAD_LOCAL: node %d: %.250s; using any", nodes[i],
 			situs_error());
@@ -192,6 +192,8 @@ static bool open_heaps(const struct settings *settings)
 	bool is_open = settings->n_shares ? open_shares(settings) :
 		settings->per_thread_local ? open_nodes(settings) : open_area(settings);
 
+	/* Heaps that the program itself makes may be sent to such places too. */
+	settings__each_heap(share_named, NULL);
 	return is_open || open_heap("main", "any", settings->limit);
 }
 

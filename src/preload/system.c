@@ -59,11 +59,33 @@ struct mallinfo2 system__mallinfo2(void)
 	return function ? function() : (struct mallinfo2){ 0 };
 }
 
+void system__stats(void)
+{
+	static cached found;
+	void (*function)(void);
+
+	*(void **)&function = look_up(&found, "malloc_stats");
+	if (function)
+		function();
+}
+
 pid_t __fork(void);
 
 pid_t system__fork(void)
 {
 	return __fork();
+}
+
+int system__daemon(int no_chdir, int no_close)
+{
+	static cached found;
+	int (*function)(int, int);
+
+	*(void **)&function = look_up(&found, "daemon");
+	if (function)
+		return function(no_chdir, no_close);
+	errno = ENOSYS;
+	return -1;
 }
 
 /* Older C libraries have no _Fork, and then no program calls it. */

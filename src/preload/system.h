@@ -23,11 +23,13 @@ void __libc_free(void *ptr);
 size_t system__usable_size(void *ptr);
 int system__trim(size_t pad);
 struct mallinfo2 system__mallinfo2(void);
+void system__stats(void);
 
-/* The C library's own fork, _Fork and forkpty. */
+/* The C library's own. */
 struct termios;
 struct winsize;
 pid_t system__fork(void);
+int system__daemon(int no_chdir, int no_close);
 pid_t system__bare_fork(void);
 pid_t system__forkpty(int *fd, char *name, const struct termios *settings, const struct winsize *size);
 

@@ -17,6 +17,7 @@
 #include "aml.h"
 #include "base/error.h"
 #include "heap/settings.h"
+#include "os/os.h"
 #include "tool/program.h"
 #include "tool/tool.h"
 
@@ -215,6 +216,23 @@ static int check_place(const char *place)
 	return err;
 }
 
+/* Heaps by thread: the place on every node that a thread may come to. */
+static int check_local(const char *local)
+{
+	struct os_nodes nodes;
+	char place[256];
+	int status = TOOL_OK;
+
+	if (os__nodes_allowed(&nodes) < 0)
+		return check_place("local");
+	for (int node = os__nodes_next(&nodes, 0); node >= 0 && !status; node = os__nodes_next(&nodes, node + 1)) {
+		if (settings__place_on_node(local, node, place, sizeof(place)))
+			return tool__fail(TOOL_USAGE, "%s", error__text());
+		status = check_place(place);
+	}
+	return status;
+}
+
 static int check_heap(const char *name, const char *place, void *arg)
 {
 	(void)name, (void)arg;
@@ -230,8 +248,10 @@ static int check_environment(void)
 	settings__read(&settings, complain, &status);
 	for (int i = 0; !status && i < settings.n_shares; i++)
 		status = check_place(settings.shares[i].place);
-	if (!status && !settings.n_shares)
-		status = check_place(settings.place ? settings.place : settings.per_thread_local ? "local" : "any");
+	if (!status && settings.per_thread_local)
+		status = check_local(settings.place ? settings.place : "local");
+	else if (!status && !settings.n_shares)
+		status = check_place(settings.place ? settings.place : "any");
 	if (!status)
 		status = settings__each_heap(check_heap, NULL);
 	settings__free(&settings);

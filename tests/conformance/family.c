@@ -275,6 +275,49 @@ static void info_counts_what_is_in_use(void **state)
 }
 #endif
 
+static void info_tells_of_the_heaps(void **state)
+{
+	unsigned long size = 0;
+	char *text = NULL, *at;
+	void *block = malloc(10 << 20);
+	size_t length = 0;
+	FILE *out = open_memstream(&text, &length);
+
+	(void)state;
+	assert_int_equal(malloc_info(1, out), EINVAL);
+	assert_int_equal(malloc_info(0, out), 0);
+	fclose(out);
+	assert_memory_equal(text, "<malloc version=\"1\">", 20);
+	at = strstr(text, "name=\"main\"");
+	assert_non_null(at);
+	at = strstr(at, "<system type=\"current\" size=\"");
+	assert_non_null(at);
+	assert_int_equal(sscanf(at, "<system type=\"current\" size=\"%lu\"", &size), 1);
+	assert_true(size >= 10 << 20);
+	assert_non_null(strstr(text, "</malloc>"));
+	free(text);
+	free(block);
+}
+
+static void stats_tell_of_the_heaps(void **state)
+{
+	char text[4096] = "";
+	FILE *file = tmpfile();
+	int before = dup(STDERR_FILENO);
+
+	(void)state;
+	assert_true(dup2(fileno(file), STDERR_FILENO) >= 0);
+	malloc_stats();
+	fflush(stderr);
+	dup2(before, STDERR_FILENO);
+	close(before);
+	rewind(file);
+	assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
+	fclose(file);
+	assert_non_null(strstr(text, "\nmain "));
+	assert_non_null(strstr(text, "system bytes"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +339,8 @@ int main(void)
 #ifndef SITUS_GUARDED
 		cmocka_unit_test(info_counts_what_is_in_use),
 #endif
+		cmocka_unit_test(info_tells_of_the_heaps),
+		cmocka_unit_test(stats_tell_of_the_heaps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,8 @@ conformance_tests = \
 	tests/conformance/services.sh \
 	tests/conformance/setuid.sh \
 	tests/conformance/stat.sh \
-	tests/conformance/stress.sh
+	tests/conformance/stress.sh \
+	tests/conformance/symbols.sh
 EXTRA_DIST += tests/conformance/lib.sh tests/conformance/compare.sh
 dist_check_SCRIPTS += $(conformance_tests) tests/conformance/family.sh
 
@@ -22,6 +23,7 @@ if !SANITIZED
 TESTS += $(conformance_tests)
 check_PROGRAMS += \
 	tests/conformance/containers \
+	tests/conformance/ends \
 	tests/conformance/extended \
 	tests/conformance/forbid \
 	tests/conformance/fork_threads \
@@ -40,6 +42,7 @@ endif
 
 tests_conformance_containers_SOURCES = tests/conformance/containers.cc
 tests_conformance_containers_LDFLAGS = -pthread
+tests_conformance_ends_SOURCES = tests/conformance/ends.c
 tests_conformance_extended_SOURCES = tests/conformance/extended.c
 tests_conformance_extended_CFLAGS = $(AM_CFLAGS) -fno-builtin
 tests_conformance_extended_LDADD = $(JEMALLOC_LIBS)

@@ -13,7 +13,7 @@ does() {
 	[ $status -eq 0 ] || { echo "# exit status $status"; show "$scratch/out"; show "$scratch/err"; }
 }
 
-echo 1..17
+echo 1..25
 does "blocks in use keep to the weights" "$situs" run --ratio any=3,local=1 -- "$here/shares" 3 1
 does "weights are proportions" "$situs" run --ratio any=500,local=500 -- "$here/shares" 1 1
 does "places of shares may have options" \
@@ -36,8 +36,12 @@ if [ "$area" = node:0 ]; then
 	"$situs" run --per-thread-local --area local,nothp --stats -- true 2>"$scratch/err"
 	grep -q '^node:[0-9]*,preferred,nothp ' "$scratch/err"
 	ok $? "options of local go to every thread's heap"
+	"$situs" run --per-thread-local --area local,strict --stats -- true 2>"$scratch/err"
+	grep -q '^node:[0-9]*,strict ' "$scratch/err"
+	ok $? "and make them strict"
 else
 	skip "$name" "this process may not bind memory"
+	skip "and make them strict" "this process may not bind memory"
 	skip "options of local go to every thread's heap" "this process may not bind memory"
 fi
 
@@ -58,12 +62,26 @@ SITUS_STATS=1 "$situs" run -- timeout 60 ls /nonexistent >"$scratch/out" 2>"$scr
 [ $? -eq 2 ] && [ "$(grep -c 'at exit$' "$scratch/err")" = 2 ]
 ok $? "SITUS_STATS=1 prints them of every process that is executed"
 
+for how in exit _exit _Exit quick_exit; do
+	"$situs" run --stats --area any -- "$here/ends" $how 2>"$scratch/err"
+	[ $? -eq 5 ] && [ "$(grep -c 'at exit$' "$scratch/err")" = 1 ] && grep -q '^main  *any ' "$scratch/err"
+	result=$?
+	ok $result "--stats prints at the end by $how too"
+	[ $result -eq 0 ] || show "$scratch/err"
+done
+result=0
+for i in 1 2 3 4 5; do
+	timeout 60 "$situs" run --stats --area any -- "$here/ends" handler 2>/dev/null
+	[ $? -eq 5 ] || result=1
+done
+ok $result "a program that ends in a handler amid malloc ends"
+
 does "a program that uses jemalloc's own functions mixes them with free" "$situs" run -- "$here/extended"
 does "the same with sizes split between two allocators" \
 	"$situs" run --size-min 100 --size-max 100K -- "$here/extended"
 
 object=situs-test-$$
-does "in shared memory fork is refused, and posix_spawn is not" \
+does "in shared memory forks are refused, posix_spawn is not, and no other child writes there" \
 	"$situs" run --area "shm:$object" -- "$here/spawns"
 grep -q 'may not fork' "$scratch/err"
 ok $? "the refusal says why"
@@ -71,3 +89,10 @@ ok $? "the refusal says why"
 [ ! -e "/dev/shm/$object" ]
 ok $? "no end of a program leaves its shared memory object behind"
 rm -f "/dev/shm/$object"
+"$situs" run --heap "index=shm:$object" -- sh -c '(:); :' >"$scratch/out" 2>"$scratch/err"
+grep -q 'may not fork' "$scratch/err"
+ok $? "a named heap in shared memory forbids forks as well"
+rm -f "/dev/shm/$object"
+mkdir "$scratch/memory"
+does "memory of files is kept from other children likewise" \
+	"$situs" run --area "file:$scratch/memory,limit:64M" -- "$here/spawns"
