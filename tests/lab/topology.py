@@ -13,12 +13,24 @@ latency and bandwidth come together or not at all, a line for every node with pr
 the machine has an HMAT. `near` says which processors a node without any belongs to. Memory that is
 `hotplug` is a DIMM plugged into its node: the guest can take it offline.
 
+Words are plain ASCII; comments may be in any encoding. A word that says something of a node is said once.
+
 An error is a TopologyError whose text is "FILE:LINE: `WORD': what is wrong".
 """
 
 import re
 
 SIZES = {"M": 1 << 20, "G": 1 << 30}
+
+# Bounds of what boots. Linux ignores nodes of less than 4 MiB and takes memory offline 128 MiB at a time; node 0
+# holds the kernel and the programs under test. QEMU promises memory it has not got, but the guest's kernel
+# keeps 1/64 of it for its books. Processors: QEMU's machine numbers 255, and a socket's numbers start at a
+# multiple of a power of two, so that half of them may go unused; a quarter is more than emulation bears.
+MIN_NODE = 16 << 20
+MIN_FIRST_NODE = 256 << 20
+MAX_MEMORY = 64 << 30
+PLUGGED_UNIT = 128 << 20
+MAX_CPUS = 64
 
 
 class TopologyError(Exception):
@@ -44,15 +56,21 @@ class Topology:
         self.rows = {"distance": {}, "latency": {}, "bandwidth": {}}
         self.kernel = []
         self._lines = {}  # (statement, row): line number
-        with open(path, encoding="utf-8") as file:
+        with open(path, "rb") as file:
             for number, text in enumerate(file, 1):
-                words = text.split("#", 1)[0].split()
+                words = [self._word(number, word) for word in text.split(b"#", 1)[0].split()]
                 if words:
                     self._statement(number, words)
         self._check()
 
     def _fail(self, line, word, what):
         raise TopologyError(f"{self.path}:{line}: `{word}': {what}")
+
+    def _word(self, line, word):
+        if not re.fullmatch(rb"[!-~]+", word):
+            self._fail(line, word.decode("latin-1").encode("unicode_escape").decode(),
+                       "words are letters, digits and signs of ASCII")
+        return word.decode("ascii")
 
     def _number(self, line, word, what, low, high):
         if not re.fullmatch(r"[0-9]{1,9}", word) or not low <= int(word) <= high:
@@ -73,6 +91,8 @@ class Topology:
         elif words[0] in self.rows:
             self._row(line, words)
         elif words[0] == "kernel":
+            if len(words) < 2:
+                self._fail(line, "kernel", "the words for the kernel's command line are missing")
             self.kernel += words[1:]
         else:
             self._fail(line, words[0],
@@ -86,7 +106,11 @@ class Topology:
             self._fail(line, words[1], f"nodes come in order; this one is node {len(self.nodes)}")
         node = Node(number, line)
         rest = iter(words[2:])
+        said = set()
         for word in rest:
+            if word in said:
+                self._fail(line, word, "this was said before in this line")
+            said.add(word)
             if word == "hotplug":
                 node.hotplug = True
                 continue
@@ -96,14 +120,29 @@ class Topology:
             if value is None:
                 self._fail(line, word, "its value is missing")
             if word == "memory":
-                node.memory = self._size(line, value)
+                node.memory = self._memory(line, value, number)
             elif word == "cpus":
                 node.cpus = self._number(line, value, "cpus", 1, 64)
             else:
                 node.near = self._number(line, value, "near", 0, 63)
         if node.memory is None:
             self._fail(line, words[1], "the node has no memory")
+        if node.cpus and node.near is not None:
+            self._fail(line, "near", "only a node without processors is near another's")
+        if node.hotplug and node.memory % PLUGGED_UNIT:
+            self._fail(line, "hotplug", f"memory is plugged {PLUGGED_UNIT >> 20}M at a time")
         self.nodes.append(node)
+        if sum(each.cpus for each in self.nodes) > MAX_CPUS:
+            self._fail(line, "cpus", f"the machine has more than {MAX_CPUS} processors with these")
+        if sum(each.memory for each in self.nodes) > MAX_MEMORY:
+            self._fail(line, "memory", f"the machine has more than {MAX_MEMORY >> 30}G with this")
+
+    def _memory(self, line, word, number):
+        least = MIN_NODE if number else MIN_FIRST_NODE
+        size = self._size(line, word)
+        if not least <= size <= MAX_MEMORY:
+            self._fail(line, word, f"node {number} has {least >> 20}M to {MAX_MEMORY >> 30}G")
+        return size
 
     def _row(self, line, words):
         table = self.rows[words[0]]
@@ -120,7 +159,7 @@ class Topology:
 
     def _check(self):
         if not self.nodes:
-            self._fail(1, "node", "the file has no node")
+            self._fail(1, "node", "missing: a file describes its nodes first, such as node 0 memory 1G cpus 2")
         if not self.nodes[0].cpus:
             self._fail(self.nodes[0].line, "0", "node 0 needs processors to boot from")
         with_cpus = [node for node in self.nodes if node.cpus]
@@ -153,12 +192,19 @@ class Topology:
                 self._fail(line, row, f"{kind} is not seen from there")
             if len(values) != len(self.nodes):
                 self._fail(line, kind, f"{len(values)} figures for {len(self.nodes)} nodes")
-            if kind == "distance" and values[row] != 10:
-                self._fail(line, values[row], "the distance from a node to itself is 10")
+            if kind == "distance":
+                self._check_distances(line, row, values)
         for node in sources:
             if node.number not in table:
                 self._fail(max(self._lines[kind, row] for row in table), kind,
                            f"there is no line for node {node.number}")
+
+    def _check_distances(self, line, row, values):
+        """Linux throws the whole table away where one of these is not so."""
+        if values[row] != 10:
+            self._fail(line, values[row], "the distance from a node to itself is 10")
+        if values.count(10) > 1:
+            self._fail(line, 10, "another node is farther than 10")
 
     @property
     def hmat(self):

@@ -32,7 +32,7 @@ refuses() { # name, line, word, edit, text
 	esac
 }
 
-echo 1..18
+echo 1..34
 refuses 'an unknown statement is refused' 5 nodes 5 'nodes 2'
 refuses 'an unknown word of a node is refused' 2 cpu 2 'node 1 memory 256M cpu 2'
 refuses 'a size without a unit is refused' 2 256 2 'node 1 memory 256 near 0'
@@ -49,6 +49,29 @@ refuses 'a row that is too short is refused' 4 bandwidth 4 'bandwidth 0 100'
 refuses 'latency without bandwidth is refused' 3 latency 4 ''
 refuses 'a distance to itself other than 10 is refused' 5 20 5 'distance 0 20 20'
 refuses 'a row given twice is refused' 5 0 5 'latency 0 100 130'
+refuses 'a word of a node given twice is refused' 2 memory 2 'node 1 memory 256M memory 256M near 0'
+refuses 'hotplug given twice is refused' 2 hotplug 2 'node 1 memory 256M hotplug near 0 hotplug'
+refuses 'a node with processors near another is refused' 2 near 2 'node 1 memory 256M cpus 2 near 0'
+refuses 'a node of 1 MiB is refused' 2 1M 2 'node 1 memory 1M near 0'
+refuses 'a first node too small to boot from is refused' 1 64M 1 'node 0 memory 64M cpus 2'
+refuses 'a node larger than any machine is refused' 2 999999G 2 'node 1 memory 999999G near 0'
+refuses 'nodes that are too much together are refused' 2 memory 2 'node 1 memory 64G near 0'
+refuses 'a plugged node that is no whole number of blocks is refused' 2 hotplug 2 'node 1 memory 200M near 0 hotplug'
+refuses 'a distance of 10 to another node is refused' 5 10 5 'distance 0 10 10'
+refuses 'a kernel line without words is refused' 5 kernel 5 'kernel'
+refuses 'a word of bytes that are no UTF-8 is refused' 5 'n\xf6de' 5 "$(printf 'n\366de 2')"
+refuses 'a word of letters beyond ASCII is refused' 5 'n\xc3\xb6de' 5 'nöde 2'
+refuses 'a word with a control character is refused' 5 'a\x01b' 5 "$(printf 'kernel a\001b')"
+
+mv "$work/good.topo" "$work/kept.topo"
+: >"$work/good.topo"
+refuses 'an empty file is refused' 1 node 1 ''
+awk 'BEGIN { for (node = 0; node < 5; node++) print "node", node, "memory 256M cpus 64" }' >"$work/good.topo"
+refuses 'more processors than can be are refused' 2 cpus 9 ''
+printf 'node 0 memory 512M cpus 2 # gr\366\337er\r\n' >"$work/good.topo"
+said=$("$lab/run" --print "$work/good.topo" 2>&1) && result ok 'comments may be in any encoding' ||
+	result 'not ok' 'comments may be in any encoding' "$said"
+mv "$work/kept.topo" "$work/good.topo"
 
 wrong=""
 for file in "$lab"/topologies/*.topo; do
