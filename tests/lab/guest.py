@@ -5,6 +5,7 @@ The kernel's console goes into a file; the second serial line carries the report
 Both are kept in the run's folder.
 """
 
+import ctypes
 import os
 import re
 import select
@@ -12,23 +13,27 @@ import signal
 import subprocess
 import time
 
-# What a kernel says only when something went wrong.
-COMPLAINT = re.compile(r"oom-kill:|Out of memory|[Kk]illed process|BUG:|WARNING:|Oops|double fault|"
-                       r"general protection|Kernel panic|segfault at|traps: |blocked for more than")
+# What a kernel says only when something went wrong; the guest's grep -E reads it as well.
+COMPLAINTS = ("oom-kill:|Out of memory|[Kk]illed process|BUG:|WARNING:|Oops|double fault|"
+              "general protection|Kernel panic|segfault at|traps: |blocked for more than")
+COMPLAINT = re.compile(COMPLAINTS)
 OOM = re.compile(r"oom-kill:|Out of memory|[Kk]illed process")
 RESULT = re.compile(r"(not )?ok\b\s*\d*\s*(?:- )?\s*([^#]*?)\s*(?:# *(SKIP)\b\s*(.*))?", re.I)
-# A test that provokes the OOM killer on purpose says so in a comment.
+# A test that provokes the OOM killer on purpose says so in a comment, and one that expects another
+# complaint says a part of it.
 EXPECTS_OOM = "# lab: an OOM kill is expected"
+EXPECTS = "# lab: expected of the kernel: "
 
 BOOT_LIMIT = 60  # seconds; booting takes 4 to 8
 
 
-def qemu_command(qemu, topology, kernel, archive, memory_words=()):
-    """The command but for the serial lines. Without cmpxchg16b: 6.12 under emulation faults with it."""
+def qemu_command(qemu, topology, kernel, archive, words=()):
+    """The command but for the serial lines. Without cmpxchg16b: 6.12 under emulation faults with it.
+    Without the kernel's watchdogs: they measure time, and a busy host stops an emulated processor."""
     return [qemu, "-accel", "tcg,thread=multi", "-cpu", "max,-cx16", "-display", "none", "-no-reboot",
             "-nodefaults", "-monitor", "none", "-kernel", kernel, "-initrd", archive, "-append",
-            " ".join(["console=ttyS0", "rdinit=/init", "panic=-1", "loglevel=4", *topology.kernel,
-                      *memory_words]), *topology.qemu()]
+            " ".join(["console=ttyS0", "rdinit=/init", "panic=-1", "loglevel=4", "nowatchdog",
+                      *topology.kernel, *words]), *topology.qemu()]
 
 
 class Tap:
@@ -65,6 +70,7 @@ class TestReport:
         self.seen = 0
         self.failed = 0
         self.expects_oom = False
+        self.expects = []
         self.reason = ""
         self.complaints = []
 
@@ -74,33 +80,47 @@ class TestReport:
         if plan:
             self.planned = int(plan[1])
             if self.planned == 0:
-                self.tap.result(True, self.name, plan[2].strip() or "# SKIP")
+                why = re.fullmatch(r"\s*# SKIP\s+(.+)", plan[2], re.I)
+                self.skipped(self.name, why and why[1])
         elif result:
             self.result(bool(result[1]), result[2], result[3], result[4])
         elif text.startswith("lab: skip: "):
             self.reason = text.removeprefix("lab: skip: ")
         elif text.strip():
             self.expects_oom |= text.strip() == EXPECTS_OOM
+            if text.startswith(EXPECTS) and text.removeprefix(EXPECTS).strip():
+                self.expects.append(text.removeprefix(EXPECTS).strip())
             self.tap.comment(text)
 
     def result(self, failed, name, directive, rest):
-        """A result line; cmocka reports a skipped case as `not ok 1 # SKIP name'."""
+        """A result line. cmocka reports a skipped case as `not ok 1 # SKIP name', with the reason in a line
+        before (lab_skip); from anybody else `not ok' is a failure, whatever is behind it."""
         self.seen += 1
-        if directive and directive.upper() == "SKIP":
-            name, why = (name, rest) if name else (rest, self.reason)
-            self.tap.result(True, f"{self.name}: {name}", f"# SKIP {why}")
+        if directive and not name and self.reason:
+            self.skipped(f"{self.name}: {rest}", self.reason)
+        elif directive and not failed:
+            self.skipped(f"{self.name}: {name or rest}", rest if name else "")
         else:
+            name = name or rest
             self.failed += failed
             self.tap.result(not failed, f"{self.name}: {name or 'case'}")
         self.reason = ""
+
+    def skipped(self, name, why):
+        self.failed += not why
+        self.tap.result(bool(why), name, f"# SKIP {why}" if why else "")
+        if not why:
+            self.tap.comment("it was skipped without saying why")
 
     def kernel(self, text):
         if COMPLAINT.search(text):
             self.complaints.append(text)
 
+    def expected(self, line):
+        return (self.expects_oom and OOM.search(line)) or any(text in line for text in self.expects)
+
     def end(self, status):
-        unexpected = [line for line in self.complaints
-                      if not (self.expects_oom and OOM.search(line))]
+        unexpected = [line for line in self.complaints if not self.expected(line)]
         self.tap.result(not unexpected, f"{self.name}: the kernel has nothing to complain of")
         self.tap.comment("\n".join(unexpected))
         if self.planned is None:
@@ -120,14 +140,16 @@ class Guest:
         self.folder = folder
         self.deadline = time.monotonic() + time_limit
         self.time_limit = time_limit
-        self.began = False
+        self.began = self.done = False
+        self.complaints = []  # the kernel's, before the first test
+        self.told = set()  # of the console's lines: those that a test was held to
         console = os.path.join(folder, "console")
         open(console, "w", encoding="utf-8").close()
         self.report = open(os.path.join(folder, "report"), "w", encoding="utf-8")
         self.process = subprocess.Popen(
             command + ["-serial", f"file:{console}", "-serial", "stdio"], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=open(os.path.join(folder, "qemu"), "wb"),
-            preexec_fn=die_with_parent)
+            preexec_fn=die_with(os.getpid()))
 
     def lines(self):
         """The report's lines until it ends, the guest stops or the time is over."""
@@ -154,19 +176,30 @@ class Guest:
         self.process.wait()
         self.report.close()
 
+    def untold(self):
+        """Complaints on the console that no test was held to: from after the last one, say."""
+        with open(os.path.join(self.folder, "console"), encoding="utf-8", errors="replace") as file:
+            return [line.strip() for line in file
+                    if COMPLAINT.search(line) and line.strip() not in self.told]
+
     def tail(self, name, n_lines=40):
         with open(os.path.join(self.folder, name), encoding="utf-8", errors="replace") as file:
             return "".join(file.readlines()[-n_lines:])
 
 
-def die_with_parent():
-    """A killed runner leaves no guest behind."""
-    import ctypes
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+def die_with(parent):
+    """For a guest's process, before it becomes QEMU: a killed runner leaves none behind."""
+    libc = ctypes.CDLL(None)
+
+    def prepare():
+        libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:
+            os._exit(1)
+    return prepare
 
 
 def follow(guest, tap):
-    """Reads a guest's report into `tap`; True when it came to its end."""
+    """Reads a guest's report into `tap`, to its end or the guest's."""
     test = None
     for line in guest.lines():
         words = line.split(" ", 2)
@@ -175,16 +208,20 @@ def follow(guest, tap):
                 test.line(line)
         elif words[1] == "begin":
             test = TestReport(tap, words[2])
+        elif words[1] == "boot":
+            guest.complaints.append(line.removeprefix("@@ boot "))
         elif words[1] == "kernel" and test:
-            test.kernel(words[2] if len(words) > 2 else "")
+            text = line.removeprefix("@@ kernel ")
+            guest.told.add(text.strip())
+            test.kernel(text)
         elif words[1] == "end" and test:
             test.end(words[2].rsplit(" ", 1)[1])
             test = None
         elif words[1] == "done":
-            return True
+            guest.done = True
+            return
     if guest.began:
         where = f"during {test.name}" if test else "between tests"
         over = time.monotonic() >= guest.deadline
         why = f"was not done after {guest.time_limit} s" if over else "stopped"
         tap.result(False, f"the guest {why}, {where}")
-    return False

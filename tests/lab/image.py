@@ -91,7 +91,7 @@ class Image:
 
     def add_package(self, name):
         """Every file of an installed Debian package but its documentation."""
-        result = subprocess.run(["dpkg", "-L", name], capture_output=True, text=True, check=False)
+        result = subprocess.run([find_program("dpkg"), "-L", name], capture_output=True, text=True, check=False)
         if result.returncode:
             raise ImageError(f"package {name} is missing; on Debian: apt-get install {name}")
         for path in result.stdout.splitlines():

@@ -27,6 +27,17 @@ account() { # numa_maps file, node
 		END { print here * 4 + 0, there * 4 + 0, rest * 4 + 0 }' "$1"
 }
 
+# How a program that loads or checks the one under test ended.
+ended() { # name, status, what it said
+	if [ "$2" = 0 ]; then
+		result ok "$1"
+	else
+		result 'not ok' "$1"
+		echo "# it ended with $2"
+		sed 's/^/# /' "$3"
+	fi
+}
+
 # The program's heap lies on the node, at least MIN KiB of it; what has no policy is stacks, the C
 # library and the allocator's books (a few huge pages of 2 MiB), not the program's data.
 agrees() { # name, numa_maps file, node, min
@@ -41,11 +52,13 @@ agrees() { # name, numa_maps file, node, min
 
 python_on() { # node
 	# Python's own allocator maps memory past malloc.
+	rm -f /tmp/numa_maps
 	PYTHONMALLOC=malloc situs run --area "node:$1,strict" -- python3.11 -S -c '
 blocks = [bytes([i % 255 + 1]) * 5000 for i in range(4000)]
 del blocks[::3]
 blocks += ["text %d" % i * 40 for i in range(10000)]
-open("/tmp/numa_maps", "w").write(open("/proc/self/numa_maps").read())' || echo "# python ended with $?"
+open("/tmp/numa_maps", "w").write(open("/proc/self/numa_maps").read())' >/tmp/python.out 2>&1
+	ended "python3 on node $1 ends well" $? /tmp/python.out
 	agrees "python3 lies on node $1" /tmp/numa_maps "$1" 12000
 }
 
@@ -58,7 +71,8 @@ redis_on() { # node
 		sleep 0.1
 		i=$((i + 1))
 	done
-	redis-benchmark -s /tmp/s -q -t set,get,lpush -n 2500 -r 2500 -d 4000 -c 4 >/dev/null 2>&1
+	redis-benchmark -s /tmp/s -q -t set,get,lpush -n 2500 -r 2500 -d 4000 -c 4 >/tmp/load.out 2>&1
+	ended "redis-server on node $1 bears the load" $? /tmp/load.out
 	cat /proc/$server/numa_maps >/tmp/numa_maps
 	agrees "redis-server with a load lies on node $1" /tmp/numa_maps "$1" 8000
 	situs stat $server >/tmp/stat 2>&1
@@ -69,15 +83,11 @@ redis_on() { # node
 		result 'not ok' "situs stat and the kernel agree on redis-server's heap on node $1"
 	fi
 	redis-cli -s /tmp/s shutdown nosave
-	if wait $server; then
-		result ok "redis-server on node $1 ends well"
-	else
-		result 'not ok' "redis-server on node $1 ends well"
-		sed 's/^/# /' /tmp/redis.out
-	fi
+	wait $server
+	ended "redis-server on node $1 ends well" $? /tmp/redis.out
 }
 
-echo "1..$(($# * 4 + 1))"
+echo "1..$(($# * 6 + 1))"
 for node in "$@"; do
 	python_on "$node"
 	redis_on "$node"

@@ -25,7 +25,7 @@ hold() {
 	held --area "$1" -- holder "$2"
 }
 
-# held OPTIONS... -- PROGRAM...: the same with other options of situs run.
+# held OPTIONS... -- PROGRAM...: the same with other options of situs run. $ended is how it ended.
 held() {
 	rm -f /tmp/go /tmp/ready
 	mkfifo /tmp/go /tmp/ready
@@ -34,7 +34,8 @@ held() {
 	read -r pid </tmp/ready
 	situs stat --json "$pid" >/tmp/json
 	exec 3>&-
-	wait
+	wait $!
+	ended=$?
 }
 
 # only NODE MIB: at least so much lies there and nothing elsewhere, by both accounts.
@@ -45,7 +46,7 @@ only() {
 	*) return 1 ;;
 	esac
 	bytes=$(nodes nodes)
-	[ "${bytes#*:}" -ge $(($2 * 1048576)) ] && [ "$bytes" = "$(nodes numa_maps)" ]
+	[ "$ended" = 0 ] && [ "${bytes#*:}" -ge $(($2 * 1048576)) ] && [ "$bytes" = "$(nodes numa_maps)" ]
 }
 
 # sum NODE: present bytes there, of all heaps.
@@ -54,7 +55,7 @@ sum() {
 		awk -F: '{ n += $2 } END { print n + 0 }'
 }
 
-echo "1..$((LAB_N_NODES + 7))"
+echo "1..$((LAB_N_NODES + 9))"
 node=0
 while [ $node -lt "$LAB_N_NODES" ]; do
 	hold "node:$node" 64
@@ -71,7 +72,7 @@ zero=${zero#*:}
 one=${spread##*:}
 # By huge pages where the kernel gives them, so the halves differ by a few of those.
 case $spread in
-'"0":'*',"1":'*) [ "$zero" -gt 25000000 ] && [ "$one" -gt 25000000 ] && [ "$((zero + one))" -ge 67108864 ] ;;
+'"0":'*',"1":'*) [ "$zero" -gt 25000000 ] && [ "$one" -gt 25000000 ] && [ "$((zero + one))" -ge 67108864 ] && [ $ended = 0 ] ;;
 *) false ;;
 esac
 ok $? "interleaved over two nodes it lies on both, about half and half"
@@ -80,7 +81,7 @@ echo "# $spread"
 held --ratio node:0,nothp=3,node:1,nothp=1 -- holder 64
 zero=$(sum 0)
 one=$(sum 1)
-[ "$((zero * 100))" -ge "$((one * 280))" ] && [ "$((zero * 100))" -le "$((one * 320))" ]
+[ "$((zero * 100))" -ge "$((one * 280))" ] && [ "$((zero * 100))" -le "$((one * 320))" ] && [ $ended = 0 ]
 ok $? "split 3 to 1 it lies on both nodes, 3 to 1"
 echo "# $zero, $one"
 
@@ -91,7 +92,7 @@ held --per-thread-local -- holder 64
 before=
 zero=$(sum 0)
 one=$(sum 1)
-[ "$one" -ge 67108864 ] && [ "$zero" -lt 1048576 ]
+[ "$one" -ge 67108864 ] && [ "$zero" -lt 1048576 ] && [ $ended = 0 ]
 ok $? "with heaps by thread, a thread on node 1 draws from node 1"
 echo "# $zero, $one"
 
@@ -103,13 +104,17 @@ while [ $i -lt 200 ] && [ "$(redis-cli -s /tmp/redis ping 2>/dev/null)" != PONG 
 	sleep 0.1
 	i=$((i + 1))
 done
-redis-benchmark -s /tmp/redis -t set -q -d 1000 -P 64 -n 60000 -r 1000000 >/dev/null
+redis-benchmark -s /tmp/redis -t set -q -d 1000 -P 64 -n 60000 -r 1000000 >/tmp/load.out
+ok $? "redis-server on node $last bears a load"
+ended=0
 situs stat --json $! >/tmp/json
 only "$last" 50
 ok $? "redis-server's records lie on node $last"
 echo "# $(nodes nodes), numa_maps $(nodes numa_maps)"
 redis-cli -s /tmp/redis shutdown nosave
-wait
+wait $!
+ended=$?
+ok $ended "redis-server on node $last ends well"
 
 free=$(sed -n 's/.*MemFree: *\([0-9]*\) kB/\1/p' "/sys/devices/system/node/node$last/meminfo")
 timeout 100 situs run --area "node:$last,strict" -- holder $((free / 1024 + 64)) </dev/null >/tmp/out 2>&1
