@@ -97,7 +97,7 @@ ok $? "with heaps by thread, a thread on node 1 draws from node 1"
 echo "# $zero, $one"
 
 last=$((LAB_N_NODES - 1))
-ln -s /bin/redis-check-rdb /tmp/redis-server
+ln -sf /bin/redis-check-rdb /tmp/redis-server
 situs run --area "node:$last" -- /tmp/redis-server --port 0 --unixsocket /tmp/redis --save '' --dir /tmp >/tmp/log &
 i=0
 while [ $i -lt 200 ] && [ "$(redis-cli -s /tmp/redis ping 2>/dev/null)" != PONG ]; do
