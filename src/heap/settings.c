@@ -271,7 +271,7 @@ int settings__place_on_node(const char *local, int node, char *text, size_t size
 	if (n < 0 || (size_t)n >= size)
 		return error__set(EINVAL, "\"%.60s...\" is too long", local);
 	if (place__parse(text, &chain, &error))
-		return error__set(EINVAL, "%s", error.text);
+		return error__set(EINVAL, "\"%.60s\" on node %d: %s", local, node, error.text);
 	if (chain.link[0].policy != PLACE_POLICY_NONE)
 		return 0;
 	n = snprintf(text, size, "node:%d,preferred%s", node, rest);

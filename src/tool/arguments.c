@@ -156,13 +156,15 @@ static pid_t process_id(const char *name, const char *text)
 	return (pid_t)pid;
 }
 
-error_t tool__common(int key, char *arg, struct tool_common *common)
+error_t tool__common(int key, char *arg, const struct argp_state *state, struct tool_common *common)
 {
 	switch (key) {
 	case TOOL_KEY_JSON:
 		common->json = true;
 		return 0;
 	case TOOL_KEY_SVG:
+		if (!*arg)
+			tool__usage(state->name, "--svg is empty: a file, or - for standard output");
 		common->svg = arg;
 		return 0;
 	default:
@@ -173,7 +175,7 @@ error_t tool__common(int key, char *arg, struct tool_common *common)
 error_t tool__common_pid(int key, char *arg, const struct argp_state *state, struct tool_common *common)
 {
 	if (key != ARGP_KEY_ARG)
-		return tool__common(key, arg, common);
+		return tool__common(key, arg, state, common);
 	if (common->pid)
 		tool__usage(state->name, "one process at a time");
 	common->pid = process_id(state->name, arg);

@@ -81,7 +81,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			tool__usage(state->name, "--json and --svg both write to standard output");
 		return 0;
 	default:
-		return tool__common(key, arg, &options->common);
+		return tool__common(key, arg, state, &options->common);
 	}
 }
 

@@ -31,7 +31,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct options *options = state->input;
 
 	if (key != KEY_ROOT)
-		return tool__common(key, arg, &options->common);
+		return tool__common(key, arg, state, &options->common);
 	options->root = arg;
 	return 0;
 }

@@ -21,7 +21,7 @@ static const char *const words[] = {
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	return tool__common(key, arg, state->input);
+	return tool__common(key, arg, state, state->input);
 }
 
 /* What a place stands for here, or why it stands for nothing; true where it can be had. */

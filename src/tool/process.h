@@ -90,6 +90,13 @@ bool process__extents(pid_t pid, struct process_heap *heap, int wait_ms);
 int process__open_table(pid_t pid, int mode, int *fd);
 void process__make_printable(char *text);
 
+/* Is it gone, or has it ended and not been waited for? */
+bool process__has_ended(pid_t pid);
+
+/* The same, within so many ms: one that is being killed loses its memory before it is gone, and looks at it fail
+   in many ways meanwhile. */
+bool process__ends_soon(pid_t pid, int within_ms);
+
 /* Bytes of the present pages of some ranges. */
 struct process_pages {
 	size_t on_node[OS_MAX_NODES];

@@ -130,6 +130,8 @@ static int walk_ranges(pid_t pid, const struct process_range *ranges, size_t n,
 		err = walk_range(walk, pagemap, &ranges[i]);
 	free(walk);
 	close(pagemap);
+	if ((err == -ESRCH || err == -EINVAL) && process__ends_soon(pid, 200))
+		return error__set(ESRCH, "process %ld has ended", (long)pid);
 	if (err < 0)
 		return error__set(-err, "the kernel does not say where the pages of process %ld are: %s%s",
 			(long)pid, os__strerror(err),

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -60,21 +61,34 @@ static int find_mapping(pid_t pid, char *path, size_t size, unsigned long *inode
 	return err;
 }
 
-/* A zombie maps nothing. */
-static bool has_ended(pid_t pid)
+/* Gone, or a zombie, which maps nothing. */
+bool process__has_ended(pid_t pid)
 {
-	char name[64], line[512];
-	const char *at = NULL;
-	FILE *stat;
+	char name[48], text[1024] = "";
+	const char *state;
+	FILE *file;
 
 	snprintf(name, sizeof(name), "/proc/%ld/stat", (long)pid);
-	stat = fopen(name, "re");
-	if (!stat)
+	file = fopen(name, "re");
+	if (!file)
 		return true;
-	if (fgets(line, sizeof(line), stat))
-		at = strrchr(line, ')');
-	fclose(stat);
-	return at && at[1] == ' ' && (at[2] == 'Z' || at[2] == 'X');
+	if (!fgets(text, sizeof(text), file))
+		text[0] = 0;
+	fclose(file);
+	state = strrchr(text, ')');
+	return !state || strspn(state + 1, " ") != 1 || strchr("ZX", state[2]);
+}
+
+bool process__ends_soon(pid_t pid, int within_ms)
+{
+	const struct timespec moment = { .tv_nsec = 20000000 };
+
+	for (int waited = 0; !process__has_ended(pid); waited += 20) {
+		if (waited >= within_ms)
+			return false;
+		nanosleep(&moment, NULL);
+	}
+	return true;
 }
 
 int process__open_table(pid_t pid, int mode, int *fd)
@@ -91,13 +105,14 @@ int process__open_table(pid_t pid, int mode, int *fd)
 		return error__set(EPERM, "process %ld is another user's; only that user and root may look",
 			(long)pid);
 	err = find_mapping(pid, path, sizeof(path), &inode);
-	if (err == -ENOENT && has_ended(pid))
+	if (err == -ENOENT && process__has_ended(pid))
 		return error__set(ESRCH, "process %ld has ended, and waits for its parent to notice", (long)pid);
 	if (err == -ENOENT)
 		return error__set(ENOENT, "process %ld shows no heaps: start it with 'situs run', or with "
 			"SITUS_PUBLISH=1 if it uses libsitus", (long)pid);
 	if (err)
-		return error__set(-err, "process %ld cannot be looked at: %s", (long)pid, os__strerror(err));
+		return error__set(-err, "process %ld cannot be looked at: %s%s", (long)pid, os__strerror(err),
+			err == -EACCES || err == -EPERM ? "; who may trace it may (its user, or root with SYS_PTRACE)" : "");
 	snprintf(full, sizeof(full), "/proc/%ld/root%s", (long)pid, path);
 	*fd = open(full, mode | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (*fd < 0)

@@ -196,8 +196,9 @@ static void complain(const char *sentence, const char *instead, void *arg)
 	*status = tool__fail(TOOL_USAGE, "%s", sentence);
 }
 
-/* Opens the place and maps one page there: what the kernel refuses is known before the start. */
-static int check_place(const char *place)
+/* Opens the place and maps one page there: what the kernel refuses is known before the start. `of`: whose it
+   is, where the place alone does not say. */
+static int check_place(const char *place, const char *of)
 {
 	struct aml_area *area;
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -206,12 +207,12 @@ static int check_place(const char *place)
 
 	err = aml_area_open(&area, place);
 	if (err)
-		return tool__fail(tool__status(err), "%s", error__text());
+		return tool__fail(tool__status(err), "%s%s", of, error__text());
 	memory = aml_area_mmap(area, NULL, page);
 	if (memory)
 		aml_area_munmap(area, memory, page);
 	else
-		err = tool__fail(TOOL_FAILED, "nothing can be had from %.100s: %.300s", place, error__text());
+		err = tool__fail(TOOL_FAILED, "%snothing can be had from %.100s: %.300s", of, place, error__text());
 	aml_area_close(&area);
 	return err;
 }
@@ -224,19 +225,22 @@ static int check_local(const char *local)
 	int status = TOOL_OK;
 
 	if (os__nodes_allowed(&nodes) < 0)
-		return check_place("local");
+		return check_place("local", "");
 	for (int node = os__nodes_next(&nodes, 0); node >= 0 && !status; node = os__nodes_next(&nodes, node + 1)) {
 		if (settings__place_on_node(local, node, place, sizeof(place)))
 			return tool__fail(TOOL_USAGE, "%s", error__text());
-		status = check_place(place);
+		status = check_place(place, "--per-thread-local: ");
 	}
 	return status;
 }
 
 static int check_heap(const char *name, const char *place, void *arg)
 {
-	(void)name, (void)arg;
-	return check_place(place);
+	char of[100];
+
+	(void)arg;
+	snprintf(of, sizeof(of), "heap %.60s: ", name);
+	return check_place(place, of);
 }
 
 /* Every variable's words, then every place they name. */
@@ -247,11 +251,11 @@ static int check_environment(void)
 
 	settings__read(&settings, complain, &status);
 	for (int i = 0; !status && i < settings.n_shares; i++)
-		status = check_place(settings.shares[i].place);
+		status = check_place(settings.shares[i].place, "");
 	if (!status && settings.per_thread_local)
 		status = check_local(settings.place ? settings.place : "local");
 	else if (!status && !settings.n_shares)
-		status = check_place(settings.place ? settings.place : "any");
+		status = check_place(settings.place ? settings.place : "any", "");
 	if (!status)
 		status = settings__each_heap(check_heap, NULL);
 	settings__free(&settings);
@@ -263,6 +267,8 @@ static int check_program(const char *name, char *path, size_t size)
 	char why[320];
 	const char *refusal;
 
+	if (!*name)
+		return tool__fail(TOOL_FAILED, "the program's name is empty, so there is no such program");
 	switch (program__find(name, path, size)) {
 	case 0:
 		break;

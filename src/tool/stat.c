@@ -131,37 +131,6 @@ static void draw_frame(const char *frame, bool is_terminal)
 	fflush(stdout);
 }
 
-/* Gone, or a zombie. */
-static bool has_ended(pid_t pid)
-{
-	char name[48], text[1024] = "";
-	const char *state;
-	FILE *file;
-
-	snprintf(name, sizeof(name), "/proc/%ld/stat", (long)pid);
-	file = fopen(name, "re");
-	if (!file)
-		return true;
-	if (!fgets(text, sizeof(text), file))
-		text[0] = 0;
-	fclose(file);
-	state = strrchr(text, ')');
-	return !state || strspn(state + 1, " ") != 1 || strchr("ZX", state[2]);
-}
-
-/* A process that is being killed loses its memory before it is gone: looks fail in many ways meanwhile. */
-static bool ends_soon(pid_t pid)
-{
-	const struct timespec moment = { .tv_nsec = 20000000 };
-
-	for (int i = 0; i < 100; i++) {
-		if (has_ended(pid))
-			return true;
-		nanosleep(&moment, NULL);
-	}
-	return false;
-}
-
 /* Until the process has ended, which is no failure, or the user has seen enough. */
 static int watch(const struct options *options)
 {
@@ -178,7 +147,7 @@ static int watch(const struct options *options)
 		int err = stat__take(options->common.pid, &view);
 
 		if (err)
-			return !is_first && (err == -ESRCH || ends_soon(options->common.pid)) ? TOOL_OK
+			return !is_first && (err == -ESRCH || process__ends_soon(options->common.pid, 2000)) ? TOOL_OK
 				: tool__fail(TOOL_FAILED, "%s", error__text());
 		stream = open_memstream(&frame, &size);
 		if (stream)

@@ -60,10 +60,10 @@ struct tool_common {
 	pid_t pid;       /* 0: none */
 };
 
-/* --json and --svg, for argp; ARGP_ERR_UNKNOWN: another key. */
-error_t tool__common(int key, char *arg, struct tool_common *common);
+/* --json and --svg, for argp; ARGP_ERR_UNKNOWN: another key. What is wrong ends the program as tool__usage. */
+error_t tool__common(int key, char *arg, const struct argp_state *state, struct tool_common *common);
 
-/* The same and one process id as the word; wrong ones end the program as tool__usage. */
+/* The same and one process id as the word. */
 error_t tool__common_pid(int key, char *arg, const struct argp_state *state, struct tool_common *common);
 
 /* Where the preload is: beside this very binary, or installed. Missing: told, and the exit status. */

@@ -39,7 +39,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			tool__usage(state->name, "--svg draws the machine, and goes with nothing else");
 		return 0;
 	default:
-		return tool__common(key, arg, &options->common);
+		return tool__common(key, arg, state, &options->common);
 	}
 }
 

@@ -26,7 +26,7 @@ cat >"$scratch/empty.c" <<'END'
 int main(void) { return 0; }
 END
 
-echo 1..67
+echo 1..70
 refused 2 'command' "no command is a usage error" "$situs" nonsense
 refused 2 'nowhere' "an unknown place is named" "$situs" run --area nowhere -- $start
 refused 2 'place' "an empty place is no default" "$situs" run --area= -- $start
@@ -83,6 +83,10 @@ refused 2 'No such file' "a path out of a folder that is not there is refused" \
 refused 2 'shm' "a shared memory name with a slash is refused" "$situs" run --area "shm:../../etc/passwd" -- $start
 refused 2 'control character' "control characters in a file's name do not reach the terminal" \
 	"$situs" run --area "file:$(printf '\033]0;x\007')" -- $start
+refused 2 'svg is empty' "a picture without a file is refused" "$situs" topo --svg=
+refused 2 'heap cache: node 99' "the heap whose place is absent is named" env SITUS_HEAPS=cache=node:99 "$situs" run -- $start
+refused 2 'local,nonsense' "an option that local does not take is named as it was given" \
+	"$situs" run --per-thread-local --area local,nonsense -- $start
 refused 1 'no-such-program' "a missing program is named" "$situs" run -- no-such-program
 refused 1 'no such program' "a program with an empty name is refused" "$situs" run -- ''
 echo '#!/no/such/interpreter' >"$scratch/orphan"

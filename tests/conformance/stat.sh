@@ -2,7 +2,7 @@
 # situs stat tells where a program's pages are, and the kernel's account agrees.
 . "${SITUS_SRCDIR:?}/tests/conformance/lib.sh"
 
-echo 1..16
+echo 1..17
 mkfifo "$scratch/go" "$scratch/ready"
 timeout 60 "$situs" run --area "$area" -- "$build/tests/conformance/holder" 64 <"$scratch/go" >"$scratch/ready" &
 exec 3>"$scratch/go"
@@ -74,6 +74,24 @@ until [ "$(grep -c '^HEAP' "$scratch/watch")" -ge 2 ] || [ $i -ge 300 ]; do
 done
 [ $i -lt 300 ] && [ "$(grep -c '^main' "$scratch/watch")" -ge 2 ] && ! grep -q "$(printf '\033')" "$scratch/watch"
 ok $? "--watch looks again and again, without a terminal's codes in a file"
+python3 - "$situs" "$pid" <<'END'
+import os, pty, sys, time
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(sys.argv[1], ['situs', 'stat', '--watch=0.1', sys.argv[2]])
+text, end = '', time.monotonic() + 60
+while text.count('\033[H') < 4 and time.monotonic() < end:
+    text += os.read(terminal, 65536).decode()
+os.kill(child, 15)
+os.waitpid(child, 0)
+frames = text.split('\033[H')
+assert text.count('\033[2J') == 1 and frames[0].endswith('\033[2J') and len(frames) >= 4, text
+for frame in frames[1:-1]:
+    lines = frame.split('\r\n')
+    assert lines[-1] == '\033[J' and all(line.endswith('\033[K') for line in lines[:-1]), frame
+    assert any(line.startswith('main') for line in lines), frame
+END
+ok $? "on a terminal each look is drawn over the one before"
 "$situs" stat --watch=never "$pid" >"$scratch/out" 2>"$scratch/err"
 [ $? -eq 2 ] && grep -q 'watch=never' "$scratch/err" && "$situs" stat --watch --json "$pid" 2>"$scratch/err"
 [ $? -eq 2 ] && [ "$(wc -l <"$scratch/err")" = 1 ]
