@@ -69,6 +69,16 @@ static void *block_once(struct situs_heap *heap, struct heap_arena *arena, size_
 	return block;
 }
 
+void heap__give_back_abandoned(struct situs_heap *heap, struct heap_arena *arena)
+{
+	if (heap->decay_ms < 0)
+		return;
+	if (heap->n_caches == 0)
+		depot__flush(heap);
+	large_cache__flush(&arena->large);
+	arena__purge(arena->index);
+}
+
 void heap__give_back_unused(struct situs_heap *heap)
 {
 	struct cache *cache = thread__cache(heap->owner.number);

@@ -16,6 +16,11 @@ enum {
 	CLASS_BYTES = 64 * 1024,
 	CLASS_BLOCKS_MIN = 4,
 	CLASS_BLOCKS_MAX = 256,
+	/* Bytes a class may hold of a heap that has drawn little, or else one part in so many of that. With
+	   three quarters of CLASS_BYTES in any heap, programs of some MiB were larger by 5 to 10 %; none
+	   was faster. */
+	CLASS_LEAST = 24 * 1024,
+	CLASS_SHARE = 64,
 	FIRST_CAPACITY = 8,
 	SLOTS_MAX = 4096, /* of one class, whatever the bound */
 	SLOW_CALLS_PER_AGE = 16,
@@ -106,12 +111,25 @@ static size_t capacity(const struct cache *cache, unsigned class)
 	return (size_t)(cache->bins[class].limit - cache->rooms[class].base);
 }
 
-static void widen(struct cache *cache, unsigned class)
+/* Blocks a class may hold now: what its threads cache is not to be the larger part of a small heap. */
+static size_t room_now(const struct cache *cache, unsigned class)
 {
-	size_t n = capacity(cache, class) * 2;
+	size_t drawn = atomic_load_explicit(&cache->heap->account.drawn, memory_order_relaxed);
+	size_t bytes = drawn / CLASS_SHARE > CLASS_LEAST ? drawn / CLASS_SHARE : (size_t)CLASS_LEAST;
+	size_t n = bytes / size_class__bytes[class];
 
-	cache->bins[class].limit = cache->rooms[class].base +
-		(n < cache->rooms[class].max ? n : cache->rooms[class].max);
+	return n < cache->rooms[class].max ? n : cache->rooms[class].max;
+}
+
+/* False: it has all the room it may have now. */
+static bool widen(struct cache *cache, unsigned class)
+{
+	size_t n = capacity(cache, class), max = room_now(cache, class);
+
+	if (n >= max)
+		return false;
+	cache->bins[class].limit = cache->rooms[class].base + (2 * n < max ? 2 * n : max);
+	return true;
 }
 
 /*
@@ -157,7 +175,7 @@ static void *take_from_depot(struct cache *cache, unsigned class)
 
 	if (n == 0)
 		return NULL;
-	widen(cache, class);
+	(void)widen(cache, class);
 	cache__set_top(&cache->bins[class], low + n - 1);
 	return low[n - 1];
 }
@@ -173,7 +191,7 @@ static void *take_from_jemalloc(struct cache *cache, unsigned class)
 
 	if (block == NULL)
 		return NULL;
-	widen(cache, class);
+	(void)widen(cache, class);
 	/* One block is enough to succeed. */
 	error__keep();
 	while (bin->top < low + batch) {
@@ -227,9 +245,7 @@ void cache__put_full(void *block, struct cache *cache)
 		errno = err;
 		return;
 	}
-	if (capacity(cache, class) < cache->rooms[class].max)
-		widen(cache, class);
-	else
+	if (!widen(cache, class))
 		flush_oldest(cache, class, (capacity(cache, class) + 1) / 2, true);
 	if (bin->top < bin->limit) {
 		*bin->top = block;

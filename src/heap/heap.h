@@ -35,6 +35,7 @@ struct heap_arena {
 	struct heap_arena *next; /* jemalloc's is gone: the next of which the area does not take all back */
 	struct hooks *hooks;
 	struct large_cache large;
+	unsigned n_caches; /* of threads that draw from it; under the threads' lock */
 };
 
 /* A limit that is told of, not kept: see limit.c. */
@@ -68,6 +69,7 @@ struct situs_heap {
 	_Atomic(size_t) large_held; /* bytes in the arenas' caches of large blocks */
 	_Atomic(size_t) direct; /* bytes of blocks that lie in extents of their own */
 
+	unsigned n_caches; /* of threads; under the threads' lock */
 	struct situs_heap *next_named; /* under named.c's lock */
 	struct situs_heap *next, **link_to_this; /* under the registry's lock */
 
@@ -103,6 +105,12 @@ void heap__refuse(struct situs_heap *heap, size_t size);
 
 /* What the area calls itself, cut where it is too long. */
 void heap__describe_place(const struct aml_area *area, char place[HEAP_PLACE_SIZE]);
+
+/*
+ * The last thread with a cache of this arena has ended: what it left goes back, as jemalloc does when no
+ * thread is bound to an arena any more. Under the threads' lock.
+ */
+void heap__give_back_abandoned(struct situs_heap *heap, struct heap_arena *arena);
 
 /* Gives back what the heap holds without need: this thread's cache and jemalloc's unused pages. */
 void heap__give_back_unused(struct situs_heap *heap);

@@ -27,6 +27,13 @@ static struct thread *threads LOCK_GUARDED_BY(lock);
 static pthread_key_t ending;
 static bool have_key;
 
+static void leave_locked(const struct cache *cache, bool give_back) LOCK_HELD(lock)
+{
+	cache->heap->n_caches--;
+	if (--cache->arena->n_caches == 0 && give_back)
+		heap__give_back_abandoned(cache->heap, cache->arena);
+}
+
 /*
  * A fork may come at any instant of this, and its child drops what it finds here once more: nothing
  * is reachable from `thread` by the time it is unmapped.
@@ -46,6 +53,7 @@ static void drop_caches_locked(struct thread *thread, bool flush) LOCK_HELD(lock
 			cache__flush(cache);
 		caches[i] = NULL;
 		atomic_signal_fence(memory_order_seq_cst);
+		leave_locked(cache, flush);
 		cache__destroy(cache, false);
 	}
 	thread->caches = NULL;
@@ -160,6 +168,8 @@ struct cache *thread__make_cache(struct situs_heap *heap)
 	if (thread->highest < heap->owner.number)
 		thread->highest = heap->owner.number;
 	thread->caches[heap->owner.number] = cache;
+	heap->n_caches++;
+	arena->n_caches++;
 	lock__release(&lock);
 	return cache;
 }
@@ -194,6 +204,7 @@ void thread__forget_heap(struct situs_heap *heap)
 			continue;
 		thread->caches[owner] = NULL;
 		atomic_signal_fence(memory_order_seq_cst);
+		leave_locked(cache, false);
 		cache__destroy(cache, false);
 	}
 	lock__release(&lock);

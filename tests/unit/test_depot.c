@@ -8,6 +8,7 @@
 #include "heap/cache.h"
 #include "heap/depot.h"
 #include "heap/heap.h"
+#include "heap/thread.h"
 #include "situs.h"
 
 enum { N = 100000, SIZE = 64 };
@@ -160,9 +161,99 @@ static void one_threads_frees_serve_another(void **state)
 	situs_heap_destroy(heap);
 }
 
+/* What threads leave */
+
+static void *churn(void *heap)
+{
+	enum { N_LARGE = 100 };
+	void *large[N_LARGE];
+
+	for (int i = 0; i < N_LARGE; i++) {
+		large[i] = situs_malloc(heap, 300000);
+		assert_non_null(large[i]);
+		memset(large[i], 1, 300000);
+	}
+	for (int i = 0; i < N_LARGE; i++)
+		situs_free(large[i]);
+	fill(heap, N, SIZE);
+	drain(N);
+	return NULL;
+}
+
+static void join_a_thread_that_churns(situs_heap_t *heap)
+{
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, churn, heap), 0);
+	pthread_join(thread, NULL);
+}
+
+static void the_last_thread_of_a_heap_leaves_nothing_behind(void **state)
+{
+	situs_heap_t *heap = make();
+
+	(void)state;
+	join_a_thread_that_churns(heap);
+	assert_int_equal(held(heap), 0);
+	assert_int_equal(heap->large_held, 0);
+	assert_true(heap->account.peak > 20000000);
+	assert_true(heap->account.drawn < 100000);
+	situs_heap_destroy(heap);
+}
+
+static void a_thread_that_is_not_the_last_leaves_what_others_can_use(void **state)
+{
+	situs_heap_t *heap = make();
+
+	(void)state;
+	situs_free(situs_malloc(heap, SIZE));
+	join_a_thread_that_churns(heap);
+	assert_true(held(heap) + heap->large_held > 0);
+	situs_heap_destroy(heap);
+}
+
+static void what_is_never_to_be_given_back_is_not(void **state)
+{
+	struct situs_config config = {.struct_size = sizeof(config), .n_arenas = 1, .decay_ms = -1};
+	situs_heap_t *heap;
+
+	(void)state;
+	assert_int_equal(situs_heap_create(&heap, &aml_area_linux, &config), 0);
+	join_a_thread_that_churns(heap);
+	assert_true(heap->account.drawn > 1000000);
+	situs_heap_destroy(heap);
+}
+
+/* Of every class, so that each has been given all the room it gets. */
+static void a_small_heap_is_not_mostly_caches(void **state)
+{
+	situs_heap_t *heap = make();
+	size_t cached = 0, n_blocks[SIZE_CLASSES] = {0};
+
+	(void)state;
+	for (unsigned class = 0; class < size_class__count; class++) {
+		size_t size = size_class__bytes[class];
+		int n = (int)(200000 / size);
+
+		fill(heap, n, size);
+		drain(n);
+	}
+	assert_int_equal(thread__count(heap, n_blocks), 1);
+	for (unsigned class = 0; class < size_class__count; class++)
+		cached += n_blocks[class] * size_class__bytes[class];
+	print_message("# %zu KiB are cached of %zu drawn\n", cached / 1024, heap->account.drawn / 1024);
+	assert_true(cached > 0);
+	assert_true(cached <= 1300 * 1024);
+	situs_heap_destroy(heap);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_last_thread_of_a_heap_leaves_nothing_behind),
+		cmocka_unit_test(a_thread_that_is_not_the_last_leaves_what_others_can_use),
+		cmocka_unit_test(what_is_never_to_be_given_back_is_not),
+		cmocka_unit_test(a_small_heap_is_not_mostly_caches),
 		cmocka_unit_test(heaps_in_light_use_have_none),
 		cmocka_unit_test(what_is_held_is_bounded_by_what_is_drawn),
 		cmocka_unit_test(blocks_come_back_out_of_it_each_once),
