@@ -67,7 +67,8 @@ int area__hugetlb_create(struct aml_area **area, size_t page_size, const struct 
 
 /*
  * A file that grows as it is drawn from. `path` is a directory (an unnamed file in it, gone with the
- * process) or a file (created, or found empty; unlinked at once unless keep_file). -AML_EDOM: no
+ * process) or a file (created, or found empty; unlinked when the area is settled, backing.h, unless
+ * keep_file). -AML_EDOM: no
  * such folder, -AML_EPERM: not writable, -AML_EBUSY: the file is in use or not empty.
  */
 int area__file_create(struct aml_area **area, const char *path, const struct area_options *options);

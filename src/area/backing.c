@@ -6,7 +6,8 @@
  * system is NULL from mmap or commit and never SIGBUS. reserve grows the file without room; decommit
  * punches the room out again; munmap punches, and cuts free space off the file's end.
  *
- * Ledgers: `mapped` has what this process mapped for itself, `attached` what it shares with the
+ * Ledgers: `paid` has the parts with room behind them, so that a commit that fails takes no other's
+ * room away; `mapped` has what this process mapped for itself, `attached` what it shares with the
  * process that mapped it first (by hint, or before a fork); the value is file offset minus address.
  * Attached memory is only ever unmapped: its room belongs to another.
  *
@@ -23,6 +24,8 @@
 
 #include "area/backing_data.h"
 #include "area/figures.h"
+#include "area/paid.h"
+#include "area/room.h"
 
 static int fail(const struct backing_data *backing, int failed, const char *what, size_t size)
 {
@@ -38,18 +41,47 @@ static int fail(const struct backing_data *backing, int failed, const char *what
 
 /* Room behind a range */
 
-static int pay(const struct backing_data *backing, void *ptr, off_t offset, size_t size)
-{
-	int failed;
+struct allocating {
+	const struct backing_data *backing;
+	char *start;
+	off_t offset;
+};
 
-	if (backing->is_in_memory && strict__check_room(&backing->memory, size) != AML_SUCCESS)
-		return -AML_ENOMEM;
-	failed = os__file_allocate(backing->fd, offset, size);
+static int allocate_step(void *arg, size_t at, size_t size)
+{
+	const struct allocating *allocating = arg;
+	const struct backing_data *backing = allocating->backing;
+	int failed = os__file_allocate(backing->fd, allocating->offset + (off_t)at, size);
+
 	if (failed != 0)
 		return fail(backing, failed, "allocating", size);
 	if (backing->memory.policy == AML_AREA_LINUX_POLICY_STRICT)
-		return strict__fill(&backing->memory, ptr, size);
+		return strict__fill_booked(&backing->memory, allocating->start + at, size);
 	return AML_SUCCESS;
+}
+
+/* Room in the file, and where that is main memory, in it; a failure may leave some of it there. */
+static int allocate(const struct backing_data *backing, void *ptr, off_t offset, size_t size)
+{
+	struct allocating allocating = {backing, ptr, offset};
+
+	if (!backing->is_in_memory)
+		return allocate_step(&allocating, 0, size);
+	return room__fill(backing->head.place, size, backing->memory.page_size, allocate_step, &allocating);
+}
+
+/* What a failure said of the room that is left was true before all was given back. */
+static int explain(const struct backing_data *backing, size_t size, int failed)
+{
+	size_t total, free;
+
+	if (failed != -AML_ENOMEM)
+		return failed;
+	if (os__file_room(backing->fd, &total, &free) == 0 && free < size)
+		return fail(backing, -ENOSPC, "allocating", size);
+	if (backing->is_in_memory)
+		return strict__explain(&backing->memory, size, failed);
+	return failed;
 }
 
 static int prepare(const struct backing_data *backing, void *ptr, size_t size)
@@ -123,6 +155,18 @@ static void *attach(struct backing_data *backing, void *hint, size_t size)
 	return p;
 }
 
+static int note(struct backing_data *backing, void *ptr, off_t offset, size_t size, bool paid)
+{
+	uintptr_t start = (uintptr_t)ptr, end = start + size;
+	size_t bytes;
+
+	if ((paid ? ledger__set(&backing->paid, start, end, PAID) :
+			ledger__cut(&backing->paid, start, end, &bytes)) == 0 &&
+		ledger__set(&backing->mapped, start, end, (intptr_t)offset - (intptr_t)ptr) == 0)
+		return AML_SUCCESS;
+	return aml__fail(AML_ENOMEM, "%s: no memory to note a mapping", backing->head.place);
+}
+
 static void *map_fresh(struct backing_data *backing, void *hint, size_t size, bool paid)
 {
 	off_t offset = hinted_offset(backing, hint);
@@ -135,22 +179,22 @@ static void *map_fresh(struct backing_data *backing, void *hint, size_t size, bo
 	}
 	failed = map_offsets(backing, &p, hint, offset, size);
 	if (failed != 0) {
-		fail(backing, failed, "mapping", size);
+		failed = fail(backing, failed, "mapping", size);
 		goto give_offsets;
 	}
-	if (prepare(backing, p, size) != AML_SUCCESS ||
-		(paid && pay(backing, p, offset, size) != AML_SUCCESS) ||
-		(paid && backing->memory.populate &&
-			linux__populate(&backing->memory, p, size) != AML_SUCCESS))
-		goto unmap;
-	if (ledger__set(&backing->mapped, (uintptr_t)p, (uintptr_t)p + size,
-		    (intptr_t)offset - (intptr_t)p) == 0)
+	failed = prepare(backing, p, size);
+	if (failed == AML_SUCCESS && paid)
+		failed = allocate(backing, p, offset, size);
+	if (failed == AML_SUCCESS && paid && backing->memory.populate)
+		failed = linux__populate(&backing->memory, p, size);
+	if (failed == AML_SUCCESS)
+		failed = note(backing, p, offset, size, paid);
+	if (failed == AML_SUCCESS)
 		return p;
-	aml__fail(AML_ENOMEM, "%s: no memory to note a mapping", backing->head.place);
-unmap:
 	os__unmap(p, size);
 give_offsets:
 	backing__give_offsets(backing, offset, size);
+	explain(backing, size, failed);
 	return NULL;
 }
 
@@ -220,15 +264,24 @@ static int unmap_piece(struct backing_data *backing, const struct ledger_range *
 {
 	struct ledger *ledger = is_own ? &backing->mapped : &backing->attached;
 	size_t size = piece->end - piece->start;
-	int failed = ledger__remove(ledger, piece->start, piece->end);
+	struct ledger_taken noted, paid;
+	int failed = ledger__take(ledger, piece->start, piece->end, &noted);
 
+	if (failed == 0) {
+		failed = ledger__take(&backing->paid, piece->start, piece->end, &paid);
+		if (failed != 0)
+			ledger__put_back(ledger, &noted);
+	}
 	if (failed != 0)
-		return aml__fail(aml__code(failed), "%s: no memory to note a split", backing->head.place);
+		return aml__fail(AML_ENOMEM, "%s: no memory to note a split", backing->head.place);
 	failed = os__unmap((void *)piece->start, size);
 	if (failed != 0) {
-		ledger__set(ledger, piece->start, piece->end, piece->value);
+		ledger__put_back(ledger, &noted);
+		ledger__put_back(&backing->paid, &paid);
 		return fail(backing, failed, "unmapping", size);
 	}
+	ledger__drop(ledger, &noted);
+	ledger__drop(&backing->paid, &paid);
 	if (is_own)
 		backing__give_offsets(backing, (off_t)((intptr_t)piece->start + piece->value), size);
 	return AML_SUCCESS;
@@ -254,27 +307,48 @@ static int backing_munmap(const struct aml_area_data *data, void *ptr, size_t si
 	return failed;
 }
 
-static int backing_commit(const struct aml_area_data *data, void *ptr, size_t size)
+/* A range that has no room, of pieces that are our own. */
+static int pay(void *arg, uintptr_t start, uintptr_t end)
 {
-	struct backing_data *backing = backing__enter(data);
-	uintptr_t at = (uintptr_t)ptr, end = at + size;
+	struct backing_data *backing = arg;
 	struct ledger_range piece;
+	int failed = AML_SUCCESS;
 	bool is_own;
-	int failed = check_ours(backing, ptr, size, true);
 
-	for (; failed == AML_SUCCESS && at < end; at = piece.end) {
+	for (uintptr_t at = start; failed == AML_SUCCESS && at < end; at = piece.end) {
 		if (!find_piece(backing, at, end, &piece, &is_own))
 			break;
-		failed = pay(backing, (void *)at, (off_t)((intptr_t)at + piece.value), piece.end - at);
-		if (failed != AML_SUCCESS)
-			os__remove(ptr, piece.end - (uintptr_t)ptr);
+		failed = allocate(backing, (void *)at, (off_t)((intptr_t)at + piece.value), piece.end - at);
 	}
-	return failed;
+	if (failed == AML_SUCCESS)
+		return failed;
+	os__remove((void *)start, end - start);
+	return explain(backing, end - start, failed);
+}
+
+static void give_back(void *arg, uintptr_t start, uintptr_t end)
+{
+	(void)arg;
+	os__remove((void *)start, end - start);
+}
+
+static int backing_commit(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	static const struct paid_calls calls = {pay, give_back};
+	struct backing_data *backing = backing__enter(data);
+	uintptr_t start = (uintptr_t)ptr;
+	int failed = check_ours(backing, ptr, size, true);
+
+	if (failed != AML_SUCCESS)
+		return failed;
+	return paid__commit(&backing->paid, backing->head.place, start, start + size, &calls, backing);
 }
 
 static int backing_decommit(const struct aml_area_data *data, void *ptr, size_t size)
 {
 	struct backing_data *backing = backing__enter(data);
+	uintptr_t start = (uintptr_t)ptr;
+	struct ledger_taken paid;
 	int failed;
 
 	if (!backing->can_punch)
@@ -282,8 +356,15 @@ static int backing_decommit(const struct aml_area_data *data, void *ptr, size_t 
 	failed = check_ours(backing, ptr, size, true);
 	if (failed != AML_SUCCESS)
 		return failed;
+	if (ledger__take(&backing->paid, start, start + size, &paid) != 0)
+		return aml__fail(AML_ENOMEM, "%s: no memory to note a split", backing->head.place);
 	failed = os__remove(ptr, size);
-	return failed == 0 ? AML_SUCCESS : fail(backing, failed, "giving back", size);
+	if (failed != 0) {
+		ledger__put_back(&backing->paid, &paid);
+		return fail(backing, failed, "giving back", size);
+	}
+	ledger__drop(&backing->paid, &paid);
+	return AML_SUCCESS;
 }
 
 static int backing_purge(const struct aml_area_data *data, void *ptr, size_t size)
@@ -336,18 +417,25 @@ static const struct aml_area_ops backing_ops = {
 
 /* Creation */
 
+static void unlink_name(const struct backing_data *backing)
+{
+	if (backing->name == NULL)
+		return;
+	if (backing->is_shm)
+		shm_unlink(backing->name);
+	else
+		unlink(backing->name);
+}
+
 static void destroy(struct aml_area *area)
 {
 	struct backing_data *backing = backing__self(area->data);
 
 	backing__close_offsets(backing);
 	/* The child of a fork closes its copy; the name is its parent's. */
-	if (backing->name != NULL && backing->opener == getpid()) {
-		if (backing->is_shm)
-			shm_unlink(backing->name);
-		else
-			unlink(backing->name);
-	}
+	if (backing->opener == getpid() &&
+		(backing->is_settled ? backing->fate == BACKING_NAME_GOES : backing->is_new))
+		unlink_name(backing);
 	free(backing->name);
 	area__free(area);
 }
@@ -409,6 +497,8 @@ int backing__create(struct aml_area **area, const struct backing_file *file, con
 	backing->base = file->base;
 	backing->is_shared = file->is_shared;
 	backing->is_shm = file->is_shm;
+	backing->is_new = file->is_new;
+	backing->fate = file->fate;
 	backing->is_in_memory = is_in_memory;
 	backing->can_punch = can_punch;
 	backing->thp = options->thp;
@@ -417,4 +507,16 @@ int backing__create(struct aml_area **area, const struct backing_file *file, con
 	backing__open_offsets(backing, file->fd);
 	*area = a;
 	return AML_SUCCESS;
+}
+
+void backing__settle(const struct aml_area *area)
+{
+	struct backing_data *backing;
+
+	if (area->ops != &backing_ops)
+		return;
+	backing = backing__self(area->data);
+	backing->is_settled = true;
+	if (backing->fate == BACKING_NAME_GOES_NOW)
+		unlink_name(backing);
 }

@@ -13,8 +13,14 @@ struct backing_file {
 	int fd;           /* taken over */
 	uintptr_t base;   /* where offset 0 is mapped in every process; 0: each mapping where it fits */
 	bool is_shared;   /* other processes grow the same file */
-	const char *name; /* copied: unlinked at destroy; NULL: nothing to unlink */
-	bool is_shm;      /* unlinked by shm_unlink */
+	const char *name; /* copied; NULL: it has none */
+	bool is_shm;      /* the name is for shm_unlink */
+	bool is_new;      /* this call has made the name */
+	enum backing_fate {
+		BACKING_NAME_STAYS,
+		BACKING_NAME_GOES,     /* when the area is destroyed */
+		BACKING_NAME_GOES_NOW, /* when it is settled */
+	} fate;
 };
 
 /*
@@ -23,5 +29,9 @@ struct backing_file {
  */
 int backing__create(struct aml_area **area, const struct backing_file *file, const char *kind,
 	const struct area_options *options);
+
+/* The area is what its opener wanted, and so is everything that was opened with it: now names may go for
+   good. One that is destroyed before that leaves behind what it found. Other areas: nothing. */
+void backing__settle(const struct aml_area *area);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
+#include "area/backing.h"
 #include "area/ledger.h"
 #include "area/linux.h"
 
@@ -17,14 +18,17 @@ struct backing_data {
 	struct aml_area_data memory; /* policy, page size, advice: what linux.c and strict.c know of it */
 	int fd;
 	uintptr_t base;
-	bool is_shared, is_shm, is_in_memory, can_punch;
+	bool is_shared, is_in_memory, can_punch;
 	int thp;
-	char *name;
 	pid_t opener;
+	/* the name, malloced or NULL: set once, but is_settled by whoever opens the area */
+	char *name;
+	bool is_shm, is_new, is_settled;
+	enum backing_fate fate;
 	/* under grow_lock, but read without: the fork that the ledgers belong to */
 	_Atomic unsigned fork;
 	/* have their own locks */
-	struct ledger mapped, attached, free;
+	struct ledger mapped, attached, free, paid;
 };
 
 static inline struct backing_data *backing__self(const struct aml_area_data *data)

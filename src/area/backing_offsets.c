@@ -46,6 +46,8 @@ static void inherit_locked(struct backing_data *backing) LOCK_HELD(grow_lock)
 	}
 	while (ledger__next(&backing->free, 0, &range))
 		ledger__cut(&backing->free, range.start, range.end, &bytes);
+	while (ledger__next(&backing->paid, 0, &range))
+		ledger__cut(&backing->paid, range.start, range.end, &bytes);
 }
 
 struct backing_data *backing__enter(const struct aml_area_data *data)
@@ -139,6 +141,7 @@ void backing__open_offsets(struct backing_data *backing, int fd)
 	ledger__init(&backing->mapped);
 	ledger__init(&backing->attached);
 	ledger__init(&backing->free);
+	ledger__init(&backing->paid);
 }
 
 void backing__close_offsets(struct backing_data *backing)
@@ -150,4 +153,5 @@ void backing__close_offsets(struct backing_data *backing)
 	ledger__destroy(&backing->mapped);
 	ledger__destroy(&backing->attached);
 	ledger__destroy(&backing->free);
+	ledger__destroy(&backing->paid);
 }

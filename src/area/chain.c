@@ -2,7 +2,8 @@
 /*
  * chain.c - several places in order: the first that can serve does, mapping by mapping.
  *
- * A ledger notes which link each range came from. Where all links are anonymous memory and one of
+ * A ledger notes which link each range came from; another what was committed, so that a commit offers
+ * only what is missing and what it holds stays where it is. Where all links are anonymous memory and one of
  * them wants commits (strict), the chain does too: reserve takes address space, and commit offers the
  * range to each link in turn, by setting its policy (move) and committing it there. So an allocator
  * that grows in large regions falls back extent by extent. Other chains are paid at mmap.
@@ -14,6 +15,7 @@
  */
 #include "area/chain.h"
 #include "area/linux.h"
+#include "area/paid.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -34,8 +36,9 @@ struct chain_data {
 	/* set once */
 	struct aml_area_info info; /* what the links have in common */
 	int n_links;
-	/* has its own lock: value is the link */
-	struct ledger ranges;
+	/* have their own locks */
+	struct ledger ranges;    /* value is the link */
+	struct ledger committed; /* as far as this area did it, where it takes commits */
 	struct link links[AREA_MAX_LINKS];
 };
 
@@ -67,6 +70,17 @@ static void note_return(struct link *link)
 
 typedef void *map_func(const struct aml_area *area, void **ptr, size_t size);
 
+/* A fresh range is link i's, ready for use or not. 0 or -ENOMEM. */
+static int note_range(struct chain_data *chain, void *ptr, size_t size, int i, bool is_ready)
+{
+	uintptr_t start = (uintptr_t)ptr, end = start + size;
+	size_t bytes;
+	int failed = is_ready ? ledger__set(&chain->committed, start, end, PAID) :
+		ledger__cut(&chain->committed, start, end, &bytes);
+
+	return failed != 0 ? failed : ledger__set(&chain->ranges, start, end, i);
+}
+
 static void *map(struct chain_data *chain, map_func *map_link, void **ptr, size_t size)
 {
 	void *p = NULL;
@@ -86,7 +100,7 @@ static void *map(struct chain_data *chain, map_func *map_link, void **ptr, size_
 	}
 	if (p == NULL)
 		return NULL;
-	if (ledger__set(&chain->ranges, (uintptr_t)p, (uintptr_t)p + size, i) != 0) {
+	if (note_range(chain, p, size, i, map_link == aml_area_mmap) != 0) {
 		aml_area_munmap(chain->links[i].area, p, size);
 		aml__fail(AML_ENOMEM, "%s: no memory to note a mapping", chain->head.place);
 		return NULL;
@@ -104,7 +118,8 @@ static void *chain_reserve(const struct aml_area_data *data, void **ptr, size_t 
 	return map(self(data), aml_area_reserve, ptr, size);
 }
 
-/* Calls `each` on every part of a range that is of one link; stops at the first failure. */
+/* Calls `each` (NULL: nothing) on every part of a range that is of one link; stops at the first failure.
+   -AML_EINVAL: some of it is not the chain's. */
 typedef int each_func(struct chain_data *chain, const struct ledger_range *part, void *arg);
 
 static int for_each_link(struct chain_data *chain, const void *ptr, size_t size, each_func *each,
@@ -117,7 +132,7 @@ static int for_each_link(struct chain_data *chain, const void *ptr, size_t size,
 	if (__builtin_add_overflow(at, size, &end) || !ledger__covers(&chain->ranges, at, end))
 		return aml__fail(AML_EINVAL, "%s: %zu bytes at %p are not what it mapped",
 			chain->head.place, size, ptr);
-	for (; failed == AML_SUCCESS && at < end; at = part.end) {
+	for (; failed == AML_SUCCESS && at < end && each != NULL; at = part.end) {
 		if (!ledger__next(&chain->ranges, at, &part))
 			break;
 		part.start = at;
@@ -136,16 +151,26 @@ static struct link *link_of(struct chain_data *chain, const struct ledger_range 
 static int unmap_part(struct chain_data *chain, const struct ledger_range *part, void *arg)
 {
 	struct link *link = link_of(chain, part);
-	int failed = ledger__remove(&chain->ranges, part->start, part->end);
+	struct ledger_taken range, committed;
+	int failed = ledger__take(&chain->ranges, part->start, part->end, &range);
 
 	(void)arg;
+	if (failed == 0) {
+		failed = ledger__take(&chain->committed, part->start, part->end, &committed);
+		if (failed != 0)
+			ledger__put_back(&chain->ranges, &range);
+	}
 	if (failed != 0)
-		return aml__fail(aml__code(failed), "%s: no memory to note a split", chain->head.place);
+		return aml__fail(AML_ENOMEM, "%s: no memory to note a split", chain->head.place);
 	failed = aml_area_munmap(link->area, (void *)part->start, part->end - part->start);
-	if (failed != AML_SUCCESS)
-		ledger__set(&chain->ranges, part->start, part->end, part->value);
-	else
+	if (failed == AML_SUCCESS) {
+		ledger__drop(&chain->ranges, &range);
+		ledger__drop(&chain->committed, &committed);
 		note_return(link);
+	} else {
+		ledger__put_back(&chain->ranges, &range);
+		ledger__put_back(&chain->committed, &committed);
+	}
 	return failed;
 }
 
@@ -200,12 +225,7 @@ static int commit_part(struct chain_data *chain, const struct ledger_range *part
 	return failed;
 }
 
-static int chain_commit(const struct aml_area_data *data, void *ptr, size_t size)
-{
-	return for_each_link(self(data), ptr, size, commit_part, NULL);
-}
-
-static int decommit_part(struct chain_data *chain, const struct ledger_range *part, void *arg)
+static int give_up_part(struct chain_data *chain, const struct ledger_range *part, void *arg)
 {
 	struct link *link = link_of(chain, part);
 	const struct aml_area *area = link->area;
@@ -217,6 +237,47 @@ static int decommit_part(struct chain_data *chain, const struct ledger_range *pa
 	/* Links without commit give pages back by purging. */
 	return area->ops->decommit != NULL ? aml_area_decommit(area, ptr, size) :
 		aml_area_purge(area, ptr, size);
+}
+
+static void give_back(void *arg, uintptr_t start, uintptr_t end)
+{
+	(void)for_each_link(arg, (void *)start, end - start, give_up_part, NULL);
+}
+
+/* Of several links' parts, the first ones may be committed when a later one is refused. */
+static int pay(void *arg, uintptr_t start, uintptr_t end)
+{
+	int failed = for_each_link(arg, (void *)start, end - start, commit_part, NULL);
+
+	if (failed == -AML_ENOMEM)
+		give_back(arg, start, end);
+	return failed;
+}
+
+static int chain_commit(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	static const struct paid_calls calls = {pay, give_back};
+	struct chain_data *chain = self(data);
+	uintptr_t start = (uintptr_t)ptr;
+	int failed = for_each_link(chain, ptr, size, NULL, NULL);
+
+	return failed != AML_SUCCESS ? failed :
+		paid__commit(&chain->committed, chain->head.place, start, start + size, &calls, chain);
+}
+
+static int decommit_part(struct chain_data *chain, const struct ledger_range *part, void *arg)
+{
+	struct ledger_taken committed;
+	int failed = ledger__take(&chain->committed, part->start, part->end, &committed);
+
+	if (failed != 0)
+		return aml__fail(AML_ENOMEM, "%s: no memory to note a split", chain->head.place);
+	failed = give_up_part(chain, part, arg);
+	if (failed == AML_SUCCESS)
+		ledger__drop(&chain->committed, &committed);
+	else
+		ledger__put_back(&chain->committed, &committed);
+	return failed;
 }
 
 static int chain_decommit(const struct aml_area_data *data, void *ptr, size_t size)
@@ -238,14 +299,13 @@ static int chain_purge(const struct aml_area_data *data, void *ptr, size_t size)
 static int chain_move(const struct aml_area_data *data, void *ptr, size_t size)
 {
 	struct chain_data *chain = self(data);
-	uintptr_t start = (uintptr_t)ptr;
 	int failed = AML_SUCCESS;
 
 	for (int i = 0; i < chain->n_links; i++) {
 		failed = aml_area_move(chain->links[i].area, ptr, size);
 		if (failed != AML_SUCCESS)
 			continue;
-		if (ledger__set(&chain->ranges, start, start + size, i) == 0)
+		if (note_range(chain, ptr, size, i, true) == 0)
 			return AML_SUCCESS;
 		return aml__fail(AML_ENOMEM, "%s: no memory to note a move", chain->head.place);
 	}
@@ -377,6 +437,11 @@ int chain__assign(const struct aml_area *area, uintptr_t start, uintptr_t end, i
 	return is_chain(area) ? ledger__set(&self(area->data)->ranges, start, end, i) : 0;
 }
 
+int chain__claim(const struct aml_area *area, uintptr_t start, uintptr_t end)
+{
+	return is_chain(area) ? ledger__set(&self(area->data)->committed, start, end, PAID) : 0;
+}
+
 void chain__forget(const struct aml_area *area, uintptr_t start, uintptr_t end)
 {
 	size_t bytes;
@@ -385,6 +450,7 @@ void chain__forget(const struct aml_area *area, uintptr_t start, uintptr_t end)
 		return;
 	/* What memory for a split is missing for stays noted, of a range that nobody will name again. */
 	(void)ledger__cut(&self(area->data)->ranges, start, end, &bytes);
+	(void)ledger__cut(&self(area->data)->committed, start, end, &bytes);
 	for (int i = 0; i < self(area->data)->n_links; i++)
 		note_return(&self(area->data)->links[i]);
 }
@@ -396,6 +462,7 @@ static void destroy(struct aml_area *area)
 	for (int i = 0; i < chain->n_links; i++)
 		area__destroy(&chain->links[i].area);
 	ledger__destroy(&chain->ranges);
+	ledger__destroy(&chain->committed);
 	area__free(area);
 }
 
@@ -476,6 +543,7 @@ int area__chain_create(struct aml_area **area, struct aml_area **links, int n_li
 	for (int i = 0; i < n_links; i++)
 		chain->links[i].area = links[i];
 	ledger__init(&chain->ranges);
+	ledger__init(&chain->committed);
 	*area = a;
 	return AML_SUCCESS;
 }

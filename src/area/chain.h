@@ -20,6 +20,9 @@ bool chain__part(const struct aml_area *area, uintptr_t start, uintptr_t end,
 /* Notes that a range is link i's from now on. No policy changes and nothing moves. 0 or -ENOMEM. */
 int chain__assign(const struct aml_area *area, uintptr_t start, uintptr_t end, int i);
 
+/* Notes that a range that was assigned is in use, as after a commit. 0 or -ENOMEM. */
+int chain__claim(const struct aml_area *area, uintptr_t start, uintptr_t end);
+
 /* The range is none of the chain's any more. */
 void chain__forget(const struct aml_area *area, uintptr_t start, uintptr_t end);
 

@@ -3,7 +3,8 @@
  * file.c - opens the file behind a file area. backing.c does the rest.
  *
  * Nobody's data is at risk: a file that holds anything, or that another area has open, is refused.
- * Failure removes a file that was created here.
+ * Failure removes a file that was created here. A file that was there before is unlinked when everything
+ * that was opened with it is there (backing__settle), since that cannot be taken back.
  */
 #include "config.h"
 
@@ -117,13 +118,16 @@ int area__file_create(struct aml_area **area, const char *path, const struct are
 	if (failed != AML_SUCCESS)
 		return failed;
 	snprintf(kind, sizeof(kind), "file:%s%s", path, options->keep_file ? ",keep" : "");
+	if (!is_folder) {
+		file.name = path;
+		file.is_new = is_new;
+		file.fate = options->keep_file ? BACKING_NAME_STAYS : BACKING_NAME_GOES_NOW;
+	}
 	failed = backing__create(&unlimited, &file, kind, options);
-	if (failed != AML_SUCCESS)
-		close(file.fd);
-	else
-		failed = limit__wrap(area, unlimited, options->limit);
-	/* A file that was there before is unlinked as the last step, since that cannot be taken back. */
-	if (!is_folder && (failed == AML_SUCCESS ? !options->keep_file : is_new))
+	if (failed == AML_SUCCESS)
+		return limit__wrap(area, unlimited, options->limit);
+	close(file.fd);
+	if (is_new)
 		unlink(path);
 	return failed;
 }

@@ -23,50 +23,15 @@ struct ledger_chunk {
 
 enum { CHUNK_SIZE = 64 * 1024 };
 
-static struct lock all_lock = LOCK_INITIALIZER;
-static struct ledger *all_ledgers;
-
-static void reset_in_child(void)
-{
-	lock__reset(&all_lock);
-	for (struct ledger *ledger = all_ledgers; ledger != NULL; ledger = ledger->next_ledger)
-		lock__reset(&ledger->lock);
-}
-
-/* Here and not at first use: registering allocates. */
-__attribute__((constructor)) static void register_fork(void)
-{
-	pthread_atfork(NULL, NULL, reset_in_child);
-}
-
-void ledger__watch(struct ledger *ledger)
-{
-	lock__acquire(&all_lock);
-	ledger->next_ledger = all_ledgers;
-	all_ledgers = ledger;
-	lock__release(&all_lock);
-}
-
 void ledger__init(struct ledger *ledger)
 {
 	*ledger = (struct ledger)LEDGER_INITIALIZER;
 	ledger__watch(ledger);
 }
 
-static void unwatch(struct ledger *ledger)
-{
-	lock__acquire(&all_lock);
-	for (struct ledger **at = &all_ledgers; *at != NULL; at = &(*at)->next_ledger)
-		if (*at == ledger) {
-			*at = ledger->next_ledger;
-			break;
-		}
-	lock__release(&all_lock);
-}
-
 void ledger__destroy(struct ledger *ledger)
 {
-	unwatch(ledger);
+	ledger__unwatch(ledger);
 	while (ledger->chunks != NULL) {
 		struct ledger_chunk *chunk = ledger->chunks;
 
@@ -413,6 +378,72 @@ int ledger__cut(struct ledger *ledger, uintptr_t start, uintptr_t end, size_t *b
 	result = cut_locked(ledger, start, end, bytes);
 	lock__release(&ledger->lock);
 	return result;
+}
+
+static int take_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, struct ledger_taken *taken)
+	LOCK_HELD(ledger->lock)
+{
+	struct ledger_node *node;
+	struct place place;
+	size_t bytes;
+	int failed = reserve_locked(ledger);
+
+	taken->nodes = NULL;
+	taken->bytes = 0;
+	if (failed != 0)
+		return failed;
+	/* Each range that lies within gives the node that notes it here; the ends need two more at most. */
+	while ((node = search_locked(ledger, start, &place)) != NULL && node->range.start < end) {
+		struct ledger_range range = node->range;
+
+		if (range.start < start)
+			range.start = start;
+		if (range.end > end)
+			range.end = end;
+		(void)cut_locked(ledger, range.start, range.end, &bytes);
+		node = get_node_locked(ledger);
+		node->range = range;
+		node->next[0] = taken->nodes;
+		taken->nodes = node;
+		taken->bytes += bytes;
+	}
+	return 0;
+}
+
+int ledger__take(struct ledger *ledger, uintptr_t start, uintptr_t end, struct ledger_taken *taken)
+{
+	int result;
+
+	enter(ledger);
+	result = take_locked(ledger, start, end, taken);
+	lock__release(&ledger->lock);
+	return result;
+}
+
+void ledger__put_back(struct ledger *ledger, struct ledger_taken *taken)
+{
+	enter(ledger);
+	while (taken->nodes != NULL) {
+		struct ledger_node *node = taken->nodes;
+		struct ledger_range range = node->range;
+
+		taken->nodes = node->next[0];
+		put_node_locked(ledger, node);
+		(void)add_locked(ledger, range.start, range.end, range.value);
+	}
+	lock__release(&ledger->lock);
+}
+
+void ledger__drop(struct ledger *ledger, struct ledger_taken *taken)
+{
+	enter(ledger);
+	while (taken->nodes != NULL) {
+		struct ledger_node *node = taken->nodes;
+
+		taken->nodes = node->next[0];
+		put_node_locked(ledger, node);
+	}
+	lock__release(&ledger->lock);
 }
 
 bool ledger__covers(struct ledger *ledger, uintptr_t start, uintptr_t end)

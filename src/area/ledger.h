@@ -55,6 +55,7 @@ void ledger__init(struct ledger *ledger);
 
 /* Makes sure that the ledger's lock is free in the child of a fork. ledger__init does it. */
 void ledger__watch(struct ledger *ledger);
+void ledger__unwatch(struct ledger *ledger);
 
 /* Forgets all ranges and frees the memory. */
 void ledger__destroy(struct ledger *ledger);
@@ -72,6 +73,16 @@ int ledger__remove(struct ledger *ledger, uintptr_t start, uintptr_t end);
 
 /* Removes what there is of a range and returns how many bytes that was. -ENOMEM as above. */
 int ledger__cut(struct ledger *ledger, uintptr_t start, uintptr_t end, size_t *bytes);
+
+/* Takes what there is of a range out, with its values; then it is put back as it was, or dropped, neither
+   of which can fail. For ranges that are given up by a call that may be refused. -ENOMEM as above. */
+struct ledger_taken {
+	struct ledger_node *nodes;
+	size_t bytes;
+};
+int ledger__take(struct ledger *ledger, uintptr_t start, uintptr_t end, struct ledger_taken *taken);
+void ledger__put_back(struct ledger *ledger, struct ledger_taken *taken);
+void ledger__drop(struct ledger *ledger, struct ledger_taken *taken);
 
 /* Is every byte of the range in the ledger? */
 bool ledger__covers(struct ledger *ledger, uintptr_t start, uintptr_t end);

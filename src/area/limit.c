@@ -4,12 +4,12 @@
  *
  * Bytes are charged when they can first be touched: at mmap, and at commit for what reserve gave. A
  * ledger holds the charged ranges, so that munmap and decommit give back what was charged and no
- * more. Where the inner area would let reserved memory be touched at once, the limit asks for
+ * more; another what is out without being charged, so that nothing else can be committed. Where the inner area would let reserved memory be touched at once, the limit asks for
  * commits all the same (AML_AREA_COMMIT); where it has to be paid in full at mmap, there is no
  * reserve.
  *
  * Invariant: used is at least the sum of the ledger's ranges, and equals it when no call is running.
- * A failed call has given its charge back.
+ * A failed call has given its charge back, and charges again what it was refused to give up.
  */
 #include "area/limit.h"
 
@@ -18,6 +18,7 @@
 
 #include "area/ledger.h"
 #include "area/linux.h"
+#include "area/paid.h"
 
 struct limit_data {
 	struct area_head head;
@@ -27,8 +28,9 @@ struct limit_data {
 	bool lazy; /* reserve is offered */
 	/* atomic */
 	_Atomic size_t used;
-	/* has its own lock */
-	struct ledger charged;
+	/* have their own locks */
+	struct ledger charged;  /* committed, or mapped ready for use */
+	struct ledger reserved; /* out; charged in part where committed */
 };
 
 static struct limit_data *self(const struct aml_area_data *data)
@@ -68,7 +70,7 @@ static void *limit_mmap(const struct aml_area_data *data, void **ptr, size_t siz
 	p = aml_area_mmap(limit->inner, ptr, size);
 	if (p == NULL)
 		goto uncharge;
-	if (ledger__set(&limit->charged, (uintptr_t)p, (uintptr_t)p + size, 0) != 0) {
+	if (ledger__set(&limit->charged, (uintptr_t)p, (uintptr_t)p + size, PAID) != 0) {
 		aml_area_munmap(limit->inner, p, size);
 		aml__fail(AML_ENOMEM, "%s: no memory to note a mapping", limit->head.place);
 		goto uncharge;
@@ -81,82 +83,127 @@ uncharge:
 
 static void *limit_reserve(const struct aml_area_data *data, void **ptr, size_t size)
 {
-	return aml_area_reserve(self(data)->inner, ptr, size);
+	struct limit_data *limit = self(data);
+	void *p;
+
+	if (!area__round(size, limit->page_size, &size)) {
+		aml__fail(AML_ENOMEM, "%s: the size overflows when rounded to pages", limit->head.place);
+		return NULL;
+	}
+	p = aml_area_reserve(limit->inner, ptr, size);
+	if (p == NULL || ledger__set(&limit->reserved, (uintptr_t)p, (uintptr_t)p + size, 0) == 0)
+		return p;
+	aml_area_munmap(limit->inner, p, size);
+	aml__fail(AML_ENOMEM, "%s: no memory to note a mapping", limit->head.place);
+	return NULL;
 }
 
 static int limit_munmap(const struct aml_area_data *data, void *ptr, size_t size)
 {
 	struct limit_data *limit = self(data);
+	struct ledger_taken charged, reserved;
 	uintptr_t start = (uintptr_t)ptr, end;
-	size_t charged;
 	int failed;
 
 	if (!area__round(size, limit->page_size, &size) || __builtin_add_overflow(start, size, &end))
 		return aml__fail(AML_EINVAL, "%s: unmapping a size that overflows", limit->head.place);
 	/* Before the addresses can come back on another thread. */
-	if (ledger__cut(&limit->charged, start, end, &charged) != 0)
+	if (ledger__take(&limit->charged, start, end, &charged) != 0)
 		return aml__fail(AML_ENOMEM, "%s: no memory to note a split", limit->head.place);
+	if (ledger__take(&limit->reserved, start, end, &reserved) != 0) {
+		ledger__put_back(&limit->charged, &charged);
+		return aml__fail(AML_ENOMEM, "%s: no memory to note a split", limit->head.place);
+	}
 	failed = aml_area_munmap(limit->inner, ptr, size);
-	if (failed == AML_SUCCESS)
-		uncharge(limit, charged);
-	else if (charged == size)
-		ledger__set(&limit->charged, start, end, 0);
-	else
-		uncharge(limit, charged); /* partly committed: which part is no longer known */
+	if (failed == AML_SUCCESS) {
+		uncharge(limit, charged.bytes);
+		ledger__drop(&limit->charged, &charged);
+		ledger__drop(&limit->reserved, &reserved);
+	} else {
+		ledger__put_back(&limit->charged, &charged);
+		ledger__put_back(&limit->reserved, &reserved);
+	}
 	return failed;
 }
 
-/* Charges and commits the first part of [start, end) that is not charged yet; *next is where to go on. */
-static int commit_gap(struct limit_data *limit, uintptr_t start, uintptr_t end, uintptr_t *next)
+static int give_up(const struct limit_data *limit, void *ptr, size_t size)
 {
-	struct ledger_range range;
-	int failed;
+	/* Areas without commit have no decommit either; there purging gives the pages back. */
+	return limit->inner->ops->decommit != NULL ? aml_area_decommit(limit->inner, ptr, size) :
+		aml_area_purge(limit->inner, ptr, size);
+}
 
-	*next = end;
-	if (ledger__next(&limit->charged, start, &range) && range.start < end) {
-		if (range.start <= start) {
-			*next = range.end;
-			return AML_SUCCESS;
-		}
-		*next = end = range.start;
-	}
-	failed = charge(limit, end - start);
+static int pay(void *arg, uintptr_t start, uintptr_t end)
+{
+	struct limit_data *limit = arg;
+	int failed = charge(limit, end - start);
+
 	if (failed != AML_SUCCESS)
 		return failed;
 	failed = aml_area_commit(limit->inner, (void *)start, end - start);
-	if (failed == AML_SUCCESS && ledger__set(&limit->charged, start, end, 0) != 0)
-		failed = aml__fail(AML_ENOMEM, "%s: no memory to note a commit", limit->head.place);
 	if (failed != AML_SUCCESS)
 		uncharge(limit, end - start);
 	return failed;
 }
 
+static void give_back(void *arg, uintptr_t start, uintptr_t end)
+{
+	struct limit_data *limit = arg;
+
+	(void)give_up(limit, (void *)start, end - start);
+	uncharge(limit, end - start);
+}
+
+/* Is every byte of the range out, charged or not? */
+static bool has_out(struct limit_data *limit, uintptr_t at, uintptr_t end)
+{
+	struct ledger_range range;
+
+	for (; at < end; at = range.end)
+		if (!(ledger__next(&limit->charged, at, &range) && range.start <= at) &&
+			!(ledger__next(&limit->reserved, at, &range) && range.start <= at))
+			return false;
+	return true;
+}
+
+static int fail_foreign(const struct limit_data *limit, const void *ptr, size_t size)
+{
+	return aml__fail(AML_EINVAL, "%s: %zu bytes at %p are not what it mapped", limit->head.place, size,
+		ptr);
+}
+
 /* Committing what is committed is allowed and costs nothing more. */
 static int limit_commit(const struct aml_area_data *data, void *ptr, size_t size)
 {
-	uintptr_t at = (uintptr_t)ptr, end = at + size;
-	int failed = AML_SUCCESS;
+	static const struct paid_calls calls = {pay, give_back};
+	struct limit_data *limit = self(data);
+	uintptr_t start = (uintptr_t)ptr;
 
-	while (at < end && failed == AML_SUCCESS)
-		failed = commit_gap(self(data), at, end, &at);
-	return failed;
+	if (!has_out(limit, start, start + size))
+		return fail_foreign(limit, ptr, size);
+	return paid__commit(&limit->charged, limit->head.place, start, start + size, &calls, limit);
 }
 
-/* Areas without commit have no decommit either; there purging gives the pages back. */
 static int limit_decommit(const struct aml_area_data *data, void *ptr, size_t size)
 {
 	struct limit_data *limit = self(data);
+	struct ledger_taken charged;
 	uintptr_t start = (uintptr_t)ptr;
-	size_t charged;
 	int failed;
 
-	failed = limit->inner->ops->decommit != NULL ? aml_area_decommit(limit->inner, ptr, size) :
-		aml_area_purge(limit->inner, ptr, size);
-	if (failed != AML_SUCCESS)
-		return failed;
-	if (ledger__cut(&limit->charged, start, start + size, &charged) != 0)
+	if (!has_out(limit, start, start + size))
+		return fail_foreign(limit, ptr, size);
+	/* What came by mmap is as reserved from now on; to be both does no harm. */
+	if (ledger__set(&limit->reserved, start, start + size, 0) != 0 ||
+		ledger__take(&limit->charged, start, start + size, &charged) != 0)
 		return aml__fail(AML_ENOMEM, "%s: no memory to note a split", limit->head.place);
-	uncharge(limit, charged);
+	failed = give_up(limit, ptr, size);
+	if (failed != AML_SUCCESS) {
+		ledger__put_back(&limit->charged, &charged);
+		return failed;
+	}
+	uncharge(limit, charged.bytes);
+	ledger__drop(&limit->charged, &charged);
 	return AML_SUCCESS;
 }
 
@@ -186,7 +233,7 @@ static int limit_move(const struct aml_area_data *data, void *ptr, size_t size)
 	if (failed != AML_SUCCESS)
 		return failed;
 	failed = aml_area_move(limit->inner, ptr, size);
-	if (failed == AML_SUCCESS && ledger__set(&limit->charged, start, end, 0) != 0)
+	if (failed == AML_SUCCESS && ledger__set(&limit->charged, start, end, PAID) != 0)
 		failed = aml__fail(AML_ENOMEM, "%s: no memory to note a move", limit->head.place);
 	if (failed != AML_SUCCESS)
 		uncharge(limit, fresh);
@@ -259,6 +306,7 @@ static void destroy(struct aml_area *area)
 
 	area__destroy(&limit->inner);
 	ledger__destroy(&limit->charged);
+	ledger__destroy(&limit->reserved);
 	area__free(area);
 }
 
@@ -290,6 +338,7 @@ int limit__wrap(struct aml_area **area, struct aml_area *inner, size_t limit)
 	data->page_size = info.page_size;
 	data->lazy = lazy;
 	ledger__init(&data->charged);
+	ledger__init(&data->reserved);
 	*area = a;
 	return AML_SUCCESS;
 destroy:
@@ -317,11 +366,16 @@ int limit__claim(const struct aml_area *area, uintptr_t start, uintptr_t end)
 	fresh = end - start - ledger__bytes_within(&limit->charged, start, end);
 	if (charge(limit, fresh) != AML_SUCCESS)
 		return -ENOMEM;
-	if (ledger__set(&limit->charged, start, end, 0) == 0)
+	if (ledger__set(&limit->charged, start, end, PAID) == 0)
 		return 0;
 	uncharge(limit, fresh);
 	aml__fail(AML_ENOMEM, "%s: no memory to note a move", limit->head.place);
 	return -ENOMEM;
+}
+
+int limit__enter(const struct aml_area *area, uintptr_t start, uintptr_t end)
+{
+	return is_limit(area) ? ledger__set(&self(area->data)->reserved, start, end, 0) : 0;
 }
 
 void limit__forget(const struct aml_area *area, uintptr_t start, uintptr_t end)
@@ -330,6 +384,9 @@ void limit__forget(const struct aml_area *area, uintptr_t start, uintptr_t end)
 	size_t charged;
 
 	/* Without memory for a split the charge stays: too much is on the safe side. */
-	if (is_limit(area) && ledger__cut(&limit->charged, start, end, &charged) == 0)
+	if (!is_limit(area))
+		return;
+	if (ledger__cut(&limit->charged, start, end, &charged) == 0)
 		uncharge(limit, charged);
+	(void)ledger__cut(&limit->reserved, start, end, &charged);
 }

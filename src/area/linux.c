@@ -10,6 +10,7 @@
 #include "area/linux.h"
 #include "area/figures.h"
 #include "area/limit.h"
+#include "area/room.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -145,19 +146,29 @@ void linux__unreserve(void *ptr, size_t size)
 	os__unmap(ptr, size);
 }
 
+struct populating {
+	const struct aml_area_data *data;
+	char *start;
+	size_t size;
+};
+
+static int populate_step(void *arg, size_t at, size_t size)
+{
+	const struct populating *populating = arg;
+	int failed = os__populate(populating->start + at, size);
+
+	if (failed != 0)
+		return aml__fail(AML_ENOMEM, "%s: no pages for %s: %s", populating->data->head.place,
+			linux__size(populating->size).text, os__strerror(failed));
+	return AML_SUCCESS;
+}
+
 int linux__populate(const struct aml_area_data *data, void *ptr, size_t size)
 {
-	size_t room = os__room();
-	int failed;
+	struct populating populating = {data, ptr, size};
 
-	if (room < size)
-		return aml__fail(AML_ENOMEM, "%s: %s asked, %s left on this machine",
-			data->head.place, linux__size(size).text, linux__size(room).text);
-	failed = os__populate(ptr, size);
-	if (failed != 0)
-		return aml__fail(AML_ENOMEM, "%s: no pages for %s: %s", data->head.place,
-			linux__size(size).text, os__strerror(failed));
-	return AML_SUCCESS;
+	return room__fill(data->head.place, size, data->huge_size != 0 ? data->huge_size : data->page_size,
+		populate_step, &populating);
 }
 
 /* One mmap and no more: as linux__reserve, with as few calls around it as can be (os__map_plain). */
@@ -179,6 +190,7 @@ static void *map_prepared(const struct aml_area_data *data, void *hint, size_t s
 
 	if (p != NULL && data->populate && linux__populate(data, p, size) != AML_SUCCESS) {
 		linux__unreserve(p, size);
+		(void)room__check(data->head.place, size);
 		return NULL;
 	}
 	if (p != NULL)

@@ -88,6 +88,9 @@ int strict__fill(const struct aml_area_data *data, void *ptr, size_t size);
 typedef int strict_step_func(const struct aml_area_data *data, char *ptr, size_t size, size_t asked);
 int strict__fill_by(const struct aml_area_data *data, void *ptr, size_t size, strict_step_func *bring_home);
 
+/* The same for a part of a range whose bytes are booked (room.h). */
+int strict__fill_booked(const struct aml_area_data *data, void *ptr, size_t size);
+
 /* Asks where every stride-th byte of [ptr, end) is and moves what is astray, once. asked: the whole
    request, for the message. */
 int strict__bring_home(const struct aml_area_data *data, char *ptr, char *end, size_t stride,
@@ -99,10 +102,11 @@ int strict__refuse(const struct aml_area_data *data, size_t asked);
 /* No later fault in the range can go astray. */
 int strict__seal(const struct aml_area_data *data, void *ptr, size_t size);
 
+int strict__commit(const struct aml_area_data *data, void *ptr, size_t size);
 int strict__move(const struct aml_area_data *data, void *ptr, size_t size);
 
-/* Is there room for size more bytes on this machine? Or says that there is not. */
-int strict__check_room(const struct aml_area_data *data, size_t size);
+/* What was said before what was present had been given back is said anew, with what is left now. */
+int strict__explain(const struct aml_area_data *data, size_t asked, int failed);
 
 /* Where pages are, for the whole range: calls `found` once a page with its node, or -ENOENT (not
    present), -EFAULT (not mapped, or the page of zeros). Stops where found returns non-zero. */

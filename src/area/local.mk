@@ -12,12 +12,16 @@ libsitus_core_la_SOURCES += \
 	src/area/file.c \
 	src/area/hugetlb.c \
 	src/area/ledger.c src/area/ledger.h \
+	src/area/ledger_watch.c \
 	src/area/limit.c src/area/limit.h \
 	src/area/linux.c src/area/linux.h \
 	src/area/linux_check.c \
 	src/area/linux_choose.c \
+	src/area/paid.c src/area/paid.h \
+	src/area/room.c src/area/room.h \
 	src/area/shm.c \
 	src/area/strict.c \
+	src/area/strict_commit.c \
 	src/area/strict_huge.c
 
 # Places by name.

@@ -94,6 +94,8 @@ int passage__enter(const struct aml_area *to, void *ptr, size_t size)
 	uintptr_t start = (uintptr_t)ptr;
 	int err = chain__assign(to, start, start + size, 0);
 
+	for (int i = 0; err == 0 && i < chain__n_links(to); i++)
+		err = limit__enter(chain__link(to, i), start, start + size);
 	return err != 0 ? err : passage__bind(to, ptr, size);
 }
 
@@ -102,6 +104,8 @@ static int claim_part(const struct aml_area *to, const struct ledger_range *part
 {
 	int n_links = chain__n_links(to), err = -ENOMEM;
 
+	if (chain__claim(to, part->start, part->end) != 0)
+		return error__set(ENOMEM, "no memory to note a move");
 	for (int i = (int)part->value; i < n_links && err == -ENOMEM; i++) {
 		const struct aml_area *link = chain__link(to, i);
 

@@ -7,6 +7,9 @@
  * the same area again, whichever thread asks and whatever SITUS_TIERS says by then.
  */
 #include "area/area.h"
+#include "area/backing.h"
+#include "area/chain.h"
+#include "area/limit.h"
 #include "area/place.h"
 #include "area/topology.h"
 #include "base/error.h"
@@ -132,6 +135,13 @@ static int open_place(struct aml_area **area, const struct place *place)
 	return err == -AML_EDOM && place->where == PLACE_HUGETLB && !place->has_nodes ? fail_with_pools() : err;
 }
 
+/* Everything is open: what cannot be undone is done last. */
+static void settle(const struct aml_area *area)
+{
+	for (int i = 0; i < chain__n_links(area); i++)
+		backing__settle(limit__inner(chain__link(area, i)));
+}
+
 static int open_chain(struct aml_area **area, const struct place_chain *chain)
 {
 	struct aml_area *links[PLACE_MAX_LINKS];
@@ -171,7 +181,10 @@ int aml_area_open(struct aml_area **area, const char *place)
 		if (err < 0)
 			return error.code ? fail_with_places(&error) : err;
 	}
-	return chain.n_links == 1 ? open_place(area, &chain.link[0]) : open_chain(area, &chain);
+	err = chain.n_links == 1 ? open_place(area, &chain.link[0]) : open_chain(area, &chain);
+	if (err == AML_SUCCESS)
+		settle(*area);
+	return err;
 }
 
 void aml_area_close(struct aml_area **area)

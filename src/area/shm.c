@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -82,30 +83,100 @@ static int check_owner(int fd, const char *name)
 	if (status.st_uid != geteuid())
 		return aml__fail(AML_EPERM, "shm:%s: belongs to user %u", name, (unsigned)status.st_uid);
 	if (status.st_size % (off_t)os__page_size() != 0)
-		return aml__fail(AML_EBUSY, "shm:%s: was not made by an area", name);
+		return aml__fail(AML_EBUSY, "shm:%s: was not made by an area (rm /dev/shm/%s takes it away)",
+			name, name);
 	return AML_SUCCESS;
 }
 
-/* path: name after a slash. */
-static int open_named(const char *name, const char *path, int *fd, bool *is_new)
+/*
+ * Who has an object open holds a shared lock on it (flock(2)) until the last descriptor is closed, however
+ * the process ends. An object of which nobody holds one, and whose name should have gone with its owner
+ * (GOES_MODE), was left behind by a process that was killed: the next one to open the name takes it away
+ * and makes it anew; memory that somebody still maps stays that one's. Objects that are kept, and what was
+ * not made here, lack the mark.
+ */
+enum { GOES_MODE = 0700, STAYS_MODE = 0600, MAX_TRIES = 100 };
+
+static bool is_left_behind(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && (status.st_mode & 0777) == GOES_MODE &&
+		flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+/* Is the name still that of the open object? */
+static bool has_name(int fd, const char *path)
+{
+	struct stat open_status, named_status;
+	int named = shm_open(path, O_RDONLY, 0);
+	bool same = named >= 0 && fstat(named, &named_status) == 0 && fstat(fd, &open_status) == 0 &&
+		named_status.st_dev == open_status.st_dev && named_status.st_ino == open_status.st_ino;
+
+	if (named >= 0)
+		close(named);
+	return same;
+}
+
+static int hold(int fd)
+{
+	int failed;
+
+	do
+		failed = flock(fd, LOCK_SH) == 0 ? 0 : -errno;
+	while (failed == -EINTR);
+	return failed;
+}
+
+/* The object that has the name, or a new one; *fd -1: it went while we looked. */
+static int open_once(const char *name, const char *path, bool keep, int *fd, bool *is_new)
 {
 	int failed;
 
 	*is_new = true;
-	*fd = shm_open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+	*fd = shm_open(path, O_RDWR | O_CREAT | O_EXCL, keep ? STAYS_MODE : GOES_MODE);
 	if (*fd < 0 && errno == EEXIST) {
 		*is_new = false;
-		*fd = shm_open(path, O_RDWR, 0600);
+		*fd = shm_open(path, O_RDWR, 0);
+		if (*fd < 0 && errno == ENOENT)
+			return AML_SUCCESS;
 	}
 	if (*fd < 0)
 		return fail_open(errno, name);
 	failed = check_owner(*fd, name);
-	if (failed != AML_SUCCESS) {
-		close(*fd);
+	if (failed != AML_SUCCESS)
+		goto close;
+	if (!*is_new && is_left_behind(*fd)) {
+		/* Whoever unlinks has the only lock on what has the name. */
+		if (has_name(*fd, path))
+			shm_unlink(path);
+		goto close;
+	}
+	failed = hold(*fd);
+	if (failed != 0) {
+		failed = fail_open(-failed, name);
 		if (*is_new)
 			shm_unlink(path);
+		goto close;
 	}
+	if (has_name(*fd, path))
+		return AML_SUCCESS;
+close:
+	close(*fd);
+	*fd = -1;
 	return failed;
+}
+
+/* path: name after a slash. */
+static int open_named(const char *name, const char *path, bool keep, int *fd, bool *is_new)
+{
+	for (int i = 0; i < MAX_TRIES; i++) {
+		int failed = open_once(name, path, keep, fd, is_new);
+
+		if (failed != AML_SUCCESS || *fd >= 0)
+			return failed;
+	}
+	return aml__fail(AML_EBUSY, "shm:%s: others make and remove it all the time", name);
 }
 
 static int check(struct aml_area **area, const char *name, const struct area_options *options)
@@ -119,6 +190,13 @@ static int check(struct aml_area **area, const char *name, const struct area_opt
 	if (name[0] == '\0' && options->keep_file)
 		return aml__fail(AML_EINVAL, "shm: without a name there is nothing to keep");
 	return AML_SUCCESS;
+}
+
+static enum backing_fate fate_of(bool is_new, const struct area_options *options)
+{
+	if (!is_new || options->keep_file)
+		return BACKING_NAME_STAYS;
+	return area__names_go_at_once ? BACKING_NAME_GOES_NOW : BACKING_NAME_GOES;
 }
 
 /* Each object without a name has a place of its own too, where children of a fork find what their
@@ -145,18 +223,21 @@ int area__shm_create(struct aml_area **area, const char *name, const struct area
 	snprintf(unnamed, sizeof(unnamed), "memfd/%d/%u", getpid(), atomic_fetch_add(&n_unnamed, 1));
 	snprintf(path, sizeof(path), "/%s", name);
 	snprintf(kind, sizeof(kind), "shm:%s%s", name, options->keep_file ? ",keep" : "");
-	failed = is_named ? open_named(name, path, &file.fd, &is_new) : open_unnamed(&file.fd);
+	failed = is_named ? open_named(name, path, options->keep_file, &file.fd, &is_new) : open_unnamed(&file.fd);
 	if (failed != AML_SUCCESS)
 		return failed;
 	file.is_shared = is_named;
 	file.base = base_of(is_named ? name : unnamed);
-	file.name = is_new && !options->keep_file && !area__names_go_at_once ? path : NULL;
+	if (is_named) {
+		file.name = path;
+		file.is_new = is_new;
+		file.fate = fate_of(is_new, options);
+	}
 	failed = backing__create(&unlimited, &file, kind, options);
-	if (failed != AML_SUCCESS)
-		close(file.fd);
-	else
-		failed = limit__wrap(area, unlimited, options->limit);
-	if (is_new && (failed != AML_SUCCESS || (area__names_go_at_once && !options->keep_file)))
+	if (failed == AML_SUCCESS)
+		return limit__wrap(area, unlimited, options->limit);
+	close(file.fd);
+	if (is_new)
 		shm_unlink(path);
 	return failed;
 }

@@ -5,11 +5,11 @@
  * Under a plain bind the kernel kills a process when the nodes run full at first touch. Here pages
  * are made present under PREFERRED, which spills instead of killing; then the kernel is asked where
  * they are, stragglers are moved once, and what still lies elsewhere is given back and refused. Steps
- * are small, so that a full node costs its neighbours STEP bytes for a moment; before each step the
- * machine as a whole must have room (os__room), because PREFERRED kills when every node is full.
+ * are small, so that a full node costs its neighbours little for a moment; before each step the
+ * machine as a whole must have room (room.h), because PREFERRED kills when every node is full.
  *
  * mmap seals what it filled with BIND: present pages stay, and no later fault can go astray. reserve
- * gives address space that stays under PREFERRED: commit fills it, decommit empties it. It is never
+ * gives address space that stays under PREFERRED: commit (strict_commit.c) fills it, decommit empties it. It is never
  * sealed, since a seal a commit would cost a kernel mapping an alternation; pages under PREFERRED
  * are not moved by automatic NUMA balancing.
  *
@@ -21,75 +21,9 @@
  * Failure leaves the range without pages, under the policy it had. No locks of its own.
  */
 #include "area/linux.h"
+#include "area/room.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
-
-enum {
-	STEP = 32 << 20,
-	/* One look at the machine's room costs as much as a hundred pages do. It is good for a small part
-	   of what it found, until others, who take no more than OTHERS_MS bytes a millisecond, may have
-	   half of it. */
-	CREDIT_MAX = 64 << 20,
-	CREDIT_PART = 16,
-	CREDIT_MAX_MS = 30,
-	OTHERS_MS = 64 << 20,
-	N_ASKED = 256,
-};
-
-/* Shared by all strict areas: they draw from the same machine. */
-static _Atomic size_t credit;
-static _Atomic uint64_t credit_end; /* of os__now_ms */
-
-static bool spend_credit(size_t size)
-{
-	size_t left = atomic_load(&credit);
-
-	if (left < size || os__now_ms() > atomic_load(&credit_end))
-		return false;
-	while (left >= size)
-		if (atomic_compare_exchange_weak(&credit, &left, left - size))
-			return true;
-	return false;
-}
-
-/* The child of a fork may be put under other limits before it does anything. */
-static void forget_credit(void)
-{
-	atomic_store(&credit, 0);
-}
-
-__attribute__((constructor)) static void register_fork(void)
-{
-	pthread_atfork(NULL, NULL, forget_credit);
-}
-
-static void give_credit(size_t room)
-{
-	size_t bytes = room / CREDIT_PART, ms = room / 2 / OTHERS_MS;
-
-	/* Without credit while its end changes: an end is for its own bytes only. */
-	atomic_store(&credit, 0);
-	atomic_store(&credit_end, os__now_ms() + (ms < CREDIT_MAX_MS ? ms : CREDIT_MAX_MS));
-	atomic_store(&credit, bytes < CREDIT_MAX ? bytes : CREDIT_MAX);
-}
-
-int strict__check_room(const struct aml_area_data *data, size_t size)
-{
-	size_t room;
-
-	if (spend_credit(size))
-		return AML_SUCCESS;
-	room = os__room();
-	if (room < size)
-		return aml__fail(AML_ENOMEM, "%s: %s asked, %s left on this machine", data->head.place,
-			linux__size(size).text, linux__size(room).text);
-	if (size > STEP)
-		return AML_SUCCESS;
-	give_credit(room - size);
-	return AML_SUCCESS;
-}
+enum { N_ASKED = 256 };
 
 /* The page's node as the kernel told it: is that home? */
 static bool is_home(const struct aml_area_data *data, int node)
@@ -170,34 +104,50 @@ static int bring_step_home(const struct aml_area_data *data, char *ptr, size_t s
 	return strict__bring_home(data, ptr, ptr + size, data->page_size, asked);
 }
 
+struct fill {
+	const struct aml_area_data *data;
+	char *start;
+	size_t size;
+	strict_step_func *bring_home;
+};
+
+static int fill_step(void *arg, size_t at, size_t size)
+{
+	const struct fill *fill = arg;
+	int failed = os__populate(fill->start + at, size);
+
+	if (failed != 0)
+		return aml__fail(AML_ENOMEM, "%s: no pages for %s: %s", fill->data->head.place,
+			linux__size(fill->size).text, os__strerror(failed));
+	return fill->bring_home(fill->data, fill->start + at, size, fill->size);
+}
+
 int strict__fill_by(const struct aml_area_data *data, void *start, size_t size, strict_step_func *bring_home)
 {
-	char *ptr = start;
+	struct fill fill = {data, start, size, bring_home};
 
-	/* What cannot end well is not begun: filling takes long, and takes from others meanwhile. */
-	if (size > STEP && strict__check_room(data, size) != AML_SUCCESS)
-		return -AML_ENOMEM;
-	for (size_t done = 0; done < size;) {
-		size_t step = size - done < STEP ? size - done : STEP;
-		int failed = strict__check_room(data, step);
-
-		if (failed != AML_SUCCESS)
-			return failed;
-		failed = os__populate(ptr + done, step);
-		if (failed != 0)
-			return aml__fail(AML_ENOMEM, "%s: no pages for %s: %s", data->head.place,
-				linux__size(size).text, os__strerror(failed));
-		failed = bring_home(data, ptr + done, step, size);
-		if (failed != AML_SUCCESS)
-			return failed;
-		done += step;
-	}
-	return AML_SUCCESS;
+	return room__fill(data->head.place, size, data->huge_size != 0 ? data->huge_size : data->page_size,
+		fill_step, &fill);
 }
 
 int strict__fill(const struct aml_area_data *data, void *start, size_t size)
 {
 	return strict__fill_by(data, start, size, bring_step_home);
+}
+
+int strict__fill_booked(const struct aml_area_data *data, void *start, size_t size)
+{
+	struct fill fill = {data, start, size, bring_step_home};
+
+	return fill_step(&fill, 0, size);
+}
+
+int strict__explain(const struct aml_area_data *data, size_t asked, int failed)
+{
+	if (failed == -AML_ENOMEM && room__check(data->head.place, asked) == AML_SUCCESS &&
+		free_at_home(data) < asked)
+		return strict__refuse(data, asked);
+	return failed;
 }
 
 int strict__seal(const struct aml_area_data *data, void *ptr, size_t size)
@@ -206,16 +156,6 @@ int strict__seal(const struct aml_area_data *data, void *ptr, size_t size)
 
 	if (failed != 0)
 		return aml__fail(aml__code(failed), "%s: sealing %s: %s", data->head.place,
-			linux__size(size).text, os__strerror(failed));
-	return AML_SUCCESS;
-}
-
-static int unseal(const struct aml_area_data *data, void *ptr, size_t size)
-{
-	int failed = os__bind(ptr, size, data->mode, &data->mode_nodes, false);
-
-	if (failed != 0)
-		return aml__fail(aml__code(failed), "%s: preparing %s: %s", data->head.place,
 			linux__size(size).text, os__strerror(failed));
 	return AML_SUCCESS;
 }
@@ -231,51 +171,26 @@ static bool round_size(const struct aml_area_data *data, size_t *size)
 static void *strict_mmap(const struct aml_area_data *data, void **ptr, size_t size)
 {
 	void *p;
+	int failed;
 
 	if (!round_size(data, &size))
 		return NULL;
 	p = linux__reserve(data, area__hint(ptr), size, LINUX_SEALED);
 	if (p == NULL)
 		return NULL;
-	if (strict__fill(data, p, size) != AML_SUCCESS || strict__seal(data, p, size) != AML_SUCCESS) {
-		linux__unreserve(p, size);
-		return NULL;
-	}
-	return p;
+	failed = strict__fill(data, p, size);
+	if (failed == AML_SUCCESS)
+		failed = strict__seal(data, p, size);
+	if (failed == AML_SUCCESS)
+		return p;
+	linux__unreserve(p, size);
+	strict__explain(data, size, failed);
+	return NULL;
 }
 
 static void *strict_reserve(const struct aml_area_data *data, void **ptr, size_t size)
 {
 	return round_size(data, &size) ? linux__reserve(data, area__hint(ptr), size, LINUX_PLAIN) : NULL;
-}
-
-/* Is any of the range from mmap, so that BIND may be its policy? */
-static bool is_sealed(const void *ptr, size_t size)
-{
-	uintptr_t at = (uintptr_t)ptr, end = at + size;
-	struct ledger_range range;
-
-	for (; at < end && ledger__next(&linux__ledger, at, &range) && range.start < end; at = range.end)
-		if (range.value == LINUX_SEALED)
-			return true;
-	return false;
-}
-
-static int strict_commit(const struct aml_area_data *data, void *ptr, size_t size)
-{
-	bool sealed = is_sealed(ptr, size);
-	int failed = linux__check_ours(data, ptr, size);
-
-	if (failed == AML_SUCCESS && sealed)
-		failed = unseal(data, ptr, size);
-	if (failed != AML_SUCCESS)
-		return failed;
-	failed = strict__fill(data, ptr, size);
-	if (failed != AML_SUCCESS)
-		os__discard(ptr, size);
-	if (sealed)
-		os__bind(ptr, size, OS_POLICY_BIND, &data->nodes, false);
-	return failed;
 }
 
 static int strict_decommit(const struct aml_area_data *data, void *ptr, size_t size)
@@ -324,7 +239,7 @@ const struct aml_area_ops strict__ops = {
 	.mmap = strict_mmap,
 	.munmap = linux__munmap,
 	.fprintf = area__fprintf,
-	.commit = strict_commit,
+	.commit = strict__commit,
 	.decommit = strict_decommit,
 	.move = strict__move,
 	.locate = linux__locate,

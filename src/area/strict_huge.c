@@ -76,6 +76,7 @@ static void *reserve(const struct aml_area_data *data, void *hint, size_t size)
 static void *huge_mmap(const struct aml_area_data *data, void **ptr, size_t size)
 {
 	void *p;
+	int failed;
 
 	if (!area__round(size, data->huge_size, &size)) {
 		aml__fail(AML_ENOMEM, "%s: the size overflows when rounded to huge pages",
@@ -85,12 +86,14 @@ static void *huge_mmap(const struct aml_area_data *data, void **ptr, size_t size
 	p = reserve(data, area__hint(ptr), size);
 	if (p == NULL)
 		return NULL;
-	if (strict__fill_by(data, p, size, bring_step_home) != AML_SUCCESS ||
-		strict__seal(data, p, size) != AML_SUCCESS) {
-		linux__unreserve(p, size);
-		return NULL;
-	}
-	return p;
+	failed = strict__fill_by(data, p, size, bring_step_home);
+	if (failed == AML_SUCCESS)
+		failed = strict__seal(data, p, size);
+	if (failed == AML_SUCCESS)
+		return p;
+	linux__unreserve(p, size);
+	strict__explain(data, size, failed);
+	return NULL;
 }
 
 /* Whole huge pages only, or says so. */

@@ -68,50 +68,61 @@ static size_t group_room(const struct version *version, const char *folder)
 	return used < limit ? limit - used : 0;
 }
 
-/* folder is cut at its slashes on the way up. */
-static size_t walk_up(const struct version *version, char *folder)
+/* The group that has least so far. */
+struct least {
+	size_t room;
+	char *folder; /* the caller's */
+	size_t size;
+};
+
+static void note_least(struct least *least, size_t room, const char *folder)
 {
-	size_t room = SIZE_MAX, mount_length = strlen(version->mount);
+	size_t length = strlen(folder), cut = length < least->size ? 0 : length - least->size + 1;
+
+	if (room >= least->room)
+		return;
+	least->room = room;
+	snprintf(least->folder, least->size, "%s", folder + cut);
+}
+
+/* folder is cut at its slashes on the way up. */
+static void walk_up(const struct version *version, char *folder, struct least *least)
+{
+	size_t mount_length = strlen(version->mount);
 
 	for (;;) {
-		size_t here = group_room(version, folder);
 		char *slash = strrchr(folder, '/');
 
-		if (here < room)
-			room = here;
+		note_least(least, group_room(version, folder), folder);
 		if (strlen(folder) <= mount_length || slash == NULL)
-			return room;
+			return;
 		*slash = '\0';
 	}
 }
 
-static size_t version_room(const struct version *version, const char *groups)
+static void look_at_version(const struct version *version, const char *groups, struct least *least)
 {
 	char folder[PATH_SIZE];
 	const char *path = strstr(groups, version->line);
 	int length;
 
 	if (path == NULL)
-		return SIZE_MAX;
+		return;
 	path += strlen(version->line);
 	length = (int)strcspn(path, "\n");
 	/* Never longer: the kernel's paths fit, and a cut one is found to be missing. */
 	snprintf(folder, sizeof(folder), "%s%.*s", version->mount, length, path);
-	return walk_up(version, folder);
+	walk_up(version, folder, least);
 }
 
-size_t cgroup__room(void)
+size_t cgroup__room(char *folder, size_t size)
 {
+	struct least least = {SIZE_MAX, folder, size};
 	char groups[2048];
-	size_t room = SIZE_MAX;
 
 	if (text__read("/proc/self/cgroup", groups, sizeof(groups)) <= 0)
 		return SIZE_MAX;
-	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
-		size_t here = version_room(&versions[i], groups);
-
-		if (here < room)
-			room = here;
-	}
-	return room;
+	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++)
+		look_at_version(&versions[i], groups, &least);
+	return least.room;
 }

@@ -170,17 +170,35 @@ static bool node_available(int node, size_t *total, size_t *available)
 	return true;
 }
 
-/* In a cpuset, memory of other nodes is no help. */
-static size_t cpuset_room(void)
+/*
+ * What the kernel keeps for itself of nodes that have `total` bytes: allocations fail below the watermark
+ * `min`, which is vm.min_free_kbytes shared out by size (transparent huge pages raise it to some 5 % of a
+ * small machine), and MemAvailable leaves out `high`, half as much again (mm/page_alloc.c,
+ * __setup_per_zone_wmarks and si_mem_available).
+ */
+static size_t watermarks(size_t total)
 {
-	struct os_nodes allowed, all;
-	size_t sum = 0, sum_total = 0;
+	struct sysinfo info;
+	size_t min_kib;
 
-	if (read_nodes(&allowed, &all) != 0 || os__nodes_count(&all) == 0)
+	if (text__read_number("/proc/sys/vm/min_free_kbytes", &min_kib) != 0 || sysinfo(&info) != 0 ||
+		info.totalram == 0)
+		return total / 32;
+	return (size_t)((double)min_kib * 1024 * 1.5 * (double)total /
+		((double)info.totalram * info.mem_unit));
+}
+
+/* In a cpuset, memory of other nodes is no help. */
+static size_t cpuset_room(struct os_nodes *allowed)
+{
+	struct os_nodes all;
+	size_t sum = 0, sum_total = 0, kept;
+
+	if (read_nodes(allowed, &all) != 0 || os__nodes_count(&all) == 0)
 		return SIZE_MAX;
-	if (os__nodes_equal(&all, &allowed))
+	if (os__nodes_equal(&all, allowed))
 		return SIZE_MAX;
-	for (int node = os__nodes_next(&allowed, 0); node >= 0; node = os__nodes_next(&allowed, node + 1)) {
+	for (int node = os__nodes_next(allowed, 0); node >= 0; node = os__nodes_next(allowed, node + 1)) {
 		size_t total, available;
 
 		if (!node_available(node, &total, &available))
@@ -188,17 +206,39 @@ static size_t cpuset_room(void)
 		sum += available;
 		sum_total += total;
 	}
-	return after_margin(sum, sum_total);
+	kept = watermarks(sum_total);
+	return after_margin(sum > kept ? sum - kept : 0, sum_total);
 }
 
-static size_t smaller(size_t a, size_t b)
+void os__ask_room(struct os_room *room)
 {
-	return a < b ? a : b;
+	struct os_nodes allowed;
+	size_t bytes;
+
+	*room = (struct os_room){.bytes = machine_room(), .of = OS_ROOM_MACHINE};
+	bytes = cpuset_room(&allowed);
+	if (bytes < room->bytes) {
+		room->bytes = bytes;
+		room->of = OS_ROOM_CPUSET;
+		os__nodes_text(&allowed, room->name, sizeof(room->name));
+	}
+
+	char group[sizeof(room->name)];
+
+	bytes = cgroup__room(group, sizeof(group));
+	if (bytes < room->bytes) {
+		room->bytes = bytes;
+		room->of = OS_ROOM_GROUP;
+		memcpy(room->name, group, sizeof(group));
+	}
 }
 
 size_t os__room(void)
 {
-	return smaller(smaller(machine_room(), cpuset_room()), cgroup__room());
+	struct os_room room;
+
+	os__ask_room(&room);
+	return room.bytes;
 }
 
 size_t os__huge_page_size(void)

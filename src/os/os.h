@@ -76,6 +76,19 @@ void os__node_performance(int node, struct os_performance *performance);
    too. SIZE_MAX: the kernel does not tell. */
 size_t os__room(void);
 
+/* The same, with what it is that has no more. */
+enum os_room_of {
+	OS_ROOM_MACHINE,
+	OS_ROOM_CPUSET, /* the nodes this process may use: name is their list */
+	OS_ROOM_GROUP,  /* a memory control group: name is its folder, perhaps only the end of it */
+};
+struct os_room {
+	size_t bytes;
+	enum os_room_of of;
+	char name[96];
+};
+void os__ask_room(struct os_room *room);
+
 /* Milliseconds of a clock that is read in a few nanoseconds, and steps by a few milliseconds. */
 uint64_t os__now_ms(void);
 

@@ -21,11 +21,13 @@ struct scan_arg {
 
 #define PAGEMAP_SCAN_ _IOWR('f', 16, struct scan_arg)
 #define IS_PRESENT (UINT64_C(1) << 3)
+#define IS_SWAPPED (UINT64_C(1) << 4)
 #define IS_PFNZERO (UINT64_C(1) << 5)
 #define IS_HUGE (UINT64_C(1) << 6)
 
 /* Documentation/admin-guide/mm/pagemap.rst */
 #define ENTRY_PRESENT (UINT64_C(1) << 63)
+#define ENTRY_SWAPPED (UINT64_C(1) << 62)
 
 enum { N_REGIONS = 256, N_ENTRIES = 512 };
 
@@ -44,7 +46,16 @@ void os__present_close(int handle)
 		close(handle);
 }
 
-static int scan(int handle, uintptr_t *at, uintptr_t end, struct os_run *runs, size_t n)
+/* What a run is made of: pages that are present, or those that were swapped out as well. */
+struct wanted {
+	uint64_t categories, entries;
+};
+
+static const struct wanted present = {IS_PRESENT, ENTRY_PRESENT};
+static const struct wanted held = {IS_PRESENT | IS_SWAPPED, ENTRY_PRESENT | ENTRY_SWAPPED};
+
+static int scan(int handle, const struct wanted *wanted, uintptr_t *at, uintptr_t end,
+	struct os_run *runs, size_t n)
 {
 	struct scan_region regions[N_REGIONS];
 	struct scan_arg arg = {
@@ -54,7 +65,8 @@ static int scan(int handle, uintptr_t *at, uintptr_t end, struct os_run *runs, s
 		.vec = (uintptr_t)regions,
 		.vec_len = n < N_REGIONS ? n : N_REGIONS,
 		.category_inverted = IS_PFNZERO,
-		.category_mask = IS_PRESENT | IS_PFNZERO,
+		.category_mask = IS_PFNZERO,
+		.category_anyof_mask = wanted->categories,
 		.return_mask = IS_HUGE,
 	};
 	int found = ioctl(handle, PAGEMAP_SCAN_, &arg);
@@ -69,7 +81,8 @@ static int scan(int handle, uintptr_t *at, uintptr_t end, struct os_run *runs, s
 	return found;
 }
 
-static int read_entries(int handle, uintptr_t *at, uintptr_t end, struct os_run *runs, size_t n)
+static int read_entries(int handle, const struct wanted *wanted, uintptr_t *at, uintptr_t end,
+	struct os_run *runs, size_t n)
 {
 	size_t page = os__page_size(), n_runs = 0;
 	uint64_t entries[N_ENTRIES];
@@ -85,7 +98,7 @@ static int read_entries(int handle, uintptr_t *at, uintptr_t end, struct os_run 
 		return -errno;
 	n_entries = (size_t)got / sizeof(entries[0]);
 	for (size_t i = 0; i < n_entries; i++, start += page) {
-		if (!(entries[i] & ENTRY_PRESENT))
+		if (!(entries[i] & wanted->entries))
 			continue;
 		if (n_runs != 0 && runs[n_runs - 1].end == start) {
 			runs[n_runs - 1].end += page;
@@ -100,15 +113,52 @@ static int read_entries(int handle, uintptr_t *at, uintptr_t end, struct os_run 
 	return (int)n_runs;
 }
 
-int os__present_runs(int handle, uintptr_t *at, uintptr_t end, struct os_run *runs, size_t n)
+/* Without a handle; what is in swap is not seen. */
+static int ask_mincore(uintptr_t *at, uintptr_t end, struct os_run *runs, size_t n)
+{
+	size_t page = os__page_size(), n_runs = 0, n_pages = (end - *at) / page, i = 0;
+	unsigned char is_present[N_ENTRIES];
+	uintptr_t start = *at;
+
+	if (n_pages > N_ENTRIES)
+		n_pages = N_ENTRIES;
+	if (mincore((void *)start, n_pages * page, is_present) != 0)
+		return -errno;
+	for (; i < n_pages; i++, start += page) {
+		if (!(is_present[i] & 1))
+			continue;
+		if (n_runs != 0 && runs[n_runs - 1].end == start) {
+			runs[n_runs - 1].end += page;
+			continue;
+		}
+		if (n_runs == n)
+			break;
+		runs[n_runs++] = (struct os_run){start, start + page, false};
+	}
+	*at = start;
+	return (int)n_runs;
+}
+
+static int find_runs(int handle, const struct wanted *wanted, uintptr_t *at, uintptr_t end,
+	struct os_run *runs, size_t n)
 {
 	if (!atomic_load_explicit(&no_scan, memory_order_relaxed)) {
-		int found = scan(handle, at, end, runs, n);
+		int found = scan(handle, wanted, at, end, runs, n);
 
 		if (found != -ENOTTY && found != -EINVAL)
 			return found;
 		if (found == -ENOTTY)
 			atomic_store_explicit(&no_scan, true, memory_order_relaxed);
 	}
-	return read_entries(handle, at, end, runs, n);
+	return read_entries(handle, wanted, at, end, runs, n);
+}
+
+int os__present_runs(int handle, uintptr_t *at, uintptr_t end, struct os_run *runs, size_t n)
+{
+	return find_runs(handle, &present, at, end, runs, n);
+}
+
+int os__held_runs(int handle, uintptr_t *at, uintptr_t end, struct os_run *runs, size_t n)
+{
+	return handle < 0 ? ask_mincore(at, end, runs, n) : find_runs(handle, &held, at, end, runs, n);
 }

@@ -28,4 +28,8 @@ void os__present_close(int handle);
  */
 int os__present_runs(int handle, uintptr_t *at, uintptr_t end, struct os_run *runs, size_t n);
 
+/* The same for pages that hold something: present, or swapped out. With the failure of an open for a
+   handle too, then without what was swapped out. */
+int os__held_runs(int handle, uintptr_t *at, uintptr_t end, struct os_run *runs, size_t n);
+
 #endif

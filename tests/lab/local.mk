@@ -36,6 +36,7 @@ lab_guest_programs += \
 	tests/lab/guest/kernel_places \
 	tests/lab/guest/narrow \
 	tests/lab/guest/places \
+	tests/lab/guest/strict_threads \
 	tests/lab/guest/whole_speed
 lab_sources = tests/lab/guest/lab.c tests/lab/guest/lab.h
 lab_libs = $(test_libs) $(HWLOC_LIBS) $(NUMA_LIBS) -lpthread
@@ -91,6 +92,10 @@ tests_lab_guest_exhaust_LDADD = $(lab_libs)
 tests_lab_guest_places_SOURCES = tests/lab/guest/places.c $(lab_sources)
 tests_lab_guest_places_CFLAGS = $(test_cflags)
 tests_lab_guest_places_LDADD = $(lab_libs)
+
+tests_lab_guest_strict_threads_SOURCES = tests/lab/guest/strict_threads.c $(lab_sources)
+tests_lab_guest_strict_threads_CFLAGS = $(test_cflags)
+tests_lab_guest_strict_threads_LDADD = $(lab_libs)
 
 tests_lab_guest_narrow_SOURCES = tests/lab/guest/narrow.c $(lab_sources)
 tests_lab_guest_narrow_CFLAGS = $(test_cflags)

@@ -6,4 +6,5 @@ exec "${SITUS_SRCDIR:-.}/tests/lab/run" two \
 	kernel_places \
 	areas \
 	topo \
+	strict_threads \
 	'places node:0=0 node:1,strict=1 local@1=1 tier:nearest@0=0 node:0-1,interleave=0-1 hbm=- cxl=- gpu=- node:2=-'

@@ -3,6 +3,7 @@ if HAVE_CMOCKA
 area_tests = \
 	tests/unit/test_area \
 	tests/unit/test_area_bad \
+	tests/unit/test_area_commit \
 	tests/unit/test_area_denied \
 	tests/unit/test_area_faults \
 	tests/unit/test_area_file \
@@ -25,6 +26,10 @@ tests_unit_test_area_LDADD = $(test_libs) $(NUMA_LIBS)
 tests_unit_test_area_bad_SOURCES = tests/unit/test_area_bad.c
 tests_unit_test_area_bad_CFLAGS = $(test_cflags)
 tests_unit_test_area_bad_LDADD = $(test_libs)
+
+tests_unit_test_area_commit_SOURCES = tests/unit/test_area_commit.c
+tests_unit_test_area_commit_CFLAGS = $(test_cflags) -D_GNU_SOURCE
+tests_unit_test_area_commit_LDADD = $(test_libs)
 
 tests_unit_test_area_denied_SOURCES = tests/unit/test_area_denied.c
 tests_unit_test_area_denied_CFLAGS = $(test_cflags)

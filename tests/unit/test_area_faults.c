@@ -79,8 +79,13 @@ static void use(struct aml_area *area)
 		assert_int_equal(aml_area_munmap(area, p + 2 * PAGE, 2 * PAGE), AML_SUCCESS);
 	}
 	if (q != NULL) {
-		if (checked(aml_area_commit(area, q, size)) == AML_SUCCESS) {
-			memset(q, 1, size);
+		if (checked(aml_area_commit(area, q + PAGE, PAGE)) == AML_SUCCESS) {
+			memset(q + PAGE, 5, PAGE);
+			/* Over what is committed, and with gaps on both sides of it. */
+			if (checked(aml_area_commit(area, q, size)) == AML_SUCCESS)
+				memset(q, 5, PAGE);
+			for (size_t i = 0; i < PAGE; i++)
+				assert_int_equal(q[PAGE + i], 5);
 			checked(aml_area_decommit(area, q, 2 * PAGE));
 		}
 		assert_int_equal(aml_area_munmap(area, q, size), AML_SUCCESS);
