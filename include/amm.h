@@ -205,8 +205,9 @@ AMM_PUBLIC amm_entry_t *amm_select(amm_t *amm, amm_addr_t addr, amm_size_t size)
 
 /*
  * Calls func for each entry that overlaps [addr, addr + size) with (flags & flagmask) == flags, in
- * order of addresses. func may do to the map what it likes but destroy it; the iteration continues
- * behind the last address that the entry had when func was called. 0, EINVAL, or what func returned.
+ * order of addresses. func may do to the map what it likes; the iteration continues behind the last
+ * address that the entry had when func was called. Where func destroys the map, and makes none in its
+ * place, the iteration ends. 0, EINVAL, or what func returned.
  */
 AMM_PUBLIC int amm_iterate_gen(amm_t *amm, amm_iterate_func *func, void *arg, amm_addr_t addr,
 	amm_size_t size, int flags, int flagmask);
@@ -245,7 +246,7 @@ AMM_PUBLIC int amm_check(const amm_t *amm);
 /* How many entries. */
 AMM_PUBLIC size_t amm_count(const amm_t *amm);
 
-/* Bytes of memory the index holds from the kernel, entries not included. */
+/* Bytes of memory the index takes, in pages it has touched; entries not included. */
 AMM_PUBLIC size_t amm_index_size(const amm_t *amm);
 
 /* Reading beside one writer (maps made with AMM_READERS) */

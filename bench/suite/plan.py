@@ -137,7 +137,7 @@ class Run:
             self.results.add(round_, group, name, threads, peer, cpu=cpu, wall=wall)
             if "bytes/entry" in more:
                 self.results.add(round_, group, name, threads, peer, bytes=more["bytes/entry"],
-                                 sizeof=more["sizeof"])
+                                 sizeof=more["sizeof"], index=more["index+fits/entry"])
         for name, why in skipped:
             self.skip(f"{group}: {name}", why)
 

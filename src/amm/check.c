@@ -74,7 +74,7 @@ size_t amm_index_size(const amm_t *amm)
 {
 	if (amm == NULL || amm->memory == NULL)
 		return 0;
-	return amm->memory->nodes.mapped + amm->memory->spare.mapped + runs__size(amm);
+	return pool__touched(&amm->memory->nodes) + pool__touched(&amm->memory->spare) + runs__size(amm);
 }
 
 static int dump_entry(amm_t *amm, amm_entry_t *entry, void *arg)

@@ -53,9 +53,73 @@ static void put(struct run_leaf *leaf, unsigned i, struct run_key key)
 		place[k] = (unsigned char)(word >> 8 * k);
 }
 
+/* The packed number of a key; above the width is the next one. */
+static inline uint64_t word_at(const struct run_leaf *leaf, unsigned i)
+{
+	uint64_t word;
+
+	memcpy(&word, leaf->bytes + (size_t)i * leaf->width, sizeof(word));
+	return le64toh(word);
+}
+
+/*
+ * In a leaf of one value, which is the key's: the least packed number that a key must have not to count as
+ * below. False: all are below. Numbers are ordered as keys are.
+ */
+static bool least_not_below(const struct run_leaf *leaf, struct run_key key, bool or_equal, uint64_t *least)
+{
+	uint64_t a = (uint64_t)(key.a - leaf->a) >> leaf->shift_a, b = 0;
+	bool next_a, next_b = false; /* a, or b, must be greater */
+
+	*least = 0;
+	if (key.a < leaf->a)
+		return true;
+	if (a > run_ones(leaf->bits_a))
+		return false;
+	next_a = ((key.a - leaf->a) & run_ones(leaf->shift_a)) != 0;
+	if (!next_a && key.b >= leaf->b) {
+		b = (uint64_t)(key.b - leaf->b) >> leaf->shift_b;
+		next_a = b > run_ones(leaf->bits_b);
+		next_b = or_equal || ((key.b - leaf->b) & run_ones(leaf->shift_b)) != 0;
+	}
+	if (next_a && a == run_ones(leaf->bits_a))
+		return false;
+	a += next_a;
+	*least = a << leaf->bits_b / 2 << (leaf->bits_b + 1) / 2;
+	if (next_a)
+		return true;
+	*least |= b;
+	*least += next_b;
+	return *least != 0 || !next_b;
+}
+
+static unsigned count_words_below(const struct run_leaf *leaf, uint64_t least)
+{
+	uint64_t mask = run_ones(8 * leaf->width);
+	unsigned base = 0, n = leaf->n;
+
+	/* The length halves whatever the comparison says, so there is no branch to mispredict. */
+	while (n > 1) {
+		unsigned half = n / 2;
+
+		base = (word_at(leaf, base + half - 1) & mask) < least ? base + half : base;
+		n -= half;
+	}
+	return base + (n == 1 && (word_at(leaf, base) & mask) < least);
+}
+
+static bool is_packed(const struct run_leaf *leaf)
+{
+	return leaf->width != RUN_WIDTH_PLAIN;
+}
+
 unsigned leaf__count_below(const struct run_leaf *leaf, struct run_key key, bool or_equal)
 {
 	unsigned base = 0, n = leaf->n;
+	uint64_t least;
+
+	if (is_packed(leaf) && leaf->bits_value == 0 && key.value == leaf->value)
+		return least_not_below(leaf, key, or_equal, &least) ? count_words_below(leaf, least) : n;
 
 	while (n > 0) {
 		unsigned half = n / 2;
@@ -69,6 +133,32 @@ unsigned leaf__count_below(const struct run_leaf *leaf, struct run_key key, bool
 		}
 	}
 	return base;
+}
+
+/* What a packed part b must be for b not to be below the least. */
+static uint64_t least_packed_b(const struct run_leaf *leaf, uintptr_t least)
+{
+	return least <= leaf->b ? 0 : ((uint64_t)(least - leaf->b - 1) >> leaf->shift_b) + 1;
+}
+
+unsigned leaf__next_of_b(const struct run_leaf *leaf, unsigned i, uintptr_t least)
+{
+	uint64_t ones = run_ones(leaf->bits_b), bound = least_packed_b(leaf, least);
+
+	if (is_packed(leaf))
+		while (i < leaf->n && (word_at(leaf, i) & ones) < bound)
+			i++;
+	return i;
+}
+
+unsigned leaf__last_of_b(const struct run_leaf *leaf, unsigned n, uintptr_t least)
+{
+	uint64_t ones = run_ones(leaf->bits_b), bound = least_packed_b(leaf, least);
+
+	if (is_packed(leaf))
+		while (n > 0 && (word_at(leaf, n - 1) & ones) < bound)
+			n--;
+	return n;
 }
 
 /* Bits that are left over go to a part, below its least and above its greatest: the next key may fit. */

@@ -88,6 +88,14 @@ static inline struct run_key leaf__get(const struct run_leaf *leaf, unsigned i)
 /* How many keys are below this one, or (with `or_equal`) not above it. */
 unsigned leaf__count_below(const struct run_leaf *leaf, struct run_key key, bool or_equal);
 
+/*
+ * Passes over keys whose part b is below the least, from the i-th on, or from the n-th down: the first that
+ * may not be, or leaf->n; the number of the last that may not be, counted from one, or 0. Where keys are
+ * written out, nothing is passed over.
+ */
+unsigned leaf__next_of_b(const struct run_leaf *leaf, unsigned i, uintptr_t least);
+unsigned leaf__last_of_b(const struct run_leaf *leaf, unsigned n, uintptr_t least);
+
 /* Fills a leaf anew with n > 0 ascending keys; false, and the leaf unchanged: they do not fit. */
 bool leaf__fill(struct run_leaf *leaf, const struct run_key *keys, unsigned n);
 

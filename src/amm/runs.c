@@ -58,7 +58,7 @@ size_t runs__size(const amm_t *amm)
 {
 	const struct runset_pools *pools = &amm->memory->runs->pools;
 
-	return pools->leaves.mapped + pools->inners.mapped;
+	return pool__touched(&pools->leaves) + pool__touched(&pools->inners);
 }
 
 static bool is_spare(const struct pool *pool)

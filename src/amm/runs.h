@@ -29,6 +29,9 @@ int runs__find(amm_t *amm, const struct query *q, amm_addr_t *addr);
 /* A walk through so many nodes was needed for want of an index. */
 void runs__walked(amm_t *amm, const struct query *q, size_t n_nodes);
 
+/* An iteration went through so many nodes between two matches; enough of that pays for an index. */
+void runs__skipped(amm_t *amm, const struct query *q, size_t n_nodes);
+
 /*
  * Around each change of flags: [start, end), where the cursor's slot starts at `start`, is about to have
  * these flags; has them now, as one entry, at the cursor. The tree says what was and is. Cannot fail.

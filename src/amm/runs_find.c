@@ -240,3 +240,11 @@ int runs__find(amm_t *amm, const struct query *q, amm_addr_t *addr)
 		(void)runs__get(amm, q, q->align_mask, true);
 	return found;
 }
+
+void runs__skipped(amm_t *amm, const struct query *q, size_t n_nodes)
+{
+	/* Making one for flags that are rare costs a walk, which is a node for 40 entries. */
+	runs__walked(amm, q, n_nodes);
+	if (runs__has_walked(amm, q, amm->count / 8))
+		(void)runs__get(amm, q, 0, true);
+}

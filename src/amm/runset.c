@@ -187,10 +187,32 @@ static inline const void *fetch(const void *node, int level)
 	return node;
 }
 
+/*
+ * What a run's part b must be at least: its size by start, its start by size. In a leaf no size is larger than
+ * the last one of its value.
+ */
+static uintptr_t least_b(const struct runset *set, const struct run_leaf *leaf, const struct run_wanted *wanted)
+{
+	struct run_key last;
+
+	if (set->kind == RUNSET_BY_START)
+		return wanted->room_min;
+	last = leaf__get(leaf, leaf->n - 1);
+	if (last.value != wanted->value || wanted->end_min <= last.a || wanted->end_min - last.a < wanted->start_min)
+		return wanted->start_min;
+	return wanted->end_min - last.a;
+}
+
 static bool first_in_leaf(const struct runset *set, const struct run_leaf *leaf, struct run_key from,
 	const struct run_wanted *wanted, struct run *found)
 {
-	for (unsigned i = leaf__count_below(leaf, from, false); i < leaf->n; i++) {
+	uintptr_t least = least_b(set, leaf, wanted);
+
+	for (unsigned i = leaf__count_below(leaf, from, false);; i++) {
+		i = leaf__next_of_b(leaf, i, least);
+		if (i == leaf->n)
+			return false;
+
 		struct run run = run_of(set, leaf__get(leaf, i));
 
 		if (run.value != wanted->value)
@@ -200,7 +222,6 @@ static bool first_in_leaf(const struct runset *set, const struct run_leaf *leaf,
 			return true;
 		}
 	}
-	return false;
 }
 
 static bool first_in(const struct runset *set, const void *node, int level, struct run_key from,
@@ -238,7 +259,13 @@ bool runset__first(const struct runset *set, uintptr_t a, uintptr_t b, const str
 static bool last_in_leaf(const struct runset *set, const struct run_leaf *leaf, struct run_key from,
 	const struct run_wanted *wanted, struct run *found)
 {
-	for (unsigned n = leaf__count_below(leaf, from, true); n > 0; n--) {
+	uintptr_t least = least_b(set, leaf, wanted);
+
+	for (unsigned n = leaf__count_below(leaf, from, true);; n--) {
+		n = leaf__last_of_b(leaf, n, least);
+		if (n == 0)
+			return false;
+
 		struct run run = run_of(set, leaf__get(leaf, n - 1));
 
 		if (run.value != wanted->value)
@@ -248,7 +275,6 @@ static bool last_in_leaf(const struct runset *set, const struct run_leaf *leaf, 
 			return true;
 		}
 	}
-	return false;
 }
 
 static bool last_in(const struct runset *set, const void *node, int level, struct run_key from,

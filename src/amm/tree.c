@@ -61,27 +61,13 @@ void tree__destroy(amm_t *amm)
 	pool__destroy(&pool);
 }
 
-/*
- * Asks for the lines of keys and entries at once, rather than one after the other as the search goes.
- * Measured at a million entries: 147 ns a find; the keys alone 164, flags too 166.
- */
-enum { PREFETCH_LINES = 13 };
-
-static inline void prefetch_keys(const struct node *node)
-{
-	const char *line = (const char *)node;
-
-	for (int i = 0; i < PREFETCH_LINES; i++)
-		__builtin_prefetch(line + 64 * i);
-}
-
 const struct node *tree__leaf(const amm_t *amm, amm_addr_t addr)
 {
 	const struct node *node = amm->root;
 
 	for (int level = amm->height - 1; level > 0; level--) {
 		node = node->inner.child[node__rank(node->key, node->n, addr)];
-		prefetch_keys(node);
+		node__prefetch(node);
 	}
 	return node;
 }
@@ -96,7 +82,7 @@ void tree__seek(const amm_t *amm, amm_addr_t addr, struct cursor *c)
 		c->node[level] = node;
 		c->slot[level] = slot;
 		node = node->inner.child[slot];
-		prefetch_keys(node);
+		node__prefetch(node);
 	}
 	c->node[0] = node;
 	c->slot[0] = node__rank(node->key, node->n, addr);
@@ -157,13 +143,14 @@ static inline bool slot_worthwhile(const struct node *node, unsigned slot, int f
 	return worthwhile(node->inner.all[slot], node->inner.any[slot], flags, mask, match);
 }
 
-bool tree__seek_match(const amm_t *amm, struct cursor *c, int flags, int mask, bool match)
+static inline int seek_match(const amm_t *amm, struct cursor *c, int flags, int mask, bool match,
+	amm_addr_t limit, size_t n_nodes)
 {
 	int level = 0;
 	unsigned slot = c->slot[0];
 
 	/* Look for a slot in this node; in vain: go on behind it in the parent; found: go down. */
-	for (;;) {
+	for (; n_nodes > 0; n_nodes--) {
 		const struct node *node = c->node[level];
 
 		amm->memory->n_visited++;
@@ -171,16 +158,30 @@ bool tree__seek_match(const amm_t *amm, struct cursor *c, int flags, int mask, b
 			slot++;
 		if (slot == node->n) {
 			if (++level == amm->height)
-				return false;
+				return 0;
 			slot = c->slot[level] + 1;
 			continue;
 		}
+		if (node->key[slot] >= limit)
+			return 0;
 		c->slot[level] = slot;
 		if (level == 0)
-			return true;
+			return 1;
 		c->node[--level] = node->inner.child[slot];
 		slot = 0;
 	}
+	return -1;
+}
+
+bool tree__seek_match(const amm_t *amm, struct cursor *c, int flags, int mask, bool match)
+{
+	return seek_match(amm, c, flags, mask, match, AMM_MAXADDR, SIZE_MAX) > 0;
+}
+
+int tree__seek_match_near(const amm_t *amm, struct cursor *c, int flags, int mask, amm_addr_t limit,
+	size_t n_nodes)
+{
+	return seek_match(amm, c, flags, mask, true, limit, n_nodes);
 }
 
 bool tree__seek_match_back(const amm_t *amm, struct cursor *c, int flags, int mask, bool match)

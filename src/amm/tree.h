@@ -28,9 +28,9 @@
 #include "base/pool.h"
 
 enum {
-	/* 15 cache lines: as good as any size measured between 8 and 31, and no power of two, whose
-	   first lines would all fall into the same few sets of a cache. */
-	NODE_SIZE = 960,
+	/* 17 cache lines: as good as any size measured between 8 and 31, and no power of two, whose
+	   first lines would all fall into the same few sets of a cache. Next to nothing of it is unused. */
+	NODE_SIZE = 17 * 64,
 	NODE_HEADER = 24,
 #ifdef AMM_SMALL_NODES /* tests: many levels from few entries */
 	LEAF_MAX = 4,
@@ -120,6 +120,20 @@ static inline int cursor__flags(const struct cursor *c)
 	return c->node[0]->leaf.flags[c->slot[0]];
 }
 
+/*
+ * Asks for the lines of keys and entries at once, rather than one after the other as the search goes.
+ * Measured at a million entries: 147 ns a find; the keys alone 164, flags too 166.
+ */
+enum { PREFETCH_LINES = 14 };
+
+static inline void node__prefetch(const struct node *node)
+{
+	const char *line = (const char *)node;
+
+	for (int i = 0; i < PREFETCH_LINES; i++)
+		__builtin_prefetch(line + 64 * i);
+}
+
 /* The last of n ascending keys that is not above addr; key[0] must not be. */
 static inline unsigned node__rank(const amm_addr_t *key, unsigned n, amm_addr_t addr)
 {
@@ -156,6 +170,13 @@ amm_addr_t cursor__end(const amm_t *amm, const struct cursor *c);
  */
 bool tree__seek_match(const amm_t *amm, struct cursor *c, int flags, int mask, bool match);
 bool tree__seek_match_back(const amm_t *amm, struct cursor *c, int flags, int mask, bool match);
+
+/*
+ * Moves to the first match that starts below `limit`, through no more than n_nodes nodes: 1; 0, there is
+ * none; -1, there were more nodes. But for 1 the cursor is undefined.
+ */
+int tree__seek_match_near(const amm_t *amm, struct cursor *c, int flags, int mask, amm_addr_t limit,
+	size_t n_nodes);
 
 /*
  * A change, from begin to publish. Reserve takes all nodes that `n_inserts` insertions and `n_erases`

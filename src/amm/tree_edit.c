@@ -2,8 +2,10 @@
 /*
  * tree_edit.c - edits of the index. None of them can fail; see tree.h for what surrounds them.
  *
- * A full node first tries to give some of its slots to a neighbour under the same parent and splits
- * only then, which keeps nodes three quarters full or better and makes ascending insertion fill them.
+ * A full node first gives some of its slots to a neighbour under the same parent. Where those on both
+ * sides are full too the three become four; only where growth seems to be ascending the node splits in halves, of
+ * which the left one is then filled by sharing. So nodes are well filled under random insertion, and full under
+ * ascending.
  * A node that falls below a third merges with a neighbour if the result leaves room. Both are rare:
  * afterwards the cursor is simply sought anew.
  */
@@ -218,27 +220,39 @@ static void level_out(const amm_t *amm, struct node *left, struct node *right, u
 	}
 }
 
+/* A slot near the end: growth is probably ascending. */
+static bool is_near_end(const struct cursor *c, int level)
+{
+	return c->slot[level] + 4 > c->node[level]->n;
+}
+
+/* Has it room for more than a few slots of a neighbour's? */
+static bool is_roomy(const struct node *node)
+{
+	return node->n < node_max(node) - node_max(node) / 16 - 1;
+}
+
 /* The full node of that level gives slots to a neighbour; false where both are (almost) full too. */
 static bool share(amm_t *amm, struct cursor *c, int level)
 {
 	struct node *node = c->node[level], *parent = c->node[level + 1];
-	unsigned slot = c->slot[level + 1], roomy = node_max(node) - node_max(node) / 8 - 1;
+	unsigned slot = c->slot[level + 1];
 
-	if (slot > 0 && parent->inner.child[slot - 1]->n < roomy) {
+	if (slot > 0 && is_roomy(parent->inner.child[slot - 1])) {
 		struct node *left = own_child(amm, parent, slot - 1);
 
 		unsigned n_left = (left->n + node->n) / 2;
 
 		/*
-		 * A slot near the end: growth is probably ascending, so leave this node as empty as
-		 * the left one allows; but the slot stays on this side, where there is room.
+		 * Ascending: leave this node as empty as the left one allows; but the slot stays on this side,
+		 * where there is room.
 		 */
-		if (c->slot[level] + 4 > node->n)
+		if (is_near_end(c, level))
 			n_left = least(node_max(node), left->n + c->slot[level]);
 
 		level_out(amm, left, node, n_left);
 		refresh_slot(parent, slot - 1);
-	} else if (slot + 1 < parent->n && parent->inner.child[slot + 1]->n < roomy) {
+	} else if (slot + 1 < parent->n && is_roomy(parent->inner.child[slot + 1])) {
 		struct node *right = own_child(amm, parent, slot + 1);
 
 		level_out(amm, node, right, (right->n + node->n) / 2);
@@ -266,6 +280,34 @@ static void grow_root(amm_t *amm, struct cursor *c)
 
 static void make_room(amm_t *amm, struct cursor *c, int level);
 
+/* k neighbours, none of them roomy, become one more; their parent has room. */
+static void spread(amm_t *amm, struct node *parent, unsigned first, unsigned k)
+{
+	struct node *right = own_child(amm, parent, first + k - 1), *added = new_node(amm, right->level);
+	unsigned n = right->n, each;
+
+	for (unsigned i = first; i + 1 < first + k; i++)
+		n += own_child(amm, parent, i)->n;
+	each = (n + k) / (k + 1);
+	/* The new one stands before the last, and takes from there first; then each takes from its left. */
+	level_out(amm, added, right, right->n - each);
+	open_slot(amm, parent, first + k - 1);
+	PUT(parent->inner.child[first + k - 1], added);
+	for (unsigned i = first + k - 1; i > first; i--) {
+		struct node *left = parent->inner.child[i - 1];
+
+		right = parent->inner.child[i];
+		level_out(amm, left, right, left->n + right->n - each);
+	}
+	for (unsigned i = first; i <= first + k; i++)
+		refresh_slot(parent, i);
+}
+
+static bool is_full_child(const struct node *parent, unsigned slot)
+{
+	return slot < parent->n && !is_roomy(parent->inner.child[slot]);
+}
+
 static void split(amm_t *amm, struct cursor *c, int level)
 {
 	if (level + 1 == amm->height)
@@ -275,8 +317,19 @@ static void split(amm_t *amm, struct cursor *c, int level)
 
 	struct node *node = c->node[level], *parent = c->node[level + 1];
 	unsigned slot = c->slot[level + 1], n_left = node->n / 2;
-	struct node *right = new_node(amm, node->level);
+	struct node *right;
 
+	if (!is_near_end(c, level)) {
+		/* Neighbours may be others than those that share found full, when room was made above. */
+		bool left_too = slot > 0 && is_full_child(parent, slot - 1);
+		unsigned k = 1 + left_too + is_full_child(parent, slot + 1);
+
+		if (k > 1) {
+			spread(amm, parent, slot - left_too, k);
+			return;
+		}
+	}
+	right = new_node(amm, node->level);
 	move_slots(amm, right, 0, node, n_left, node->n - n_left);
 	PUT(right->n, node->n - n_left);
 	PUT(node->n, n_left);

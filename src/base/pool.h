@@ -48,6 +48,9 @@ void pool__after_fork(struct pool *pool);
  */
 void pool__discard(struct pool *pool, const void *kept);
 
+/* Bytes of `mapped` that have been written, in pages: what the pool takes of the machine's memory. */
+size_t pool__touched(const struct pool *pool);
+
 /* Makes sure the next n calls of pool__get succeed: 0 or -ENOMEM. */
 int pool__reserve(struct pool *pool, size_t n);
 

@@ -1,6 +1,7 @@
 # The address map.
 if HAVE_CMOCKA
-amm_tests = tests/unit/test_amm tests/unit/test_amm_find tests/unit/test_amm_bad \
+amm_tests = tests/unit/test_amm tests/unit/test_amm_modify tests/unit/test_amm_memory \
+	tests/unit/test_amm_find tests/unit/test_amm_bad \
 	tests/unit/test_amm_space tests/unit/test_amm_readers tests/unit/test_amm_readers_deep
 check_PROGRAMS += $(amm_tests)
 TESTS += $(amm_tests)
@@ -8,6 +9,14 @@ TESTS += $(amm_tests)
 tests_unit_test_amm_SOURCES = tests/unit/test_amm.c tests/unit/amm_test.h
 tests_unit_test_amm_CFLAGS = $(test_cflags)
 tests_unit_test_amm_LDADD = $(test_libs)
+
+tests_unit_test_amm_modify_SOURCES = tests/unit/test_amm_modify.c tests/unit/amm_test.h
+tests_unit_test_amm_modify_CFLAGS = $(test_cflags)
+tests_unit_test_amm_modify_LDADD = $(test_libs)
+
+tests_unit_test_amm_memory_SOURCES = tests/unit/test_amm_memory.c tests/unit/amm_test.h
+tests_unit_test_amm_memory_CFLAGS = $(test_cflags)
+tests_unit_test_amm_memory_LDADD = $(test_libs)
 
 tests_unit_test_amm_find_SOURCES = tests/unit/test_amm_find.c tests/unit/amm_test.h
 tests_unit_test_amm_find_CFLAGS = $(test_cflags)
