@@ -483,6 +483,15 @@ static void free_can_still_read_range_and_flags(void **state)
 
 /* Joined at an address (map__join_at), as extents are merged whatever their flags */
 
+/* A best fit, so that amm_check holds a run index to what follows. */
+static void expect_best(amm_t *amm, amm_size_t size, int flags, amm_addr_t at)
+{
+	amm_addr_t addr = 0;
+
+	assert_non_null(amm_find_gen(amm, &addr, size, flags, -1, 0, 0, AMM_BESTFIT));
+	assert_int_equal(addr, at);
+}
+
 static void join_at_gives_both_sides_the_flags_of_the_lower(void **state)
 {
 	(void)state;
@@ -494,7 +503,11 @@ static void join_at_gives_both_sides_the_flags_of_the_lower(void **state)
 			calls.join = join;
 			amm_modify(&amm, 100, 100, 1, NULL);
 			amm_modify(&amm, 200, 100, 2, NULL);
+			expect_best(&amm, 50, 1, 100);
+			expect_best(&amm, 50, 2, 200);
 			assert_int_equal(map__join_at(&amm, 200), 0);
+			assert_int_equal(amm_check(&amm), 0);
+			expect_best(&amm, 150, 1, 100);
 			assert_int_equal(amm_count(&amm), 3);
 			expect(&amm, 100, 300, 1);
 			/* With its new neighbours it is not joined by that, though the flags be equal now. */
@@ -523,19 +536,16 @@ static void join_at_joins_pieces_of_one_flag_word(void **state)
 	assert_int_equal(calls.n_alloc, calls.n_free);
 }
 
-/* Best fits are asked for in between, so that amm_check holds run indices to the old flags too. */
 static void a_join_at_that_is_refused_leaves_flags_and_entries(void **state)
 {
 	(void)state;
 	for (unsigned options = 0; options <= AMM_READERS; options += AMM_READERS) {
 		amm_t amm;
-		amm_addr_t addr = 0;
 
 		init_counting_with(&amm, options, 0);
 		amm_modify(&amm, 100, 100, 1, NULL);
 		amm_modify(&amm, 200, 50, 2, NULL);
-		assert_non_null(amm_find_gen(&amm, &addr, 50, 2, -1, 0, 0, AMM_BESTFIT));
-		assert_int_equal(addr, 200);
+		expect_best(&amm, 50, 2, 200);
 
 		amm_entry_t *head = amm_find_addr(&amm, 100), *tail = amm_find_addr(&amm, 200);
 		int n_alloc = calls.n_alloc, n_free = calls.n_free;
@@ -551,10 +561,8 @@ static void a_join_at_that_is_refused_leaves_flags_and_entries(void **state)
 		expect(&amm, 100, 200, 1);
 		expect(&amm, 200, 250, 2);
 		assert_int_equal(amm_check(&amm), 0);
-		addr = 0;
-		assert_non_null(amm_find_gen(&amm, &addr, 50, 2, -1, 0, 0, AMM_BESTFIT));
-		assert_int_equal(addr, 200);
-		assert_null(amm_find_gen(&amm, &addr, 101, 1, -1, 0, 0, AMM_BESTFIT));
+		expect_best(&amm, 50, 2, 200);
+		expect_best(&amm, 100, 1, 100);
 		destroy(&amm);
 	}
 }
