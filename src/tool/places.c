@@ -2,6 +2,8 @@
 /* places.c - situs places: the words of the place grammar, each with what it stands for here. */
 #include "config.h"
 
+#include <string.h>
+
 #include "area/place.h"
 #include "area/topology.h"
 #include "base/error.h"
@@ -24,6 +26,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return tool__common(key, arg, state, state->input);
 }
 
+/* Says of a pool of huge pages what is in it, behind what is said already. */
+static void explain_pool(size_t page_size, char *words_out, size_t size)
+{
+	size_t n = strlen(words_out), total, available;
+
+	if (os__huge_pool(-1, page_size, &total, &available))
+		snprintf(words_out + n, size - n, ", but this kernel has no such pages");
+	else if (total == 0)
+		snprintf(words_out + n, size - n, ", but no pages are reserved ('situs doctor' says how)");
+	else
+		snprintf(words_out + n, size - n, ", %zu of %zu pages are free", available, total);
+}
+
 /* What a place stands for here, or why it stands for nothing; true where it can be had. */
 static bool explain(const struct topology *topology, const char *text, char *words_out, size_t size)
 {
@@ -41,6 +56,8 @@ static bool explain(const struct topology *topology, const char *text, char *wor
 		snprintf(words_out, size, "node %s", os__nodes_text(&nodes, list, sizeof(list)));
 	else
 		snprintf(words_out, size, "any node the process may use");
+	if (chain.link[0].where == PLACE_HUGETLB && !topology->imported)
+		explain_pool(chain.link[0].page_size, words_out, size);
 	return true;
 }
 

@@ -124,12 +124,12 @@ ok $result "$name"
 ok $? "it has no thread for that"
 name="and takes the order when it asks for memory, whoever looked meanwhile"
 i=0
-until [ "$(place)" = local ] || [ $i -ge 600 ]; do
+until [ "$(place)" = local ] || [ $i -ge 150 ]; do
 	echo work >&3
 	sleep 0.1
 	i=$((i + 1))
 done
-[ $i -lt 600 ]
+[ $i -lt 150 ]
 ok $? "$name"
 "$situs" migrate "$pid" --to any --wait 100 >"$scratch/out" 2>"$scratch/err" &
 asker=$!
