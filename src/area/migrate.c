@@ -7,6 +7,7 @@
 #include "area/chain.h"
 #include "area/limit.h"
 #include "area/linux.h"
+#include "area/migrate_internal.h"
 #include "area/passage.h"
 
 enum {
@@ -15,27 +16,24 @@ enum {
 	STEP = 64 * 1024, /* of a chain: what finds no room in one link is offered to the next by so much */
 };
 
-static bool has_nodes(const struct aml_area_data *data)
+bool migrate__has_nodes(const struct aml_area_data *data)
 {
 	return data->mode != OS_POLICY_DEFAULT && data->mode != OS_POLICY_LOCAL;
 }
 
-/* Where pages may lie; a kernel without PREFERRED_MANY is told fewer nodes than that. */
-static const struct os_nodes *home(const struct aml_area_data *data)
+const struct os_nodes *migrate__home(const struct aml_area_data *data)
 {
 	return os__nodes_count(&data->nodes) != 0 ? &data->nodes : &data->mode_nodes;
 }
 
-/* Where the policy names no nodes every node is home. */
-static bool is_home(const struct aml_area_data *data, int node)
+bool migrate__is_home(const struct aml_area_data *data, int node)
 {
-	return !has_nodes(data) || os__nodes_has(home(data), node);
+	return !migrate__has_nodes(data) || os__nodes_has(migrate__home(data), node);
 }
 
-/* The node for a page: in turn where the policy spreads, else where there is most room. */
-static int target(const struct aml_area_data *data, const void *page, int spare)
+int migrate__node_for(const struct aml_area_data *data, const void *page, int spare)
 {
-	const struct os_nodes *nodes = home(data);
+	const struct os_nodes *nodes = migrate__home(data);
 	int node = os__nodes_next(nodes, 0);
 
 	if (data->mode != OS_POLICY_INTERLEAVE && data->mode != OS_POLICY_WEIGHTED_INTERLEAVE)
@@ -45,16 +43,12 @@ static int target(const struct aml_area_data *data, const void *page, int spare)
 	return node;
 }
 
-/* Adds a page to one of the figures, all of which are size_t. */
-static void count(struct migrate_account *account, size_t figure, int node, size_t size)
+void migrate__count(struct migrate_account *account, size_t figure, int node, size_t size)
 {
 	*(size_t *)(void *)((char *)&account->all + figure) += size;
 	if (account->nodes != NULL && node >= 0 && node < OS_MAX_NODES)
 		*(size_t *)(void *)((char *)&account->nodes[node] + figure) += size;
 }
-
-#define COUNT(account, figure, node, size) \
-	count(account, offsetof(struct migrate_figures, figure), node, size)
 
 static void add(struct migrate_figures *to, const struct migrate_figures *figures)
 {
@@ -88,8 +82,8 @@ static size_t keep_astray(const struct aml_area_data *data, struct batch *batch,
 	for (size_t i = 0; i < batch->n; i++) {
 		if (batch->at[i] < 0)
 			continue;
-		if (is_home(data, batch->at[i])) {
-			count(account, home_figure, batch->at[i], data->page_size);
+		if (migrate__is_home(data, batch->at[i])) {
+			migrate__count(account, home_figure, batch->at[i], data->page_size);
 			n_home++;
 		} else {
 			batch->pages[kept] = batch->pages[i];
@@ -127,14 +121,29 @@ static int find_again(const struct aml_area_data *data, struct batch *batch)
 	int err;
 
 	for (size_t i = 0; i < batch->n; i++)
-		if (!is_home(data, batch->status[i]))
+		if (!migrate__is_home(data, batch->status[i]))
 			pages[n++] = batch->pages[i];
 	err = n == 0 ? 0 : os__where(pages, n, at);
 	if (err != 0)
 		return err;
 	for (size_t i = 0; i < batch->n; i++)
-		batch->at[i] = is_home(data, batch->status[i]) ? batch->status[i] : at[k++];
+		batch->at[i] = migrate__is_home(data, batch->status[i]) ? batch->status[i] : at[k++];
 	return 0;
+}
+
+void migrate__take_spares(const struct aml_area *to, struct os_spares *spares)
+{
+	struct os_nodes nodes = {{0}};
+
+	for (int i = 0; i < chain__n_links(to); i++) {
+		const struct aml_area_data *data = limit__inner(chain__link(to, i))->data;
+		const struct os_nodes *home = migrate__home(data);
+
+		for (int node = os__nodes_next(home, 0); node >= 0 && data->page_size == os__page_size();
+			node = os__nodes_next(home, node + 1))
+			os__nodes_add(&nodes, node);
+	}
+	os__spares_take(spares, &nodes);
 }
 
 static int move_batch(const struct aml_area_data *data, struct batch *batch,
@@ -146,21 +155,24 @@ static int move_batch(const struct aml_area_data *data, struct batch *batch,
 		return err;
 	keep_astray(data, batch, offsetof(struct migrate_figures, already), account);
 	for (int round = 0; batch->n != 0 && round < ROUNDS; round++) {
-		int spare = linux__roomiest(home(data));
+		int spare = linux__roomiest(migrate__home(data));
 		size_t n_home;
+		bool is_full;
 
 		for (size_t i = 0; i < batch->n; i++) {
-			to[i] = target(data, batch->pages[i], spare);
+			to[i] = migrate__node_for(data, batch->pages[i], spare);
 			batch->status[i] = INT_MIN;
 		}
 		err = os__move(batch->pages, batch->n, to, batch->status);
 		if (err != 0 && err != -ENOMEM && err != -ENOENT)
 			return err;
+		is_full = err == -ENOMEM;
 		err = find_again(data, batch);
 		if (err != 0)
 			return err;
 		n_home = keep_astray(data, batch, offsetof(struct migrate_figures, moved), account);
-		if (n_home == 0 && round > 0)
+		if (n_home == 0 && round > 0 &&
+			!(is_full && os__spares_offer(account->spares, batch->n * data->page_size)))
 			break;
 	}
 	count_left(data, batch, account);
@@ -186,27 +198,50 @@ static int fill_batch(const struct aml_area_data *data, char *start, size_t size
 		return err;
 	err = os__where(pages, n, after);
 	for (size_t i = 0; i < n && err == 0; i++)
-		if (before[i] < 0 && !(after[i] >= 0 && is_home(data, after[i])))
+		if (before[i] < 0 && !(after[i] >= 0 && migrate__is_home(data, after[i])))
 			COUNT(account, no_room, after[i], data->page_size);
 	return err;
 }
 
+static int known(const struct migrate_bulk *bulk, uintptr_t page)
+{
+	if (bulk == NULL || page < bulk->start || page >= bulk->start + bulk->n * bulk->page_size)
+		return MIGRATE_UNKNOWN;
+	return bulk->known[(page - bulk->start) / bulk->page_size];
+}
+
+/* The next batch from *page on: of what is known, no more is to be done than to count it. */
+static void gather(const struct aml_area_data *data, struct batch *batch, char **page, const char *end,
+	const struct migrate_bulk *bulk, struct migrate_account *account)
+{
+	for (batch->n = 0; batch->n < N_PAGES && *page < end; *page += data->page_size) {
+		int node = known(bulk, (uintptr_t)*page);
+
+		if (node == MIGRATE_UNKNOWN)
+			batch->pages[batch->n++] = *page;
+		else if (node >= 0)
+			COUNT(account, already, node, data->page_size);
+	}
+}
+
 int migrate__move_leaf(const struct aml_area *leaf, void *ptr, size_t size, bool fill,
-	struct migrate_account *account)
+	const struct migrate_bulk *bulk, struct migrate_account *account)
 {
 	const struct aml_area *memory = limit__inner(leaf);
 	const struct aml_area_data *data = memory->data;
 	char *page = ptr, *end = page + size;
 	int err = 0;
 
+	fill = fill && memory->ops == &strict__ops;
 	while (page < end && err == 0) {
 		struct batch batch;
 		char *start = page;
 
-		for (batch.n = 0; batch.n < N_PAGES && page < end; page += data->page_size)
-			batch.pages[batch.n++] = page;
-		err = move_batch(data, &batch, account);
-		if (err == 0 && fill && memory->ops == &strict__ops)
+		/* What is to be filled has to be asked about anyway, batch by batch. */
+		gather(data, &batch, &page, end, fill ? NULL : bulk, account);
+		if (batch.n != 0)
+			err = move_batch(data, &batch, account);
+		if (err == 0 && fill)
 			err = fill_batch(data, start, (size_t)(page - start), account);
 	}
 	return err;
@@ -218,18 +253,21 @@ int migrate__move_leaf(const struct aml_area *leaf, void *ptr, size_t size, bool
 struct trip {
 	const struct aml_area *to;
 	bool fill;
+	struct os_spares *spares;
+	const struct migrate_bulk *bulk; /* knows of pages of the first link only */
 	size_t n, page_size;
 	void *pages[N_PAGES];
-	int before[N_PAGES];
+	int before[N_PAGES], after[N_PAGES];
+	bool is_known; /* all that `before` says, and nothing has moved since */
 	struct migrate_figures last; /* of the last attempt that left something behind */
 };
 
 /* Moves a range to the link that has it. 1: all of it is there; 0; or a negative errno. */
 static int attempt(struct trip *trip, const struct ledger_range *part)
 {
-	struct migrate_account mine = {.nodes = NULL};
+	struct migrate_account mine = {.spares = trip->spares};
 	int err = migrate__move_leaf(chain__link(trip->to, (int)part->value), (void *)part->start,
-		part->end - part->start, trip->fill, &mine);
+		part->end - part->start, trip->fill, part->value == 0 ? trip->bulk : NULL, &mine);
 
 	if (err != 0)
 		return err;
@@ -242,6 +280,7 @@ static int attempt(struct trip *trip, const struct ledger_range *part)
 /* What does not find room goes to the first of the later links that takes all of a step. */
 static int attempt_steps(struct trip *trip, const struct ledger_range *part)
 {
+	struct migrate_account unwanted = {.spares = trip->spares};
 	struct ledger_range step = *part;
 	int result = 0;
 
@@ -250,19 +289,20 @@ static int attempt_steps(struct trip *trip, const struct ledger_range *part)
 		result = attempt(trip, &step);
 		for (int i = (int)part->value + 1; i < chain__n_links(trip->to) && result == 0; i++)
 			result = passage__offer(trip->to, (void *)step.start, step.end - step.start, i,
-				trip->fill, NULL);
+				trip->fill, &unwanted);
 	}
 	return result < 0 ? result : 0;
 }
 
-static int count_trip(const struct trip *trip, const struct ledger_range *whole,
+static int count_trip(struct trip *trip, const struct ledger_range *whole,
 	struct migrate_account *account)
 {
 	size_t left = trip->last.no_room != 0 ? offsetof(struct migrate_figures, no_room) :
 		trip->last.busy != 0 ? offsetof(struct migrate_figures, busy) :
 		offsetof(struct migrate_figures, other);
 	struct ledger_range part = {0, 0, 0};
-	int after[N_PAGES], err = os__where((void *const *)trip->pages, trip->n, after);
+	const int *after = trip->is_known ? trip->before : trip->after;
+	int err = trip->is_known ? 0 : os__where(trip->pages, trip->n, trip->after);
 
 	for (size_t i = 0; i < trip->n && err == 0; i++) {
 		uintptr_t page = (uintptr_t)trip->pages[i];
@@ -273,8 +313,8 @@ static int count_trip(const struct trip *trip, const struct ledger_range *whole,
 		data = limit__inner(chain__link(trip->to, (int)part.value))->data;
 		if (after[i] < 0 || (trip->before[i] < 0 && !trip->fill))
 			continue;
-		if (!is_home(data, after[i]))
-			count(account, left, after[i], trip->page_size);
+		if (!migrate__is_home(data, after[i]))
+			migrate__count(account, left, after[i], trip->page_size);
 		else if (trip->before[i] == after[i])
 			COUNT(account, already, after[i], trip->page_size);
 		else if (trip->before[i] >= 0)
@@ -283,16 +323,25 @@ static int count_trip(const struct trip *trip, const struct ledger_range *whole,
 	return err;
 }
 
-static int move_part(const struct aml_area *to, const struct ledger_range *part, bool fill,
-	struct migrate_account *account)
+/* Where the pages of a part are before anything is done with them. */
+static int look_before(struct trip *trip, const struct ledger_range *part)
 {
-	struct trip trip = {.to = to, .fill = fill};
-	int result;
+	trip->page_size = limit__inner(chain__link(trip->to, 0))->data->page_size;
+	trip->is_known = part->value == 0 && !trip->fill;
+	for (uintptr_t at = part->start; at < part->end; at += trip->page_size) {
+		trip->before[trip->n] = known(trip->bulk, at);
+		trip->is_known = trip->is_known && trip->before[trip->n] != MIGRATE_UNKNOWN;
+		trip->pages[trip->n++] = (void *)at;
+	}
+	return trip->is_known ? 0 : os__where(trip->pages, trip->n, trip->before);
+}
 
-	trip.page_size = limit__inner(chain__link(to, 0))->data->page_size;
-	for (uintptr_t at = part->start; at < part->end; at += trip.page_size)
-		trip.pages[trip.n++] = (void *)at;
-	result = os__where(trip.pages, trip.n, trip.before);
+static int move_part(const struct aml_area *to, const struct ledger_range *part, bool fill,
+	const struct migrate_bulk *bulk, struct migrate_account *account)
+{
+	struct trip trip = {.to = to, .fill = fill, .spares = account->spares, .bulk = bulk};
+	int result = look_before(&trip, part);
+
 	if (result == 0)
 		result = attempt(&trip, part);
 	if (result == 0)
@@ -302,7 +351,7 @@ static int move_part(const struct aml_area *to, const struct ledger_range *part,
 
 /* Parts of one link, and no more than a batch. */
 static int move_chain(const struct aml_area *to, uintptr_t at, uintptr_t end, bool fill,
-	struct migrate_account *account)
+	const struct migrate_bulk *bulk, struct migrate_account *account)
 {
 	size_t most = N_PAGES * limit__inner(chain__link(to, 0))->data->page_size;
 	struct ledger_range part;
@@ -311,81 +360,15 @@ static int move_chain(const struct aml_area *to, uintptr_t at, uintptr_t end, bo
 	for (; err == 0 && at < end; at = part.end) {
 		if (!chain__part(to, at, end - at < most ? end : at + most, &part))
 			break;
-		err = move_part(to, &part, fill, account);
+		err = move_part(to, &part, fill, bulk, account);
 	}
 	return err;
 }
 
 int migrate__move(const struct aml_area *to, void *ptr, size_t size, bool fill,
-	struct migrate_account *account)
+	const struct migrate_bulk *bulk, struct migrate_account *account)
 {
 	if (chain__n_links(to) == 1)
-		return migrate__move_leaf(to, ptr, size, fill, account);
-	return move_chain(to, (uintptr_t)ptr, (uintptr_t)ptr + size, fill, account);
-}
-
-/* Without a lock */
-
-size_t migrate__bulk_size(const struct aml_area *to)
-{
-	return MIGRATE_BULK_PAGES * limit__inner(chain__link(to, 0))->data->page_size;
-}
-
-/* Keeps the pages that are present and not home, beside where they shall go. */
-static size_t choose_bulk(const struct aml_area_data *data, struct migrate_bulk *bulk, size_t n)
-{
-	int spare = linux__roomiest(home(data));
-	size_t kept = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		if (bulk->at[i] < 0 || is_home(data, bulk->at[i]))
-			continue;
-		bulk->pages[kept] = bulk->pages[i];
-		bulk->to[kept] = target(data, bulk->pages[i], spare);
-		bulk->status[kept++] = INT_MIN;
-	}
-	return kept;
-}
-
-/* Where a call stopped early some pages have moved of which it says nothing: those are asked about. */
-static void count_bulk(const struct aml_area_data *data, struct migrate_bulk *bulk, size_t n,
-	struct migrate_account *account)
-{
-	size_t n_untold = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		if (bulk->status[i] == bulk->to[i])
-			COUNT(account, moved, bulk->to[i], data->page_size);
-		else
-			bulk->pages[n_untold++] = bulk->pages[i];
-	}
-	if (n_untold == 0 || os__where(bulk->pages, n_untold, bulk->at) != 0)
-		return;
-	for (size_t i = 0; i < n_untold; i++)
-		if (bulk->at[i] >= 0 && is_home(data, bulk->at[i]))
-			COUNT(account, moved, bulk->at[i], data->page_size);
-}
-
-void migrate__move_bulk(const struct aml_area *to, void *ptr, size_t size, struct migrate_bulk *bulk,
-	struct migrate_account *account)
-{
-	const struct aml_area_data *data = limit__inner(chain__link(to, 0))->data;
-	char *page = ptr, *end = page + size;
-	struct ledger_range part;
-	size_t n = 0;
-
-	/* What later links of a chain have is theirs. */
-	if (!has_nodes(data) || !chain__part(to, (uintptr_t)ptr, (uintptr_t)end, &part) ||
-		part.value != 0 || part.end != (uintptr_t)end)
-		return;
-	for (; n < MIGRATE_BULK_PAGES && page < end; page += data->page_size)
-		bulk->pages[n++] = page;
-	/* What fails here fails again where it is told of. */
-	if (os__where(bulk->pages, n, bulk->at) != 0)
-		return;
-	n = choose_bulk(data, bulk, n);
-	if (n == 0)
-		return;
-	(void)os__move(bulk->pages, n, bulk->to, bulk->status);
-	count_bulk(data, bulk, n, account);
+		return migrate__move_leaf(to, ptr, size, fill, bulk, account);
+	return move_chain(to, (uintptr_t)ptr, (uintptr_t)ptr + size, fill, bulk, account);
 }

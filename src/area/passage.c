@@ -17,25 +17,28 @@ static const struct aml_area_data *memory_of(const struct aml_area *link)
 
 /* Can it pass? */
 
-static const char *place_of(const struct aml_area *area)
+/* What a link calls itself; areas made elsewhere do not say. */
+static const char *place_of(const struct aml_area *area, const char *which)
 {
+	if (area->ops == NULL || area->ops->fprintf != area__fprintf)
+		return which;
 	return ((const struct area_head *)area->data)->place;
 }
 
-static int check_kind(const struct aml_area *area, size_t *page_size)
+static int check_kind(const struct aml_area *area, const char *which, size_t *page_size)
 {
 	for (int i = 0; i < chain__n_links(area); i++) {
 		const struct aml_area *link = limit__inner(chain__link(area, i));
 
 		if (!linux__is_anonymous(link))
-			return error__set(ENOTSUP, "only anonymous memory can pass from area to area, and %s "
-				"is of another kind: situs_realloc into a heap there copies block by block",
-				i == 0 && chain__n_links(area) == 1 ? "one of the two" : place_of(link));
+			return error__set(ENOTSUP, "impossible in place: only anonymous memory can pass from area "
+				"to area, and %s is of another kind; situs_realloc into a heap of the new "
+				"place copies block by block", place_of(link, which));
 		if (*page_size == 0)
 			*page_size = link->data->page_size;
 		if (link->data->page_size != *page_size)
 			return error__set(ENOTSUP, "pages of %s cannot become pages of %s: impossible in place; "
-				"situs_realloc into a heap there copies block by block",
+				"situs_realloc into a heap of the new place copies block by block",
 				linux__size(*page_size).text, linux__size(link->data->page_size).text);
 	}
 	return 0;
@@ -67,9 +70,9 @@ int passage__check(const struct aml_area *from, const struct aml_area *to)
 
 	if (to->ops == NULL)
 		return error__set(ENOTSUP, "the area has no operations");
-	err = check_kind(from, &page_size);
+	err = check_kind(from, "the area that it is in", &page_size);
 	if (err == 0)
-		err = check_kind(to, &page_size);
+		err = check_kind(to, "the area that it shall go to", &page_size);
 	if (err == 0 && os__nodes_allowed(&allowed) == 0)
 		err = check_nodes(to, &allowed);
 	return err;
@@ -160,14 +163,15 @@ static int settle_on(const struct aml_area *link, const struct ledger_range *par
 	int err = linux__rebind(memory_of(link), ptr, size);
 
 	if (err == 0)
-		err = migrate__move_leaf(link, ptr, size, fill, account);
+		err = migrate__move_leaf(link, ptr, size, fill, NULL, account);
 	return err != 0 ? err : migrate__left(&account->all) == left;
 }
 
 /* Back to the link that has it: its place is there, since what left it is here. */
-static void settle_back(const struct aml_area *link, const struct ledger_range *part)
+static void settle_back(const struct aml_area *link, const struct ledger_range *part,
+	struct os_spares *spares)
 {
-	struct migrate_account account = {.nodes = NULL};
+	struct migrate_account account = {.spares = spares};
 
 	(void)settle_on(link, part, false, &account);
 }
@@ -187,7 +191,7 @@ static int offer_part(const struct aml_area *area, const struct ledger_range *pa
 		limit__forget(old, part->start, part->end);
 		return 1;
 	}
-	settle_back(old, part);
+	settle_back(old, part, account->spares);
 	limit__forget(link, part->start, part->end);
 	return result;
 }

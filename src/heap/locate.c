@@ -29,14 +29,6 @@ enum {
 	FEW_PAGES = 512, /* asking about so many costs no more than finding out which are present */
 };
 
-/* What the processor maps at once lies on one node. Elsewhere than on x86 huge pages of hugetlb may be
-   smaller than this. */
-#if defined(__x86_64__)
-#define HUGE_STEP ((size_t)2 * 1024 * 1024)
-#else
-#define HUGE_STEP ((size_t)0)
-#endif
-
 /* End of the addresses that a mapping without a hint can have. */
 #define USER_END ((uintptr_t)1 << 47)
 
@@ -45,7 +37,6 @@ struct located {
 	size_t *bytes_on_node;
 	int n_nodes;
 	size_t n_pages; /* on these nodes */
-	size_t n_present; /* of the last question's pages */
 	int handle;     /* page tables; negative: cannot be read */
 
 	/* Pages to be asked about, each for `step` bytes from it on. */
@@ -65,16 +56,18 @@ static void count_page(struct located *located, uintptr_t page, size_t step, int
 	located->n_pages += (end - page + os__page_size() - 1) / os__page_size();
 }
 
+static int fail_to_ask(int err)
+{
+	return error__set(-err, "asking the kernel where pages are: %s", os__strerror(err));
+}
+
 static int ask(struct located *located)
 {
 	int nodes[N_ASKED];
 	int err = located->n == 0 ? 0 : os__where(located->pages, located->n, nodes);
 
 	if (err != 0)
-		return error__set(-err, "asking the kernel where pages are: %s", os__strerror(err));
-	located->n_present = 0;
-	for (size_t i = 0; i < located->n; i++)
-		located->n_present += nodes[i] >= 0;
+		return fail_to_ask(err);
 	for (size_t i = 0; i < located->n; i++)
 		count_page(located, (uintptr_t)located->pages[i], located->steps[i], nodes[i]);
 	located->n = 0;
@@ -112,7 +105,7 @@ static int add_present(struct located *located, uintptr_t start, uintptr_t end)
 			return add(located, start, end, os__page_size());
 		for (int i = 0; i < n && err == 0; i++)
 			err = add(located, runs[i].start, runs[i].end,
-				runs[i].huge && HUGE_STEP != 0 ? HUGE_STEP : os__page_size());
+				runs[i].huge && OS_HUGE_STEP != 0 ? OS_HUGE_STEP : os__page_size());
 	}
 	return err;
 }
@@ -134,23 +127,81 @@ static bool starts_dense(const struct located *located, uintptr_t start, uintptr
 	return n >= 0 && present >= (at - start) / 2;
 }
 
+/* What of the first and the last page of the range asked for lies outside of it. */
+static void cut(struct located *located, uintptr_t page, int node)
+{
+	uintptr_t end = page + os__page_size();
+
+	if (node < 0 || node >= located->n_nodes)
+		return;
+	if (page < located->start)
+		located->bytes_on_node[node] -= located->start - page;
+	if (end > located->end)
+		located->bytes_on_node[node] -= end - located->end;
+}
+
+/* At most N_ASKED pages in one question, with as little around it as can be; how many are present. */
+static int ask_dense(struct located *located, uintptr_t start, size_t n)
+{
+	size_t page = os__page_size();
+	int nodes[N_ASKED], n_present = 0, err;
+
+	for (size_t i = 0; i < n; i++)
+		located->pages[i] = (void *)(start + i * page);
+	err = os__where(located->pages, n, nodes);
+	if (err != 0)
+		return fail_to_ask(err);
+	for (size_t i = 0, first; i < n;) {
+		/* Neighbours mostly lie together. */
+		int node = nodes[i];
+
+		for (first = i++; i < n && nodes[i] == node; i++)
+			;
+		if (node < 0)
+			continue;
+		n_present += (int)(i - first);
+		if (node >= located->n_nodes)
+			continue;
+		located->bytes_on_node[node] += (i - first) * page;
+		located->n_pages += i - first;
+	}
+	cut(located, start, nodes[0]);
+	if (n > 1)
+		cut(located, start + (n - 1) * page, nodes[n - 1]);
+	return n_present;
+}
+
 /* Page by page, as long as that finds pages. */
 static int add_dense(struct located *located, uintptr_t start, uintptr_t end)
 {
-	const size_t step = N_ASKED * os__page_size();
-	int err = ask(located);
+	int n_present = ask(located);
 
-	while (start < end && err == 0) {
-		uintptr_t stop = end - start < step ? end : start + step;
+	while (start < end && n_present >= 0) {
+		size_t n = (end - start) / os__page_size();
 
-		err = add(located, start, stop, os__page_size());
-		if (err == 0)
-			err = ask(located);
-		start = stop;
-		if (err == 0 && located->n_present < N_ASKED / 2)
+		if (n > N_ASKED)
+			n = N_ASKED;
+		n_present = ask_dense(located, start, n);
+		start += n * os__page_size();
+		if (n_present >= 0 && (size_t)n_present < n / 2)
 			return add_present(located, start, end);
 	}
-	return err;
+	return n_present < 0 ? n_present : 0;
+}
+
+/* A few pages are asked about together with those of other ranges, more than that by themselves, which
+   costs a call and saves as much. */
+static int add_few(struct located *located, uintptr_t start, uintptr_t end)
+{
+	size_t n = (end - start) / os__page_size();
+	int n_present;
+
+	if (n < PROBE)
+		return add(located, start, end, os__page_size());
+	n_present = ask(located);
+	if (n_present == 0)
+		n_present = ask_dense(located, start, n);
+	return n_present < 0 ? n_present : 0;
 }
 
 static void begin(struct located *located, size_t *bytes_on_node, int n_nodes)
@@ -176,7 +227,7 @@ static int locate(struct located *located, uintptr_t start, size_t size)
 	if (end < located->end) /* the last page of the address space */
 		end = located->end & ~(page - 1);
 	if ((end - first) / page <= FEW_PAGES)
-		err = add(located, first, end, page);
+		err = add_few(located, first, end);
 	else if (located->handle < 0)
 		err = add(located, first, end, page);
 	else {

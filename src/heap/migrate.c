@@ -73,7 +73,7 @@ static int move_stretch(const struct space_stretch *stretch, void *arg)
 
 	move->done += stretch->size;
 	return migrate__move(stretch->area, stretch->start, stretch->size,
-		move->heap->owes_pages && stretch->in_use, &move->account);
+		move->heap->owes_pages && stretch->in_use, &move->bulk, &move->account);
 }
 
 static int say_left(const struct move *move)
@@ -117,6 +117,7 @@ static int migrate(struct move *move, const struct aml_area *to)
 	if (move__tell(move) != 0)
 		return error__set(ECANCELED, "heap \"%s\": migration cancelled before it began",
 			move->heap->name);
+	migrate__take_spares(to, &move->spares);
 	err = adopt(move->heap, to);
 	return err != 0 ? err : move_all(move);
 }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "heap/registry.h"
 #include "heap/stats.h"
+#include "os/present.h"
 
 /* Looked at under the lock in one go: a fraction of a millisecond where the pages have been moved in bulk
    already, about a millisecond where they have not. */
@@ -61,12 +62,16 @@ int move__begin(struct move **move, struct situs_heap *heap, situs_progress_func
 	made->progress = progress;
 	made->arg = arg;
 	made->account.nodes = made->nodes;
+	made->account.spares = &made->spares;
+	made->bulk.handle = os__present_open();
 	*move = made;
 	return 0;
 }
 
 void move__end(struct move *move)
 {
+	os__spares_drop(&move->spares);
+	os__present_close(move->bulk.handle);
 	leave_turn(move->heap);
 	free(move);
 }
@@ -125,7 +130,7 @@ static void correct(struct migrate_figures *figures, size_t already_before, size
 static int walk_in_bulk(struct move *move, struct space *space, const struct aml_area *area,
 	uintptr_t start, uintptr_t end, int (*visit)(const struct space_stretch *stretch, void *arg))
 {
-	struct migrate_account moved = {.nodes = move->spare_nodes};
+	struct migrate_account moved = {.nodes = move->spare_nodes, .spares = &move->spares};
 	size_t before = move->account.all.already;
 	int err;
 

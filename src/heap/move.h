@@ -18,6 +18,7 @@ struct move {
 	struct migrate_account account;
 	struct migrate_figures nodes[OS_MAX_NODES]; /* the account's */
 	struct migrate_figures spare_nodes[OS_MAX_NODES];
+	struct os_spares spares; /* from when the area is known on */
 	void *visitor; /* what the visiting function wants to know besides */
 	struct migrate_bulk bulk;
 };

@@ -39,7 +39,8 @@ static int offer(struct rebalance *rebalance, const struct aml_area *area, struc
 	int taken = 1;
 
 	while (part->start < part->end && taken == 1) {
-		struct migrate_account attempt = {.nodes = rebalance->move->spare_nodes};
+		struct migrate_account attempt = {.nodes = rebalance->move->spare_nodes,
+			.spares = &rebalance->move->spares};
 
 		if (size > part->end - part->start)
 			size = part->end - part->start;
@@ -86,7 +87,7 @@ static int pull_home(struct rebalance *rebalance, const struct aml_area *area,
 		return err;
 	before = account->all.moved;
 	err = migrate__move_leaf(chain__link(area, (int)part.value), (void *)part.start,
-		part.end - part.start, false, account);
+		part.end - part.start, false, NULL, account);
 	rebalance->size_nearer += account->all.moved - before;
 	return err;
 }
@@ -135,6 +136,7 @@ static int rebalance_heap(struct move *move)
 	if (err != 0)
 		return error__set(-err, "heap \"%s\" cannot be rebalanced: %s", move->heap->name,
 			error__text());
+	migrate__take_spares(area, &move->spares);
 	err = walks(&rebalance);
 	if (err == -ECANCELED)
 		return error__set(ECANCELED, "heap \"%s\": rebalancing cancelled after %zu of %zu bytes",

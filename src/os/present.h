@@ -13,6 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What the processor maps at once lies on one node. Elsewhere than on x86 huge pages of hugetlb may be
+   smaller than this: 0. */
+#if defined(__x86_64__)
+#define OS_HUGE_STEP ((size_t)2 * 1024 * 1024)
+#else
+#define OS_HUGE_STEP ((size_t)0)
+#endif
+
 struct os_run {
 	uintptr_t start, end;
 	bool huge; /* of pages that the processor maps as huge ones */
@@ -28,7 +36,7 @@ void os__present_close(int handle);
  */
 int os__present_runs(int handle, uintptr_t *at, uintptr_t end, struct os_run *runs, size_t n);
 
-/* The same for pages that hold something: present, or swapped out. With the failure of an open for a
+/* The same for pages that hold something: present, swapped out, or just being moved by the kernel. With the failure of an open for a
    handle too, then without what was swapped out. */
 int os__held_runs(int handle, uintptr_t *at, uintptr_t end, struct os_run *runs, size_t n);
 

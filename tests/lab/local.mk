@@ -34,6 +34,7 @@ lab_guest_programs += \
 	tests/lab/guest/hugepools \
 	tests/lab/guest/hwloc_areas \
 	tests/lab/guest/kernel_places \
+	tests/lab/guest/move_pauses \
 	tests/lab/guest/narrow \
 	tests/lab/guest/places \
 	tests/lab/guest/strict_threads \
@@ -68,6 +69,10 @@ tests_lab_guest_heap_chains_LDADD = $(lab_libs)
 tests_lab_guest_whole_speed_SOURCES = tests/lab/guest/whole_speed.c
 tests_lab_guest_whole_speed_CFLAGS = $(test_cflags)
 tests_lab_guest_whole_speed_LDADD = $(lab_libs)
+
+tests_lab_guest_move_pauses_SOURCES = tests/lab/guest/move_pauses.c
+tests_lab_guest_move_pauses_CFLAGS = $(test_cflags)
+tests_lab_guest_move_pauses_LDADD = $(lab_libs)
 
 tests_lab_guest_heap_moves_SOURCES = tests/lab/guest/heap_moves.c $(lab_sources)
 tests_lab_guest_heap_moves_CFLAGS = $(test_cflags)

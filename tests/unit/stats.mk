@@ -24,12 +24,16 @@ tests_unit_test_migrate_LDADD = $(test_libs)
 
 if !SANITIZED
 # It stands in front of calls that sanitizers' runtimes make themselves.
-check_PROGRAMS += tests/unit/test_migrate_faults
-TESTS += tests/unit/test_migrate_faults
+check_PROGRAMS += tests/unit/test_migrate_bulk tests/unit/test_migrate_faults
+TESTS += tests/unit/test_migrate_bulk tests/unit/test_migrate_faults
 endif
 tests_unit_test_migrate_faults_SOURCES = tests/unit/test_migrate_faults.c
 tests_unit_test_migrate_faults_CFLAGS = $(test_cflags)
 tests_unit_test_migrate_faults_LDADD = $(test_libs)
+
+tests_unit_test_migrate_bulk_SOURCES = tests/unit/test_migrate_bulk.c
+tests_unit_test_migrate_bulk_CFLAGS = $(test_cflags)
+tests_unit_test_migrate_bulk_LDADD = $(test_libs)
 
 tests_unit_test_migrate_kinds_SOURCES = tests/unit/test_migrate_kinds.c
 tests_unit_test_migrate_kinds_CFLAGS = $(test_cflags)

@@ -12,13 +12,15 @@
 #include <fcntl.h>
 #include <numaif.h>
 #include <stdarg.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum call { MBIND, MOVE_PAGES, MADVISE, MMAP, OPEN, N_CALLS };
-static const char *const names[N_CALLS] = {"mbind", "move_pages", "madvise", "mmap", "open"};
-static const int errors[N_CALLS] = {ENOMEM, EPERM, ENOMEM, ENOMEM, EMFILE};
+enum call { MBIND, MOVE_PAGES, MADVISE, MMAP, OPEN, IOCTL, READ, PREAD, N_CALLS };
+static const char *const names[N_CALLS] = {"mbind", "move_pages", "madvise", "mmap", "open", "ioctl",
+	"read", "pread"};
+static const int errors[N_CALLS] = {ENOMEM, EPERM, ENOMEM, ENOMEM, EMFILE, EPERM, EIO, EIO};
 
 /* This call of each kind from now on fails, on the thread that planted it; 0: none. */
 static _Thread_local int fail_at[N_CALLS];
@@ -65,6 +67,28 @@ int open(const char *path, int flags, ...)
 	mode = flags & O_CREAT ? va_arg(args, int) : 0;
 	va_end(args);
 	return fails(OPEN) ? -1 : (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+/* The page tables' one question: PAGEMAP_SCAN. */
+int ioctl(int fd, unsigned long request, ...)
+{
+	va_list args;
+	void *arg;
+
+	va_start(args, request);
+	arg = va_arg(args, void *);
+	va_end(args);
+	return fails(IOCTL) ? -1 : (int)syscall(SYS_ioctl, fd, request, arg);
+}
+
+ssize_t read(int fd, void *buffer, size_t size)
+{
+	return fails(READ) ? -1 : syscall(SYS_read, fd, buffer, size);
+}
+
+ssize_t pread(int fd, void *buffer, size_t size, off_t offset)
+{
+	return fails(PREAD) ? -1 : syscall(SYS_pread64, fd, buffer, size, offset);
 }
 
 static size_t left_of(const struct aml_area *area)
@@ -170,6 +194,15 @@ FAULT_TEST(move_pages, MOVE_PAGES)
 FAULT_TEST(madvise, MADVISE)
 FAULT_TEST(mmap, MMAP)
 FAULT_TEST(open, OPEN)
+FAULT_TEST(ioctl, IOCTL)
+FAULT_TEST(read, READ)
+
+/* Where the kernel has no PAGEMAP_SCAN the page map is read instead, and that may fail too. */
+static void pread_may_fail(void **state)
+{
+	(void)state;
+	one_failure(PREAD);
+}
 
 /* Every part of the chain is under the policy of the link that its books say. */
 static void check_policies(const struct aml_area *chain, char *blocks[N_BLOCKS])
@@ -222,6 +255,11 @@ int main(void)
 		cmocka_unit_test(mmap_may_fail_for_good),
 		cmocka_unit_test(open_may_fail),
 		cmocka_unit_test(open_may_fail_for_good),
+		cmocka_unit_test(ioctl_may_fail),
+		cmocka_unit_test(ioctl_may_fail_for_good),
+		cmocka_unit_test(read_may_fail),
+		cmocka_unit_test(read_may_fail_for_good),
+		cmocka_unit_test(pread_may_fail),
 		cmocka_unit_test(putting_a_chain_in_order_may_fail_anywhere),
 	};
 

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What migration asks of the kernel, page by page. A function in front of the C library's move_pages
+ * plays a second node, on which all pages lie until they are moved to node 0.
+ */
+#include "tests/unit/migrate_test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <numaif.h>
+#include <stdarg.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { N_PLAYED = 1 << 20, ELSEWHERE = 1 };
+#define PAGE ((size_t)4096)
+#define BIG (64 * MIB)
+
+static bool plays;
+static bool is_moved[N_PLAYED]; /* by page number, which heaps of less than 4 GiB do not confuse */
+static void *stuck;             /* a page that does not move */
+static bool is_silent;          /* moves, and says nothing of each page */
+static bool no_page_tables;
+static size_t n_asked, n_named; /* pages asked about, and named to be moved */
+
+static bool *moved(const void *page)
+{
+	return &is_moved[(uintptr_t)page / PAGE % N_PLAYED];
+}
+
+static long real_where(unsigned long n, void **pages, int *status)
+{
+	return syscall(SYS_move_pages, 0, n, pages, NULL, status, 0);
+}
+
+static long play_move(unsigned long n, void **pages, const int *to, int *status)
+{
+	long left = 0;
+
+	n_named += n;
+	for (unsigned long i = 0; i < n; i++) {
+		int now;
+
+		if (real_where(1, &pages[i], &now) != 0)
+			return -1;
+		if (now >= 0 && pages[i] == stuck)
+			left++;
+		else if (now >= 0)
+			*moved(pages[i]) = true;
+		if (!is_silent)
+			status[i] = now < 0 ? now : pages[i] == stuck ? -EBUSY : to[i];
+	}
+	return left;
+}
+
+long move_pages(int pid, unsigned long n, void **pages, const int *to, int *status, int flags)
+{
+	if (!plays)
+		return syscall(SYS_move_pages, pid, n, pages, to, status, flags);
+	if (to != NULL)
+		return play_move(n, pages, to, status);
+	n_asked += n;
+	if (real_where(n, pages, status) != 0)
+		return -1;
+	for (unsigned long i = 0; i < n; i++)
+		if (status[i] >= 0)
+			status[i] = *moved(pages[i]) ? 0 : ELSEWHERE;
+	return 0;
+}
+
+int open(const char *path, int flags, ...)
+{
+	va_list args;
+	int mode;
+
+	va_start(args, flags);
+	mode = flags & O_CREAT ? va_arg(args, int) : 0;
+	va_end(args);
+	if (no_page_tables && strcmp(path, "/proc/self/pagemap") == 0) {
+		errno = EACCES;
+		return -1;
+	}
+	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+struct played {
+	struct aml_area *from, *to;
+	situs_heap_t *heap;
+	char *block; /* of BIG bytes, all touched */
+	struct situs_migration account;
+	struct situs_migration_node nodes[2];
+	int n_nodes;
+};
+
+static void begin(struct played *played, const char *from, const char *to)
+{
+	memset(played, 0, sizeof(*played));
+	memset(is_moved, 0, sizeof(is_moved));
+	stuck = NULL;
+	is_silent = no_page_tables = false;
+	n_asked = n_named = 0;
+	played->from = open_area(from);
+	played->to = open_area(to);
+	played->heap = make(played->from);
+	played->block = situs_malloc(played->heap, BIG);
+	assert_non_null(played->block);
+	memset(played->block, 1, BIG);
+}
+
+static int migrate(struct played *played)
+{
+	int result;
+
+	plays = true;
+	result = situs_heap_migrate(played->heap, played->to, NULL, NULL);
+	plays = false;
+	played->account.struct_size = sizeof(played->account);
+	assert_int_equal(situs_heap_migration(played->heap, &played->account), 0);
+	played->n_nodes = situs_heap_migration_nodes(played->heap, played->nodes, 2);
+	return result;
+}
+
+static void end(struct played *played)
+{
+	for (size_t i = 0; i < BIG; i += PAGE)
+		assert_int_equal(played->block[i], 1);
+	situs_heap_destroy(played->heap);
+	aml_area_close(&played->from);
+	aml_area_close(&played->to);
+}
+
+static bool all_moved(const struct played *played)
+{
+	for (size_t i = 0; i < BIG; i += 512 * PAGE)
+		if (!*moved(played->block + i) && !*moved((void *)((uintptr_t)(played->block + i) & ~(2 * MIB - 1))))
+			return false;
+	return true;
+}
+
+static void moving_asks_about_few_pages_and_about_none_twice(void **state)
+{
+	struct played played;
+
+	(void)state;
+	begin(&played, "any,nothp", "node:0,nothp");
+	assert_int_equal(migrate(&played), 0);
+	assert_true(all_moved(&played));
+	assert_true(played.account.moved >= BIG && played.account.moved < BIG + MIB);
+	assert_int_equal(played.n_nodes, 1);
+	assert_int_equal(played.nodes[0].moved, played.account.moved);
+	assert_true(n_named <= BIG / PAGE + 512);
+	assert_true(n_asked <= BIG / PAGE / 8);
+	end(&played);
+}
+
+static void a_huge_page_is_named_once(void **state)
+{
+	struct played played;
+
+	(void)state;
+	begin(&played, "any,thp", "node:0,thp");
+	assert_int_equal(migrate(&played), 0);
+	assert_true(played.account.moved + played.account.already >= BIG);
+	print_message("# %zu pages named for %zu\n", n_named, (size_t)BIG / PAGE);
+	assert_true(n_named <= BIG / PAGE + 256);
+	end(&played);
+}
+
+static void untouched_memory_costs_no_question(void **state)
+{
+	struct played played;
+
+	(void)state;
+	begin(&played, "any,nothp", "node:0,nothp");
+	assert_non_null(situs_malloc(played.heap, 1024 * MIB));
+	assert_int_equal(migrate(&played), 0);
+	assert_true(n_named + n_asked <= BIG / PAGE * 9 / 8 + 512);
+	end(&played);
+}
+
+static void what_lies_there_already_is_told_apart(void **state)
+{
+	size_t there = BIG / 4;
+	struct played played;
+
+	(void)state;
+	begin(&played, "any,nothp", "node:0,nothp");
+	for (size_t i = 0; i < there; i += PAGE)
+		*moved((void *)((uintptr_t)(played.block + BIG / 2 + i) & ~(PAGE - 1))) = true;
+	assert_int_equal(migrate(&played), 0);
+	assert_int_equal(played.account.already, there);
+	assert_true(played.account.moved >= BIG - there && played.account.moved < BIG - there + MIB);
+	end(&played);
+}
+
+static void what_the_call_does_not_tell_is_asked_about(void **state)
+{
+	struct played played;
+
+	(void)state;
+	begin(&played, "any,nothp", "node:0,nothp");
+	is_silent = true;
+	assert_int_equal(migrate(&played), 0);
+	assert_true(played.account.moved >= BIG);
+	assert_true(all_moved(&played));
+	end(&played);
+}
+
+static void a_page_that_stays_is_no_success(void **state)
+{
+	static const char *const places[] = {"node:0,nothp", "node:0,nothp,preferred > node:0,nothp"};
+	struct played played;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		begin(&played, "any,nothp", places[i]);
+		stuck = (void *)((uintptr_t)(played.block + BIG / 2) & ~(PAGE - 1));
+		assert_int_equal(migrate(&played), -EBUSY);
+		assert_non_null(strstr(situs_error(), "stayed behind"));
+		assert_int_equal(played.account.busy, PAGE);
+		assert_int_equal(played.account.no_room + played.account.other, 0);
+		assert_true(played.account.moved + played.account.already >= BIG - PAGE);
+		assert_int_equal(played.n_nodes, 2);
+		assert_int_equal(played.nodes[1].busy, PAGE);
+		stuck = NULL;
+		assert_int_equal(migrate(&played), 0);
+		assert_int_equal(played.account.moved, PAGE);
+		end(&played);
+	}
+}
+
+static void it_works_without_page_tables(void **state)
+{
+	struct played played;
+
+	(void)state;
+	begin(&played, "any,nothp", "node:0,nothp");
+	no_page_tables = true;
+	assert_int_equal(migrate(&played), 0);
+	assert_true(all_moved(&played));
+	assert_true(played.account.moved >= BIG && played.account.moved < BIG + MIB);
+	end(&played);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(moving_asks_about_few_pages_and_about_none_twice),
+		cmocka_unit_test(a_huge_page_is_named_once),
+		cmocka_unit_test(untouched_memory_costs_no_question),
+		cmocka_unit_test(what_lies_there_already_is_told_apart),
+		cmocka_unit_test(what_the_call_does_not_tell_is_asked_about),
+		cmocka_unit_test(a_page_that_stays_is_no_success),
+		cmocka_unit_test(it_works_without_page_tables),
+	};
+
+	return cmocka_run_group_tests_name("migrate in bulk", tests, NULL, NULL);
+}
