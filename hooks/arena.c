@@ -102,15 +102,12 @@ static void drop_pages_of_zeros(char *start, size_t size)
  * Nobody else knows the new arena, but jemalloc's own walks over all arenas, which take locks that lie there
  * and may be all zero. A lock that is dropped while one walker holds it is free, as it will be in a
  * moment; with two, one could wait for ever. So none may come beside those that mallctl lets in one by one:
- * no fork, and no background threads.
+ * no fork. Background threads take no lock of an empty arena but those of its decay, which lie beside a seed
+ * that is never zero (decay_reinit, 5.3.0).
  */
 static void trim_books(void)
 {
-	size_t length = sizeof(bool);
-	bool background = true;
-
-	if (mallctl("background_thread", &background, &length, NULL, 0) != 0 || background ||
-		!rtree_gate__hold())
+	if (!rtree_gate__hold())
 		return;
 	drop_pages_of_zeros(books.start, books.size);
 	rtree_gate__release();
