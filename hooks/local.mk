@@ -2,6 +2,7 @@
 libsitus_core_la_SOURCES += \
 	hooks/arena.c hooks/arena.h \
 	hooks/arena_stats.c hooks/arena_stats.h \
+	hooks/conduit.c hooks/conduit.h \
 	hooks/config.c hooks/config.h \
 	hooks/extents.c \
 	hooks/fork.c hooks/fork.h \

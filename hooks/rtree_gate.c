@@ -30,7 +30,7 @@ static _Thread_local struct {
 	unsigned depth;
 	bool in_flight, was_refused;
 	uintptr_t first_leaf, last_leaf; /* of the extent in flight */
-} here;
+} here __attribute__((tls_model("initial-exec")));
 
 static bool is_made(uintptr_t leaf)
 {

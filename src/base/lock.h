@@ -19,6 +19,7 @@
 #define LOCK_GUARDED_BY(l) LOCK_ATTRIBUTE(guarded_by(l))
 #define LOCK_HELD(l) LOCK_ATTRIBUTE(requires_capability(l))
 #define LOCK_ACQUIRE(l) LOCK_ATTRIBUTE(acquire_capability(l))
+#define LOCK_TRY(l) LOCK_ATTRIBUTE(try_acquire_capability(true, l))
 #define LOCK_RELEASE(l) LOCK_ATTRIBUTE(release_capability(l))
 #define LOCK_UNCHECKED LOCK_ATTRIBUTE(no_thread_safety_analysis)
 
@@ -37,6 +38,12 @@ static inline void lock__init(struct lock *l)
 static inline void lock__acquire(struct lock *l) LOCK_ACQUIRE(*l) LOCK_UNCHECKED
 {
 	pthread_mutex_lock(&l->mutex);
+}
+
+/* Does not wait: false where somebody holds it, the calling thread included. */
+static inline bool lock__try(struct lock *l) LOCK_TRY(*l) LOCK_UNCHECKED
+{
+	return pthread_mutex_trylock(&l->mutex) == 0;
 }
 
 static inline void lock__release(struct lock *l) LOCK_RELEASE(*l) LOCK_UNCHECKED

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/annotate.h"
 #include "base/error.h"
 #include "base/pagemap.h"
 #include "heap/alloc.h"
@@ -24,6 +25,8 @@
 enum {
 	PAGE = 4096,
 	PURGE_WAIT_MS = 100, /* a refusal may take this much longer */
+	CONDUIT_FEW = 4,     /* blocks that are not worth a conduit's lock */
+	CONDUIT_DRAWN = 2 * 1024 * 1024,
 };
 
 static bool is_ours(const struct situs_heap *heap, const void *block)
@@ -75,6 +78,7 @@ void heap__give_back_abandoned(struct situs_heap *heap, struct heap_arena *arena
 		return;
 	if (heap->n_caches == 0)
 		depot__flush(heap);
+	conduit__flush(&arena->conduit);
 	large_cache__flush(&arena->large);
 	arena__purge(arena->index);
 }
@@ -86,6 +90,7 @@ void heap__give_back_unused(struct situs_heap *heap)
 	if (cache != NULL)
 		cache__flush(cache);
 	depot__flush(heap);
+	heap__flush_conduits(heap);
 	atomic_fetch_add(&heap->n_purging, 1);
 	for (unsigned i = 0; i < heap->n_arenas; i++) {
 		struct heap_arena *arena = atomic_load_explicit(&heap->arenas[i], memory_order_acquire);
@@ -217,15 +222,60 @@ void *heap__block_of_class(struct situs_heap *heap, struct heap_arena *arena, un
 		block_or_words(heap, arena, size_class__bytes[class], 0, false), class);
 }
 
-void *heap__block_of_class_once(struct situs_heap *heap, struct heap_arena *arena, unsigned class)
+static size_t one_by_one(struct heap_arena *arena, size_t size, void **blocks, size_t n)
 {
-	void *block = arena__malloc(arena->index, size_class__bytes[class], 0, false);
+	size_t got = 0;
 
-	if (block != NULL && !is_ours(heap, block)) {
-		arena__free(block);
-		return NULL;
+	while (got < n && (blocks[got] = arena__malloc(arena->index, size, 0, false)) != NULL)
+		got++;
+	return got;
+}
+
+/* Small heaps go without: jemalloc's books of a conduit and what lies in it would be much of what they take. */
+static bool wants_conduit(const struct situs_heap *heap, unsigned class, size_t n)
+{
+	return n >= CONDUIT_FEW && size_class__bytes[class] <= CONDUIT_BYTES &&
+		drawn(heap) >= CONDUIT_DRAWN && !annotate__is_heard();
+}
+
+size_t heap__blocks_of_class(struct situs_heap *heap, struct heap_arena *arena, unsigned class, void **blocks,
+	size_t n)
+{
+	size_t size = size_class__bytes[class], got = 0, ours = 0;
+
+	if (wants_conduit(heap, class, n))
+		got = conduit__get(&arena->conduit, arena->index, size, blocks, n);
+	if (got == 0)
+		got = one_by_one(arena, size, blocks, n);
+	for (size_t i = 0; i < got; i++) {
+		if (!is_ours(heap, blocks[i])) {
+			arena__free(blocks[i]);
+			continue;
+		}
+		enter(heap, blocks[i], class);
+		blocks[ours++] = blocks[i];
 	}
-	return enter_class(heap, block, class);
+	return ours;
+}
+
+void heap__free_blocks(struct heap_arena *arena, unsigned class, void **blocks, size_t n)
+{
+	n = mistaken__drop(blocks, n, class);
+	if (arena != NULL && n >= CONDUIT_FEW && size_class__bytes[class] <= CONDUIT_BYTES &&
+		!annotate__is_heard() && conduit__put(&arena->conduit, size_class__bytes[class], blocks, n))
+		return;
+	for (size_t i = 0; i < n; i++)
+		arena__free(blocks[i]);
+}
+
+void heap__flush_conduits(struct situs_heap *heap)
+{
+	for (unsigned i = 0; i < heap->n_arenas; i++) {
+		struct heap_arena *arena = atomic_load_explicit(&heap->arenas[i], memory_order_acquire);
+
+		if (arena != NULL)
+			conduit__flush(&arena->conduit);
+	}
 }
 
 /* The space that holds an address of the heap. */

@@ -9,7 +9,6 @@
 #include "base/unmap.h"
 #include "heap/checked.h"
 #include "heap/heap.h"
-#include "heap/mistaken.h"
 
 enum {
 	/* A class may hold this many bytes before the heap's bound is applied, and this many blocks. */
@@ -86,7 +85,8 @@ static void flush_oldest(struct cache *cache, unsigned class, size_t n, bool to_
 	size_t rest = (size_t)(cache->bins[class].top - base) - n;
 	size_t done = to_depot ? depot__put(cache->heap, class, base, n) : 0;
 
-	mistaken__free_cached(base + done, n - done, class);
+	/* What leaves for good takes no way on which it may get stuck. */
+	heap__free_blocks(to_depot ? cache->arena : NULL, class, base + done, n - done);
 	memmove(base, base + n, rest * sizeof(void *));
 	cache__set_top(&cache->bins[class], base + rest);
 }
@@ -194,14 +194,8 @@ static void *take_from_jemalloc(struct cache *cache, unsigned class)
 	(void)widen(cache, class);
 	/* One block is enough to succeed. */
 	error__keep();
-	while (bin->top < low + batch) {
-		void *another = heap__block_of_class_once(cache->heap, cache->arena, class);
-
-		if (another == NULL)
-			break;
-		*bin->top = another;
-		cache__set_top(bin, bin->top + 1);
-	}
+	batch = heap__blocks_of_class(cache->heap, cache->arena, class, low, batch);
+	cache__set_top(bin, low + batch);
 	error__settle(true);
 	errno = err;
 	/* Lowest address first out: jemalloc gives them upwards. */

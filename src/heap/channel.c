@@ -76,7 +76,7 @@ static int publish_allocated(struct situs_heap *heap, void *arg)
 
 static void answer_stats(void)
 {
-	int err = arena__refresh_stats();
+	int err = stats__refresh(NULL);
 
 	if (!err)
 		registry__for_each(publish_allocated, NULL);

@@ -5,8 +5,9 @@
 #include <time.h>
 
 #include "base/shared_pool.h"
+#include "heap/cache.h"
 #include "heap/heap.h"
-#include "heap/mistaken.h"
+#include "heap/thread.h"
 
 enum { LOOK_MS = 1000 };
 
@@ -113,8 +114,10 @@ static size_t pop_locked(struct depot *depot, unsigned class, void **blocks, siz
 }
 
 /* Up to n blocks of one class go to jemalloc; how many did. */
-static size_t give_up(struct depot *depot, unsigned class, size_t n)
+static size_t give_up(struct situs_heap *heap, struct depot *depot, unsigned class, size_t n)
 {
+	struct cache *cache = thread__cache(heap->owner.number);
+	struct heap_arena *arena = cache == NULL ? NULL : cache->arena;
 	void *blocks[DEPOT_BATCH];
 	size_t done = 0, some;
 
@@ -123,14 +126,14 @@ static size_t give_up(struct depot *depot, unsigned class, size_t n)
 		lock__acquire(&depot->classes[class].lock);
 		some = pop_locked(depot, class, blocks, some);
 		lock__release(&depot->classes[class].lock);
-		mistaken__free_cached(blocks, some, class);
+		heap__free_blocks(arena, class, blocks, some);
 		done += some;
 	} while (some != 0 && done < n);
 	return done;
 }
 
 /* Now and then: blocks that nobody has taken since the last time go. */
-static void look(struct depot *depot)
+static void look(struct situs_heap *heap, struct depot *depot)
 {
 	struct timespec now;
 	uint32_t ms, before = atomic_load_explicit(&depot->looked_at, memory_order_relaxed);
@@ -147,11 +150,12 @@ static void look(struct depot *depot)
 		idle = of->lowest;
 		lock__release(&of->lock);
 		if (idle != 0)
-			give_up(depot, class, idle);
+			give_up(heap, depot, class, idle);
 		lock__acquire(&of->lock);
 		of->lowest = of->n;
 		lock__release(&of->lock);
 	}
+	heap__flush_conduits(heap);
 }
 
 size_t depot__put(struct situs_heap *heap, unsigned class, void **blocks, size_t n)
@@ -168,7 +172,7 @@ size_t depot__put(struct situs_heap *heap, unsigned class, void **blocks, size_t
 		n = push_locked(depot, class, blocks, n);
 		lock__release(&depot->classes[class].lock);
 	}
-	look(depot);
+	look(heap, depot);
 	return n;
 }
 
@@ -195,7 +199,7 @@ void depot__shrink(struct situs_heap *heap, size_t bytes)
 	class = atomic_load_explicit(&depot->next, memory_order_relaxed);
 	for (unsigned i = 0; i < size_class__count; i++, class++) {
 		size_t size = size_class__bytes[class % size_class__count];
-		size_t done = size * give_up(depot, class % size_class__count, (bytes + size - 1) / size);
+		size_t done = size * give_up(heap, depot, class % size_class__count, (bytes + size - 1) / size);
 
 		if (done >= bytes)
 			break;

@@ -128,7 +128,7 @@ int situs_dump(FILE *stream)
 
 	if (stream == NULL)
 		return error__set(EINVAL, "situs_dump: stream is NULL");
-	err = arena__refresh_stats();
+	err = stats__refresh(NULL);
 	if (err != 0)
 		return err;
 	out = open_memstream(&text, &size);

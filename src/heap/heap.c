@@ -92,6 +92,7 @@ static struct heap_arena *make_arena_locked(struct situs_heap *heap) LOCK_HELD(h
 	if (heap->thread_cache != 0)
 		large_cache__init(&arena->large, heap->decay_ms, hooks__space(arena->hooks),
 			&heap->large_held);
+	conduit__init(&arena->conduit);
 	atomic_fetch_add_explicit(&n_arenas, 1, memory_order_relaxed);
 	return arena;
 destroy_hooks:
@@ -353,6 +354,10 @@ int situs_heap_destroy(situs_heap_t *heap)
 	named__forget(heap);
 	channel__let_go(heap);
 	thread__forget_heap(heap);
+	/* One arena's may hold blocks of another. */
+	for (unsigned i = 0; i < heap->n_arenas; i++)
+		if (heap->arenas[i] != NULL)
+			conduit__destroy(&heap->arenas[i]->conduit);
 	/* Its blocks are gone with the first arena that goes. */
 	depot__destroy(heap);
 	err = destroy_arenas(heap);

@@ -17,6 +17,7 @@
 #include "heap/large_cache.h"
 #include "heap/size_class.h"
 #include "hooks/arena.h"
+#include "hooks/conduit.h"
 #include "hooks/owner.h"
 #include "situs.h"
 
@@ -36,6 +37,7 @@ struct heap_arena {
 	struct hooks *hooks;
 	struct large_cache large;
 	unsigned n_caches; /* of threads that draw from it; under the threads' lock */
+	struct conduit conduit;
 };
 
 /* A limit that is told of, not kept: see limit.c. */
@@ -92,13 +94,23 @@ struct heap_arena *heap__arena(struct situs_heap *heap);
 
 /*
  * A block from the arena that surely lies in the heap's area and is known to the page map; alignment
- * 0: natural. The first form gives unused memory back and tries again before it says no, and counts
- * and words the refusal; the second just tries, and gives nothing but blocks of jemalloc's, fit for caches. NULL with errno.
+ * 0: natural. Gives unused memory back and tries again before it says no, and counts and words the
+ * refusal. NULL with errno.
  */
 void *heap__block(struct situs_heap *heap, struct heap_arena *arena, size_t size, size_t alignment,
 	bool zero);
 void *heap__block_of_class(struct situs_heap *heap, struct heap_arena *arena, unsigned class);
-void *heap__block_of_class_once(struct situs_heap *heap, struct heap_arena *arena, unsigned class);
+
+/* Several, without a retry or words: returns how many. All of them are jemalloc's, fit for caches. */
+size_t heap__blocks_of_class(struct situs_heap *heap, struct heap_arena *arena, unsigned class, void **blocks,
+	size_t n);
+
+/* Gives cached blocks of one class to jemalloc, each once; the array is changed. arena: whose conduit to take,
+   any of the heap's; NULL: one by one. */
+void heap__free_blocks(struct heap_arena *arena, unsigned class, void **blocks, size_t n);
+
+/* What passed through to jemalloc and got stuck on the way. */
+void heap__flush_conduits(struct situs_heap *heap);
 
 /* Counts and words the refusal of a request that nobody was asked for; the cause is the last failure. */
 void heap__refuse(struct situs_heap *heap, size_t size);

@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "heap/size_class.h"
-#include "hooks/arena.h"
 
 enum {
 	BATCH = 128,
@@ -44,8 +43,8 @@ static bool stands_among(void *const *blocks, size_t n, const void *block)
 	return false;
 }
 
-/* Returns how many are left. A bit for each hash seen, so that hardly any block is compared with others. */
-static size_t drop_mistakes(void **blocks, size_t n, unsigned class)
+/* A bit for each hash seen, so that hardly any block is compared with others. */
+static size_t drop_some(void **blocks, size_t n, unsigned class)
 {
 	const uintptr_t mask = alignment_of(size_class__bytes[class]) - 1;
 	uint64_t seen[(1 << LG_BITS) / 64] = {0};
@@ -69,14 +68,15 @@ static size_t drop_mistakes(void **blocks, size_t n, unsigned class)
 	return kept;
 }
 
-void mistaken__free_cached(void **blocks, size_t n, unsigned class)
+size_t mistaken__drop(void **blocks, size_t n, unsigned class)
 {
-	while (n != 0) {
-		size_t batch = n < BATCH ? n : BATCH, kept = drop_mistakes(blocks, batch, class);
+	size_t kept = 0;
 
-		for (size_t i = 0; i < kept; i++)
-			arena__free(blocks[i]);
-		blocks += batch;
-		n -= batch;
+	for (size_t i = 0; i < n; i += BATCH) {
+		size_t some = drop_some(blocks + i, n - i < BATCH ? n - i : BATCH, class);
+
+		memmove(blocks + kept, blocks + i, some * sizeof(void *));
+		kept += some;
 	}
+	return kept;
 }

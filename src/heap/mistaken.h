@@ -12,8 +12,8 @@
 
 #include <stddef.h>
 
-/* Frees n cached blocks of one class, each once; the array is changed. errno stays. */
-void mistaken__free_cached(void **blocks, size_t n, unsigned class);
+/* Leaves of n cached blocks of one class those that may be freed, and returns how many. errno stays. */
+size_t mistaken__drop(void **blocks, size_t n, unsigned class);
 
 /* Says that an address was freed that is no block, or is not any more. errno stays. */
 void mistaken__say(const void *block, const char *what);

@@ -78,6 +78,12 @@ int registry__for_each(int (*callback)(struct situs_heap *heap, void *arg), void
 	return stop;
 }
 
+static void arena_after_fork(struct heap_arena *arena)
+{
+	large_cache__after_fork(&arena->large);
+	conduit__after_fork(&arena->conduit);
+}
+
 /* Whoever was making an arena is gone; the arena is lost or was published whole. */
 static void child_after_fork(void) LOCK_UNCHECKED
 {
@@ -93,7 +99,7 @@ static void child_after_fork(void) LOCK_UNCHECKED
 		atomic_store(&(*link)->large_held, 0);
 		for (unsigned i = 0; i < (*link)->n_arenas; i++)
 			if ((*link)->arenas[i] != NULL)
-				large_cache__after_fork(&(*link)->arenas[i]->large);
+				arena_after_fork((*link)->arenas[i]);
 	}
 }
 

@@ -55,7 +55,7 @@ static int take(struct situs_heap *heap, void *arg)
 
 int snapshots__take(struct snapshots *snapshots)
 {
-	int err = arena__refresh_stats();
+	int err = stats__refresh(NULL);
 
 	memset(snapshots, 0, sizeof(*snapshots));
 	if (err == 0)

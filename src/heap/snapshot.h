@@ -31,7 +31,7 @@ struct snapshots {
 	size_t n, room;
 };
 
-/* Every heap there is: 0, -ENOMEM, or -ENOTSUP (arena__refresh_stats). */
+/* Every heap there is: 0, -ENOMEM, or -ENOTSUP (stats__refresh). */
 int snapshots__take(struct snapshots *snapshots);
 
 /* 0, or the stream's error with a sentence that begins with `who`. */

@@ -88,6 +88,22 @@ static size_t resident_in(int handle, struct space *space)
 	return resident;
 }
 
+static int flush_conduits(struct situs_heap *heap, void *arg)
+{
+	(void)arg;
+	heap__flush_conduits(heap);
+	return 0;
+}
+
+int stats__refresh(struct situs_heap *heap)
+{
+	if (heap != NULL)
+		heap__flush_conduits(heap);
+	else
+		registry__for_each(flush_conduits, NULL);
+	return arena__refresh_stats();
+}
+
 static void add_arena(struct heap_arena *arena, int handle, struct situs_heap_stats *stats)
 {
 	struct space *space = hooks__space(arena->hooks);
@@ -153,7 +169,7 @@ int situs_heap_stats(situs_heap_t *heap, struct situs_heap_stats *stats)
 		return err;
 	if (stats == NULL || stats->struct_size < offsetof(struct situs_heap_stats, n_failures))
 		return error__set(EINVAL, "situs_heap_stats: stats is NULL, or its struct_size is not set");
-	err = arena__refresh_stats();
+	err = stats__refresh(heap);
 	if (err != 0)
 		return err;
 	stats__of_heap(heap, &full);
@@ -267,7 +283,7 @@ int situs_heap_block_sizes(situs_heap_t *heap, struct situs_count *counts, int n
 	int err = check_counts(heap, counts, n_counts, "situs_heap_block_sizes");
 
 	if (err == 0)
-		err = arena__refresh_stats();
+		err = stats__refresh(heap);
 	return err != 0 ? err : stats__block_sizes(heap, counts, n_counts);
 }
 

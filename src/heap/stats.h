@@ -5,7 +5,11 @@
 
 #include "situs.h"
 
-/* The heap is known to live; arena__refresh_stats has run, without which `allocated` is stale. */
+/* jemalloc's figures are taken anew, without what lies between it and the heap (NULL: every heap): 0 or -ENOTSUP.
+   Not under the registry's lock where heap is NULL. */
+int stats__refresh(struct situs_heap *heap);
+
+/* The heap is known to live; stats__refresh has run, without which `allocated` is stale. */
 void stats__of_heap(struct situs_heap *heap, struct situs_heap_stats *stats);
 
 /* `allocated` alone, which looks at no page tables. */

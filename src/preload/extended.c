@@ -35,6 +35,7 @@ void *__wrap_mallocx(size_t size, int flags);
 void *__wrap_rallocx(void *ptr, size_t size, int flags);
 size_t __wrap_sallocx(const void *ptr, int flags);
 void __wrap_dallocx(void *ptr, int flags);
+void __wrap_sdallocx(void *ptr, size_t size, int flags);
 size_t __wrap_nallocx(size_t size, int flags);
 int __wrap_mallctl(const char *name, void *old, size_t *old_size, void *new, size_t new_size);
 size_t __wrap_xallocx(void *ptr, size_t size, size_t extra, int flags);
@@ -103,6 +104,15 @@ void __wrap_dallocx(void *ptr, int flags)
 
 	*(void **)&function = jemalloc(&found, "dallocx");
 	function(ptr, flags);
+}
+
+void __wrap_sdallocx(void *ptr, size_t size, int flags)
+{
+	static cached found;
+	void (*function)(void *, size_t, int);
+
+	*(void **)&function = jemalloc(&found, "sdallocx");
+	function(ptr, size, flags);
 }
 
 size_t __wrap_nallocx(size_t size, int flags)

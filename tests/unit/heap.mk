@@ -5,6 +5,10 @@ heap_tests = tests/unit/test_depot tests/unit/test_error tests/unit/test_exact t
 if !GUARDED
 # It counts blocks by the byte, and where builds check they are larger than was asked for.
 heap_tests += tests/unit/test_large_cache
+if !SANITIZED
+# And blocks pass one by one there, to be filled and poisoned.
+heap_tests += tests/unit/test_conduit
+endif
 endif
 check_PROGRAMS += $(heap_tests)
 TESTS += $(heap_tests)
@@ -70,6 +74,10 @@ tests_unit_test_error_LDADD = $(test_libs)
 tests_unit_test_depot_SOURCES = tests/unit/test_depot.c
 tests_unit_test_depot_CFLAGS = $(test_cflags)
 tests_unit_test_depot_LDADD = $(test_libs)
+
+tests_unit_test_conduit_SOURCES = tests/unit/test_conduit.c
+tests_unit_test_conduit_CFLAGS = $(test_cflags)
+tests_unit_test_conduit_LDADD = $(test_libs)
 
 tests_unit_test_large_cache_SOURCES = tests/unit/test_large_cache.c
 tests_unit_test_large_cache_CFLAGS = $(test_cflags)
