@@ -36,8 +36,10 @@ libsitus_core_la_SOURCES += \
 	src/area/place_resolve.c \
 	src/area/place_words.h \
 	src/area/topology.c src/area/topology.h \
+	src/area/topology_ask.c \
 	src/area/topology_kind.c \
 	src/area/topology_nearest.c \
+	src/area/topology_processors.c \
 	src/area/topology_rank.c \
 	src/area/topology_sysfs.c \
 	src/area/topology_tiers.c

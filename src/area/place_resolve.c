@@ -105,8 +105,11 @@ static int resolve_nearest(const struct topology *topology, int cpu, struct os_n
 	struct place_error *error)
 {
 	enum topology_source source;
+	struct os_nodes allowed = topology__allowed(topology);
 	struct os_nodes chosen = topology__nearest(topology, cpu, &source);
 
+	if (os__nodes_count(&allowed) == 1)
+		chosen = allowed; /* one node is the first in every order */
 	if (os__nodes_count(&chosen) == 0)
 		return fail(error, AML_EDOM, "nothing tells which node is nearest here");
 	*nodes = chosen;

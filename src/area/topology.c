@@ -11,6 +11,8 @@
 #include "base/lock.h"
 #include "os/os.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <hwloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +71,41 @@ static const char *imported_from(const struct topology_config *config)
 			return value;
 	}
 	return NULL;
+}
+
+/*
+ * hwloc takes what it cannot open for what is not there. So before it reads the machine, and after, when it
+ * keeps a few, there must be descriptors for what it opens at once.
+ */
+enum { N_BEFORE = 8, N_AFTER = 4 };
+
+static int check_descriptors(int n_needed)
+{
+	int descriptors[N_BEFORE], n = 0, err = 0;
+
+	while (n < n_needed && err == 0) {
+		descriptors[n] = open("/", O_PATH | O_CLOEXEC);
+		if (descriptors[n] < 0)
+			err = errno;
+		else
+			n++;
+	}
+	while (n > 0)
+		close(descriptors[--n]);
+	if (err == 0)
+		return 0;
+	return aml__fail(aml__code(err), "reading the machine's topology takes %d file descriptors: %s", N_BEFORE,
+		os__strerror(err));
+}
+
+/* A machine without memory was not read: hwloc makes do with what it finds, down to nothing. */
+static int check_memory(const struct topology *topology)
+{
+	struct os_nodes nodes = topology__with_memory(topology);
+
+	if (topology->imported || os__nodes_count(&nodes) > 0)
+		return 0;
+	return aml__fail(AML_FAILURE, "hwloc finds no memory on this machine (is /sys there, and readable?)");
 }
 
 static int load_hwloc(hwloc_topology_t *result, const struct topology_config *config)
@@ -274,7 +311,9 @@ int topology__load(struct topology **result, const struct topology_config *confi
 		return aml__fail(AML_ENOMEM, "no memory for the topology");
 	if (!config)
 		config = &defaults;
-	err = load_hwloc(&hwloc, config);
+	err = check_descriptors(N_BEFORE);
+	if (err == 0)
+		err = load_hwloc(&hwloc, config);
 	if (err < 0)
 		goto free_topology;
 	topology->hwloc = hwloc;
@@ -293,6 +332,11 @@ int topology__load(struct topology **result, const struct topology_config *confi
 		topology__read_has_cpus(topology, config->sysfs ? config->sysfs : "/sys");
 		topology__read_kernel_tiers(topology, config->sysfs ? config->sysfs : "/sys");
 	}
+	err = check_memory(topology);
+	if (err == 0)
+		err = check_descriptors(N_AFTER);
+	if (err < 0)
+		goto free_topology;
 	tiers = config->tiers ? config->tiers : secure_getenv("SITUS_TIERS");
 	overridden = tiers && tiers[strspn(tiers, " \t")];
 	if (overridden) {
@@ -373,100 +417,4 @@ unsigned topology__distance(const struct topology *topology, int from, int to)
 	int i = index_of(topology, from), j = index_of(topology, to);
 
 	return topology->distance && i >= 0 && j >= 0 ? topology->distance[i * topology->n_nodes + j] : 0;
-}
-
-struct os_nodes topology__with_memory(const struct topology *topology)
-{
-	struct os_nodes nodes = {{0}};
-
-	for (int i = 0; i < topology->n_nodes; i++)
-		if (topology->nodes[i].capacity > 0)
-			os__nodes_add(&nodes, topology->nodes[i].number);
-	return nodes;
-}
-
-struct os_nodes topology__allowed(const struct topology *topology)
-{
-	struct os_nodes nodes = {{0}};
-
-	for (int i = 0; i < topology->n_nodes; i++)
-		if (topology->nodes[i].capacity > 0 && topology->nodes[i].allowed)
-			os__nodes_add(&nodes, topology->nodes[i].number);
-	return nodes;
-}
-
-struct os_nodes topology__of_kind(const struct topology *topology, enum topology_kind kind)
-{
-	struct os_nodes nodes = {{0}};
-
-	for (int i = 0; i < topology->n_nodes; i++)
-		if (topology->nodes[i].capacity > 0 && topology->nodes[i].kind == kind)
-			os__nodes_add(&nodes, topology->nodes[i].number);
-	return nodes;
-}
-
-struct os_nodes topology__of_tier(const struct topology *topology, int tier)
-{
-	struct os_nodes nodes = {{0}};
-
-	for (int i = 0; i < topology->n_nodes; i++)
-		if (topology->nodes[i].capacity > 0 && topology->nodes[i].tier == tier)
-			os__nodes_add(&nodes, topology->nodes[i].number);
-	return nodes;
-}
-
-int topology__fastest_tier(const struct topology *topology)
-{
-	int fastest = -1;
-
-	for (int i = 0; i < topology->n_nodes; i++) {
-		const struct topology_node *node = &topology->nodes[i];
-
-		if (node->allowed && node->tier >= 0 && (fastest < 0 || node->tier < fastest))
-			fastest = node->tier;
-	}
-	return fastest;
-}
-
-int topology__largest_tier(const struct topology *topology)
-{
-	uint64_t largest = 0;
-	int result = -1;
-
-	for (int tier = 0; tier < topology->n_tiers; tier++) {
-		uint64_t bytes = 0;
-
-		for (int i = 0; i < topology->n_nodes; i++)
-			if (topology->nodes[i].tier == tier && topology->nodes[i].allowed)
-				bytes += topology->nodes[i].capacity;
-		if (bytes > largest) {
-			largest = bytes;
-			result = tier;
-		}
-	}
-	return result;
-}
-
-size_t topology__free_bytes(const struct topology *topology, int number)
-{
-	size_t total, available;
-
-	if (topology->imported || os__node_memory(number, &total, &available) < 0)
-		return SIZE_MAX;
-	return available;
-}
-
-const char *topology__kind_name(enum topology_kind kind)
-{
-	static const char *const names[] = {"unknown", "hbm", "dram", "cxl", "gpu", "nvm"};
-
-	return names[kind];
-}
-
-const char *topology__source_name(enum topology_source source)
-{
-	static const char *const names[] = {"none", "override", "label", "HMAT", "kernel tier",
-		"distance", "alike", "kernel"};
-
-	return names[source];
 }

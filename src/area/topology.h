@@ -11,7 +11,8 @@
  *
  *	kind	SITUS_TIERS; a label (hwloc's subtype of a node: MCDRAM, HBM, GPUMemory, CXL...); bandwidth
  *		and latency beside those of main memory (HMAT); the kernel's memory tier beside that of
- *		main memory; else, where all nodes are alike, DRAM; else unknown.
+ *		main memory; else, where all nodes are alike and either HBM is told elsewhere or the model
+ *		of the processors is known and never made with HBM, DRAM; else unknown.
  *	tier	SITUS_TIERS; bandwidth and latency; the kernel's memory tiers; distances from the nodes
  *		with processors; else, where all nodes are alike, one tier; else none.
  *
@@ -79,7 +80,7 @@ struct topology {
 
 /*
  * The topology of this process, loaded on the first call: 0, or -AML_EINVAL (SITUS_TIERS or an
- * imported topology is wrong), -AML_FAILURE, -AML_ENOMEM. A failure is not kept: the next call tries
+ * imported topology is wrong), -AML_FAILURE, -AML_ENOMEM (also of file descriptors). A failure is not kept: the next call tries
  * again. Any thread.
  */
 int topology__get(const struct topology **topology);
@@ -162,6 +163,9 @@ void topology__read_kernel_tiers(struct topology *topology, const char *sysfs);
 
 /* Fills in has_cpus from sysfs/devices/system/node/has_cpu, where it is. */
 void topology__read_has_cpus(struct topology *topology, const char *sysfs);
+
+/* Are all processors known, and of models that are never made with HBM? */
+bool topology__processors_have_no_hbm(const struct topology *topology);
 
 /* Fills in kind (where it is unknown) and tier from the figures; overridden: SITUS_TIERS was given. */
 void topology__classify(struct topology *topology, bool overridden);

@@ -373,13 +373,25 @@ static void find_kinds_by_kernel(struct topology *topology)
 	}
 }
 
+static bool has_kind(const struct topology *topology, enum topology_kind kind)
+{
+	for (int i = 0; i < topology->n_nodes; i++)
+		if (topology->nodes[i].capacity > 0 && topology->nodes[i].kind == kind)
+			return true;
+	return false;
+}
+
 /*
  * What is left is main memory where all of it has processors and no figure sets one part off from
- * another; others beside it have a label that says what they are.
+ * another. It is DRAM beside what is known to be HBM, and with processors that never come with HBM;
+ * else it may be HBM, which nothing tells.
  */
 static void find_kinds_alike(struct topology *topology)
 {
 	const struct topology_node *first = NULL;
+
+	if (!has_kind(topology, TOPOLOGY_KIND_HBM) && !topology__processors_have_no_hbm(topology))
+		return;
 
 	for (int i = 0; i < topology->n_nodes; i++) {
 		const struct topology_node *node = &topology->nodes[i];

@@ -1,14 +1,19 @@
 # Which nodes a place means on machines that are not here. machines.py writes the topologies.
 topology_files = \
 	tests/topology/container.xml \
+	tests/topology/container-plain.xml \
+	tests/topology/container-untold.xml \
 	tests/topology/doubtful.xml \
 	tests/topology/dram-cxl.xml \
 	tests/topology/dram-nvm.xml \
 	tests/topology/dual-socket.xml \
 	tests/topology/gpu.xml \
+	tests/topology/hbm-flat-no-hmat.xml \
+	tests/topology/hbm-only-no-hmat.xml \
 	tests/topology/hbm-only-unlabelled.xml \
 	tests/topology/hbm-only.xml \
 	tests/topology/knl-flat.xml \
+	tests/topology/no-hmat-nameless.xml \
 	tests/topology/no-hmat-plain.xml \
 	tests/topology/no-hmat.xml \
 	tests/topology/partial-hmat.xml \

@@ -24,10 +24,12 @@ class Node:
 
 
 class Machine:
-    """packages: clusters in each package. distances: rows of the SLIT, by node in order of number."""
+    """packages: clusters in each package. distances: rows of the SLIT, by node in order of number.
+    model: what hwloc calls the processors; None: nobody says."""
 
-    def __init__(self, packages, nodes, distances=None, allowed=None):
+    def __init__(self, packages, nodes, distances=None, allowed=None, model=None):
         self.packages, self.nodes, self.distances = packages, nodes, distances
+        self.model = model
         self.allowed = [n.number for n in nodes] if allowed is None else allowed
 
 
@@ -42,23 +44,39 @@ MACHINES = {
     "dual-socket": Machine(
         [1, 1],
         [Node(0, 0, 256, 240000, 105), Node(1, 1, 256, 240000, 105)],
-        [[10, 21], [21, 10]]),
+        [[10, 21], [21, 10]],
+        model="Intel(R) Xeon(R) Gold 6430"),
     # Two sockets, four clusters each, HBM in flat mode: nodes 0-7 DDR5, 8-15 HBM, told by figures only.
     "snc4-hbm": Machine(
         [4, 4],
         [Node(i, i, 32, 60000, 110) for i in range(8)] +
         [Node(8 + i, i, 16, 190000, 130) for i in range(8)],
-        slit(16, 12, 21, lambda i: i % 8 // 4)),
+        slit(16, 12, 21, lambda i: i % 8 // 4),
+        model="Intel(R) Xeon(R) CPU Max 9480"),
     # Four clusters of HBM and nothing else, labelled; the HMAT has one figure for all.
     "hbm-only": Machine(
         [1, 1, 1, 1],
         [Node(i, i, 8, 244000, 130, "HBM") for i in range(4)],
-        slit(4, 10, 20, lambda i: i)),
+        slit(4, 10, 20, lambda i: i),
+        model="Intel(R) Xeon(R) CPU Max 9480"),
     # The same as firmware without labels tells it: nothing here says HBM.
     "hbm-only-unlabelled": Machine(
         [1, 1, 1, 1],
         [Node(i, i, 8, 244000, 130) for i in range(4)],
-        slit(4, 10, 20, lambda i: i)),
+        slit(4, 10, 20, lambda i: i),
+        model="Intel(R) Xeon(R) CPU Max 9480"),
+    # And with no HMAT either.
+    "hbm-only-no-hmat": Machine(
+        [1, 1, 1, 1],
+        [Node(i, i, 8) for i in range(4)],
+        slit(4, 10, 20, lambda i: i),
+        model="Intel(R) Xeon(R) CPU Max 9480"),
+    # The same machine in flat mode, two clusters, where the HMAT and the labels are missing.
+    "hbm-flat-no-hmat": Machine(
+        [1, 1],
+        [Node(0, 0, 32), Node(1, 1, 32), Node(2, 0, 16), Node(3, 1, 16)],
+        [[10, 21, 13, 23], [21, 10, 23, 13], [13, 23, 10, 23], [23, 13, 23, 10]],
+        model="Intel(R) Xeon(R) CPU Max 9480"),
     # Two sockets and an expander of CXL behind both.
     "dram-cxl": Machine(
         [1, 1],
@@ -70,7 +88,8 @@ MACHINES = {
         [1, 1],
         [Node(0, 0, 256), Node(8, 1, 256),
          Node(254, 1, 16, subtype="GPUMemory"), Node(255, 0, 16, subtype="GPUMemory")],
-        [[10, 40, 80, 80], [40, 10, 80, 80], [80, 80, 10, 80], [80, 80, 80, 10]]),
+        [[10, 40, 80, 80], [40, 10, 80, 80], [80, 80, 10, 80], [80, 80, 80, 10]],
+        model="POWER9, altivec supported"),
     # A container that may use node 1 of a machine with HBM (2 and 3) beside DRAM (0 and 1).
     "container": Machine(
         [1, 1],
@@ -78,6 +97,17 @@ MACHINES = {
          Node(2, 0, 16, 400000, 125), Node(3, 1, 16, 400000, 125)],
         [[10, 21, 13, 23], [21, 10, 23, 13], [13, 23, 10, 23], [23, 13, 23, 10]],
         allowed=[1]),
+    # The same where firmware tells nothing at all of memory-only nodes, not even distances.
+    "container-untold": Machine(
+        [1, 1],
+        [Node(0, 0, 64), Node(1, 1, 64), Node(2, 0, 16), Node(3, 1, 16)],
+        allowed=[1], model="AMD EPYC 7443 24-Core Processor"),
+    # A container on a plain machine of two sockets, which may use the second one.
+    "container-plain": Machine(
+        [1, 1],
+        [Node(0, 0, 64), Node(1, 1, 64)],
+        [[10, 21], [21, 10]],
+        allowed=[1], model="AMD EPYC 7443 24-Core Processor"),
     # Memory-only nodes beside two sockets, no HMAT, no labels: 2 might be HBM and 3 an expander.
     "no-hmat": Machine(
         [1, 1],
@@ -85,6 +115,12 @@ MACHINES = {
         [[10, 21, 13, 31], [21, 10, 23, 28], [13, 23, 10, 33], [31, 28, 33, 10]]),
     # Two plain sockets, no HMAT.
     "no-hmat-plain": Machine(
+        [1, 1],
+        [Node(0, 0, 64), Node(1, 1, 64)],
+        [[10, 21], [21, 10]],
+        model="AMD EPYC 7443 24-Core Processor"),
+    # Two sockets of DRAM or of HBM, no HMAT, and nobody says what processors they are.
+    "no-hmat-nameless": Machine(
         [1, 1],
         [Node(0, 0, 64), Node(1, 1, 64)],
         [[10, 21], [21, 10]]),
@@ -185,6 +221,8 @@ class Writer:
         for package, n in enumerate(self.machine.packages):
             clusters = range(first, first + n)
             self.open(2, "Package", package, clusters)
+            if self.machine.model:
+                self.lines.append('      <info name="CPUModel" value="%s"/>' % self.machine.model)
             if n > 1:
                 self.nodes_at(3, clusters)
             for c in clusters:

@@ -128,13 +128,48 @@ static void hbm_alone_is_hbm_where_it_is_labelled(void **state)
 		{"tier:0", "0-3"}, {"tier:1", ""}, {"node:3", "3"}, {"node:4", ""}));
 }
 
+/* Neither hbm nor dram: the processors are of a model that runs on either. */
 static void hbm_alone_without_a_label_is_never_guessed(void **state)
 {
+	static const char *const machines[] = {"hbm-only-unlabelled", "hbm-only-no-hmat"};
+
 	(void)state;
-	check(load("hbm-only-unlabelled", NULL, NULL),
-		TABLE({"hbm", ""}, {"dram", "0-3"}, {"tier:fastest", "0-3"}, {"tier:nearest", "0"}));
-	check(load("hbm-only-unlabelled", NULL, "hbm=0-3"),
-		TABLE({"hbm", "0-3"}, {"dram", ""}, {"tier:fastest", "0-3"}));
+	for (int i = 0; i < 2; i++) {
+		check(load(machines[i], NULL, NULL), TABLE({"hbm", ""}, {"dram", ""}, {"cxl", ""},
+			{"gpu", ""}, {"tier:fastest", "0-3"}, {"tier:largest", "0-3"},
+			{"tier:nearest", "0"}, {"tier:0", "0-3"}, {"tier:1", ""}, {"node:3", "3"},
+			{"node:4", ""}));
+		check(load(machines[i], NULL, "hbm=0-3"), TABLE({"hbm", "0-3"}, {"dram", ""},
+			{"tier:fastest", "0-3"}, {"tier:nearest", "0"}));
+	}
+}
+
+static void unlabelled_hbm_beside_dram_is_neither_without_an_hmat(void **state)
+{
+	(void)state;
+	check(load("hbm-flat-no-hmat", NULL, NULL), TABLE({"hbm", ""}, {"dram", ""}, {"cxl", ""},
+		{"gpu", ""}, {"tier:fastest", ""}, {"tier:largest", ""}, {"tier:0", ""},
+		{"tier:nearest", "0,2"}, {"node:0-3", "0-3"}));
+	/* Whose processors are whose gives distances a beginning; they name no kind. */
+	check(load("hbm-flat-no-hmat", "sys-plain", NULL), TABLE({"hbm", ""}, {"dram", ""},
+		{"tier:fastest", "0-1"}, {"tier:1", "2-3"}, {"tier:nearest", "0"}));
+	check(load("hbm-flat-no-hmat", NULL, "hbm=2-3;dram=0-1"), TABLE({"hbm", "2-3"}, {"dram", "0-1"},
+		{"tier:fastest", "2-3"}, {"tier:largest", "0-1"}));
+}
+
+static void nodes_alike_are_dram_only_where_their_processors_have_no_hbm(void **state)
+{
+	struct topology *topology = load("no-hmat-nameless", NULL, NULL);
+	struct place_error error;
+
+	(void)state;
+	assert_string_equal(resolve(topology, "dram", 0, &error), "");
+	assert_string_equal(error.text,
+		"nothing tells whether node 0-1 is dram; say it with SITUS_TIERS=\"dram=...\"");
+	check(topology, TABLE({"hbm", ""}, {"dram", ""}, {"tier:fastest", "0-1"}, {"tier:nearest", "0"}));
+	/* The same machine, of a known model. */
+	check(load("no-hmat-plain", NULL, NULL), TABLE({"hbm", ""}, {"dram", "0-1"}, {"cxl", ""},
+		{"tier:fastest", "0-1"}, {"tier:nearest", "0"}));
 }
 
 static void an_expander_is_the_slow_and_large_tier(void **state)
@@ -167,8 +202,39 @@ static void a_container_with_one_node_gets_that_node_or_an_error(void **state)
 	assert_string_equal(resolve(topology, "hbm", 0, &error), "");
 	assert_string_equal(error.text, "hbm is node 2-3 here, but this process may use 1 only");
 	check_from(topology, 2, TABLE({"tier:nearest", "1"}));
-	check(topology, TABLE({"dram", "1"}, {"cxl", ""}, {"gpu", ""}, {"tier:fastest", "1"},
-		{"tier:largest", "1"}, {"tier:0", ""}, {"tier:1", "1"}, {"node:1", "1"}, {"node:0", ""}, {"node:0-1", ""}));
+	assert_string_equal(resolve(topology, "tier:0", 0, &error), "");
+	assert_string_equal(error.text, "tier:0 is node 2-3 here, but this process may use 1 only");
+	assert_string_equal(resolve(topology, "node:0", 0, &error), "");
+	assert_string_equal(error.text, "this process may not use node 0");
+	check(topology, TABLE({"hbm", ""}, {"dram", "1"}, {"cxl", ""}, {"gpu", ""}, {"tier:fastest", "1"},
+		{"tier:largest", "1"}, {"tier:nearest", "1"}, {"tier:0", ""}, {"tier:1", "1"},
+		{"tier:2", ""}, {"node:1", "1"}, {"node:0", ""}, {"node:0-1", ""}, {"any", ""},
+		{"local", ""}));
+}
+
+static void a_container_on_a_plain_machine_gets_its_node_by_every_word_that_fits(void **state)
+{
+	(void)state;
+	check(load("container-plain", NULL, NULL), TABLE({"dram", "1"}, {"hbm", ""}, {"cxl", ""},
+		{"gpu", ""}, {"tier:fastest", "1"}, {"tier:largest", "1"}, {"tier:nearest", "1"},
+		{"tier:0", "1"}, {"tier:1", ""}, {"node:1", "1"}, {"node:0", ""}));
+}
+
+/* Nothing ranks the nodes there, and which is nearest is not known either: but there is no choice. */
+static void a_container_where_nothing_is_told_gets_its_one_node(void **state)
+{
+	struct topology *topology = load("container-untold", NULL, NULL);
+	struct place_error error;
+
+	(void)state;
+	assert_string_equal(resolve(topology, "hbm", 0, &error), "");
+	assert_string_equal(error.text,
+		"nothing tells whether node 0-3 is hbm; say it with SITUS_TIERS=\"hbm=...\"");
+	check_from(topology, 3, TABLE({"tier:nearest", "1"}));
+	check(topology, TABLE({"tier:nearest", "1"}, {"tier:fastest", "1"}, {"tier:largest", "1"},
+		{"tier:0", ""}, {"dram", ""}, {"cxl", ""}, {"gpu", ""}, {"node:1", "1"}, {"node:2", ""}));
+	check(load("container-untold", NULL, "hbm=2-3;dram=0-1"), TABLE({"hbm", ""}, {"dram", "1"},
+		{"tier:nearest", "1"}, {"tier:fastest", "1"}, {"tier:0", ""}, {"tier:1", "1"}));
 }
 
 static void without_an_hmat_memory_only_nodes_are_never_guessed(void **state)
@@ -181,8 +247,6 @@ static void without_an_hmat_memory_only_nodes_are_never_guessed(void **state)
 	assert_non_null(strstr(error.text, "SITUS_TIERS=\"hbm=...\""));
 	check(topology, TABLE({"hbm", ""}, {"dram", ""}, {"cxl", ""}, {"gpu", ""},
 		{"tier:fastest", ""}, {"tier:0", ""}, {"tier:largest", ""}, {"node:0-3", "0-3"}));
-	check(load("no-hmat-plain", NULL, NULL), TABLE({"hbm", ""}, {"dram", "0-1"}, {"cxl", ""},
-		{"tier:fastest", "0-1"}, {"tier:nearest", "0"}));
 }
 
 static void distances_rank_tiers_where_processors_are_known_and_name_no_kind(void **state)
@@ -340,8 +404,9 @@ static void figures_and_their_sources_are_kept(void **state)
 static void synthetic_descriptions_resolve_too(void **state)
 {
 	(void)state;
-	check(load_synthetic("numa:4 core:2 pu:1", NULL), TABLE({"dram", "0-3"}, {"hbm", ""},
+	check(load_synthetic("numa:4 core:2 pu:1", NULL), TABLE({"dram", ""}, {"hbm", ""},
 		{"tier:fastest", "0-3"}, {"tier:nearest", "0"}, {"node:3", "3"}, {"node:4", ""}));
+	check(load_synthetic("numa:4 core:2 pu:1", "dram=0-3"), TABLE({"dram", "0-3"}, {"hbm", ""}));
 	/* Two memories at each package, and nothing that tells them apart. */
 	check(load_synthetic("pack:2 [numa(memory=64GB)] [numa(memory=16GB)] core:2 pu:1", NULL),
 		TABLE({"dram", ""}, {"hbm", ""}, {"tier:fastest", ""}, {"tier:nearest", "0-1"}));
@@ -545,9 +610,13 @@ int main(void)
 		cmocka_unit_test(eight_clusters_with_hbm_are_told_apart_by_their_figures),
 		cmocka_unit_test(hbm_alone_is_hbm_where_it_is_labelled),
 		cmocka_unit_test(hbm_alone_without_a_label_is_never_guessed),
+		cmocka_unit_test(unlabelled_hbm_beside_dram_is_neither_without_an_hmat),
+		cmocka_unit_test(nodes_alike_are_dram_only_where_their_processors_have_no_hbm),
 		cmocka_unit_test(an_expander_is_the_slow_and_large_tier),
 		cmocka_unit_test(memory_of_gpus_is_no_place_for_the_fastest_tier),
 		cmocka_unit_test(a_container_with_one_node_gets_that_node_or_an_error),
+		cmocka_unit_test(a_container_on_a_plain_machine_gets_its_node_by_every_word_that_fits),
+		cmocka_unit_test(a_container_where_nothing_is_told_gets_its_one_node),
 		cmocka_unit_test(without_an_hmat_memory_only_nodes_are_never_guessed),
 		cmocka_unit_test(distances_rank_tiers_where_processors_are_known_and_name_no_kind),
 		cmocka_unit_test(the_kernels_tiers_answer_where_there_is_no_hmat),
