@@ -55,15 +55,23 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
+/* Does a backslash that is not itself escaped stand before the character? Then it belongs to a name. */
+static bool is_escaped(struct span s, size_t at)
+{
+	size_t n = 0;
+
+	while (n < at && s.start[at - 1 - n] == '\\')
+		n++;
+	return n % 2 != 0;
+}
+
 static struct span trim(struct span s)
 {
 	while (s.length > 0 && is_blank(s.start[0])) {
 		s.start++;
 		s.length--;
 	}
-	/* A blank behind a backslash belongs to a name. */
-	while (s.length > 0 && is_blank(s.start[s.length - 1]) &&
-		!(s.length > 1 && s.start[s.length - 2] == '\\'))
+	while (s.length > 0 && is_blank(s.start[s.length - 1]) && !is_escaped(s, s.length - 1))
 		s.length--;
 	return s;
 }
@@ -190,15 +198,11 @@ static size_t unescaped_length(struct span name)
 static int parse_name(struct span name, bool is_path, struct place *place, struct span item,
 	struct place_error *error)
 {
-	size_t backslashes = 0;
-
 	if (name.length == 0)
 		return fail_where(error, AML_EINVAL, item,
 			is_path ? "\"%s\": after file: the name of a folder or file is expected"
 				: "\"%s\": after shm: a name is expected");
-	while (backslashes < name.length && name.start[name.length - 1 - backslashes] == '\\')
-		backslashes++;
-	if (backslashes % 2)
+	if (is_escaped(name, name.length))
 		return fail_where(error, AML_EINVAL, item,
 			"\"%s\" ends in a single backslash; a backslash in a name is written \\\\");
 	if (unescaped_length(name) > (is_path ? PLACE_MAX_PATH : 254))
@@ -272,8 +276,9 @@ static int fail_option(struct place_error *error, const char *what, struct span 
 	return -AML_EINVAL;
 }
 
-static int parse_option(struct span item, struct span where, unsigned takes, struct place *place,
-	struct place_error *error)
+/* seen: the options that stand before this one. */
+static int parse_option(struct span item, struct span where, unsigned takes, unsigned *seen,
+	struct place *place, struct place_error *error)
 {
 	size_t i = 0;
 
@@ -283,11 +288,12 @@ static int parse_option(struct span item, struct span where, unsigned takes, str
 		return fail_option(error, "unknown option", item, where, takes);
 	if (!(takes & place__options[i].bit))
 		return fail_option(error, "no place for", item, where, takes);
+	if (*seen & place__options[i].bit)
+		return fail(error, AML_EINVAL, item, "\"%s\": that option stands there already");
+	*seen |= place__options[i].bit;
 
 	switch (place__options[i].bit) {
 	case TAKES_NODE:
-		if (place->has_nodes)
-			return fail(error, AML_EINVAL, item, "\"%s\": the nodes are named twice");
 		place->has_nodes = true;
 		return parse_nodes(argument_of(item), &place->nodes, item, error);
 	case TAKES_THP:
@@ -303,8 +309,6 @@ static int parse_option(struct span item, struct span where, unsigned takes, str
 		place->keep = true;
 		return 0;
 	case TAKES_LIMIT:
-		if (place->limit)
-			return fail(error, AML_EINVAL, item, "\"%s\": the limit is given twice");
 		switch (parse_size(argument_of(item), &place->limit)) {
 		case 0:
 			return 0;
@@ -343,6 +347,7 @@ static void widen_list(struct span *item, struct span *rest, bool *more)
 static int parse_place(struct span text, struct place *place, struct place_error *error)
 {
 	struct span rest = text, where;
+	unsigned seen = 0;
 	bool more;
 	size_t i = 0;
 	int err;
@@ -369,7 +374,7 @@ static int parse_place(struct span text, struct place *place, struct place_error
 			widen_list(&item, &rest, &more);
 		if (item.length == 0)
 			return fail(error, AML_EINVAL, text, "\"%s\": an option is missing after a comma");
-		err = parse_option(item, where, place__words[i].takes, place, error);
+		err = parse_option(item, where, place__words[i].takes, &seen, place, error);
 		if (err)
 			return err;
 	}

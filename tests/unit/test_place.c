@@ -221,8 +221,15 @@ static void an_option_given_twice_is_an_error(void **state)
 	(void)state;
 	assert_says("node:0,strict,bind", AML_EINVAL, "\"bind\": a policy stands there already");
 	assert_says("any,thp,nothp", AML_EINVAL, "\"nothp\"");
-	assert_says("any,limit:1G,limit:2G", AML_EINVAL, "the limit is given twice");
-	assert_says("anon,node:0,node:1", AML_EINVAL, "the nodes are named twice");
+	assert_says("node:0,strict,strict", AML_EINVAL, "\"strict\": that option stands there already");
+	assert_says("any,limit:1G,limit:2G", AML_EINVAL, "\"limit:2G\": that option stands there already");
+	assert_says("any,limit:1G,limit:1G", AML_EINVAL, "\"limit:1G\": that option stands there already");
+	assert_says("anon,node:0,node:1", AML_EINVAL, "\"node:1\": that option stands there already");
+	assert_says("any,populate,thp,populate", AML_EINVAL, "\"populate\": that option stands there already");
+	assert_says("file:/x,keep,keep", AML_EINVAL, "\"keep\": that option stands there already");
+	assert_says("any,thp,thp", AML_EINVAL, "\"thp\": that option stands there already");
+	/* In another link it may stand again. */
+	assert_int_equal(parse("node:0,strict > node:1,strict").n_links, 2);
 }
 
 static void names_with_tricks_are_refused(void **state)
