@@ -152,7 +152,10 @@ AML_PUBLIC int aml_area_munmap(const struct aml_area *area, void *ptr, size_t si
  */
 AML_PUBLIC void *aml_area_reserve(const struct aml_area *area, void **ptr, size_t size);
 
-/* Prints one line that describes the area; prefix (may be NULL) precedes it. */
+/*
+ * Prints one line that describes the area; prefix (may be NULL) precedes it. It is a place string that opens
+ * the same area again (aml_area_open); of a buffer, which none opens, a line that begins with "#".
+ */
 AML_PUBLIC int aml_area_fprintf(FILE *stream, const char *prefix, const struct aml_area *area);
 
 /*

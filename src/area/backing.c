@@ -91,6 +91,8 @@ static int prepare(const struct backing_data *backing, void *ptr, size_t size)
 
 	if (memory->mode != OS_POLICY_DEFAULT)
 		failed = os__bind(ptr, size, memory->mode, &memory->mode_nodes, false);
+	if (linux__may_not(failed, "mbind", backing->head.place))
+		return -AML_EPERM;
 	if (failed != 0)
 		return fail(backing, failed, "binding", size);
 	if (backing->thp != 0)

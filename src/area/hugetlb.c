@@ -16,6 +16,7 @@
 #include "area/linux.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,76 +30,96 @@ static bool must_stay(const struct aml_area_data *data)
 	return data->policy == AML_AREA_LINUX_POLICY_STRICT || data->policy == AML_AREA_LINUX_POLICY_BIND;
 }
 
-/* Pages in the pools that the area draws from. */
-static void count_pool(const struct aml_area_data *data, size_t *total, size_t *free)
+/* Pages in the pools that the area draws from. A negative errno: the kernel does not say. */
+static int count_pool(const struct aml_area_data *data, size_t *total, size_t *free)
 {
 	size_t node_total, node_free;
+	int failed;
 
 	*total = *free = 0;
-	if (!must_stay(data)) {
-		(void)os__huge_pool(-1, data->page_size, total, free);
-		return;
-	}
+	if (!must_stay(data))
+		return os__huge_pool(-1, data->page_size, total, free);
 	for (int node = os__nodes_next(&data->nodes, 0); node >= 0;
-		node = os__nodes_next(&data->nodes, node + 1))
-		if (os__huge_pool(node, data->page_size, &node_total, &node_free) == 0) {
+		node = os__nodes_next(&data->nodes, node + 1)) {
+		failed = os__huge_pool(node, data->page_size, &node_total, &node_free);
+		if (failed != 0 && failed != -ENOENT) /* a node that has no pool has no pages */
+			return failed;
+		if (failed == 0) {
 			*total += node_total;
 			*free += node_free;
 		}
+	}
+	return 0;
 }
 
 static void *refuse(const struct aml_area_data *data, size_t size)
 {
 	size_t total, free;
+	int failed = count_pool(data, &total, &free);
 
-	count_pool(data, &total, &free);
+	if (failed != 0) {
+		aml__fail(AML_ENOMEM, "%s: no %zu huge pages, and how many the pool has cannot be read: %s",
+			data->head.place, size / data->page_size, os__strerror(failed));
+		return NULL;
+	}
 	aml__fail(AML_ENOMEM, "%s: %zu huge pages asked, the pool has %zu of %zu free "
 		"(/sys/kernel/mm/hugepages/hugepages-%zukB/nr_hugepages makes more)", data->head.place,
 		size / data->page_size, free, total, data->page_size / 1024);
 	return NULL;
 }
 
-static int check_page(void *arg, void *page, int node)
+static int check_page(void *arg, void *page, size_t size, int node)
 {
 	const struct aml_area_data *data = arg;
 
 	(void)page;
+	(void)size;
 	return node >= 0 && os__nodes_has(&data->nodes, node) ? 0 : 1;
 }
 
-/* Binds and populates what has no reservation. 0, a negative errno, or 1: a page lies elsewhere. */
+/* Binds and populates what has no reservation. AML_SUCCESS; 1: the pool had too few pages there; or the
+   failure said. */
 static int fill(const struct aml_area_data *data, void *ptr, size_t size)
 {
 	int failed = os__bind(ptr, size, data->mode, &data->mode_nodes, false);
 
-	if (failed == 0)
-		failed = os__populate(ptr, size);
-	if (failed == 0 && must_stay(data))
-		failed = linux__where(data, ptr, size, check_page, (void *)(uintptr_t)data);
-	return failed;
+	if (linux__may_not(failed, "mbind", data->head.place))
+		return -AML_EPERM;
+	if (failed != 0 || os__populate(ptr, size) != 0)
+		return 1;
+	return must_stay(data) ? linux__where(data, ptr, size, check_page, (void *)(uintptr_t)data) :
+		AML_SUCCESS;
+}
+
+/* Makes what was mapped present, where it has to be: as fill. */
+static int pay(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	if (is_bound(data))
+		return fill(data, ptr, size);
+	return data->populate && os__populate(ptr, size) != 0 ? 1 : AML_SUCCESS;
 }
 
 static void *hugetlb_mmap(const struct aml_area_data *data, void **ptr, size_t size)
 {
 	size_t total, free;
+	int failed;
 	void *p;
 
 	if (!area__round(size, data->page_size, &size)) {
 		aml__fail(AML_ENOMEM, "%s: the size overflows when rounded to pages", data->head.place);
 		return NULL;
 	}
-	count_pool(data, &total, &free);
-	if (is_bound(data) && free < size / data->page_size)
+	if (is_bound(data) && count_pool(data, &total, &free) == 0 && free < size / data->page_size)
 		return refuse(data, size);
 	if (os__map(&p, area__hint(ptr), size, is_bound(data) ? OS_MAP_NORESERVE : 0,
 		    data->page_size) != 0)
 		return refuse(data, size);
-	if ((is_bound(data) && fill(data, p, size) != 0) ||
-		(data->populate && os__populate(p, size) != 0)) {
+	failed = pay(data, p, size);
+	if (failed != AML_SUCCESS) {
 		os__unmap(p, size);
-		return refuse(data, size);
+		return failed < 0 ? NULL : refuse(data, size);
 	}
-	if (ledger__set(&linux__ledger, (uintptr_t)p, (uintptr_t)p + size, LINUX_PLAIN) != 0) {
+	if (ledger__push(&linux__ledger, (uintptr_t)p, (uintptr_t)p + size, LINUX_PLAIN) != 0) {
 		os__unmap(p, size);
 		aml__fail(AML_ENOMEM, "%s: no memory to note a mapping", data->head.place);
 		return NULL;
@@ -110,11 +131,12 @@ static int hugetlb_info(const struct aml_area_data *data, struct aml_area_info *
 {
 	size_t total, free;
 
-	count_pool(data, &total, &free);
+	bool is_told = count_pool(data, &total, &free) == 0;
+
 	info->page_size = data->page_size;
 	info->flags = AML_AREA_HOST | AML_AREA_ZEROED | AML_AREA_PARTIAL;
-	info->capacity = total * data->page_size;
-	info->available = free * data->page_size;
+	info->capacity = is_told ? total * data->page_size : 0;
+	info->available = is_told ? free * data->page_size : SIZE_MAX;
 	figures__fill(&data->nodes, info);
 	return AML_SUCCESS;
 }
@@ -139,6 +161,7 @@ static void bind_strictly(struct aml_area_data *data)
 static int check(struct aml_area **area, size_t page_size, const struct area_options *options)
 {
 	size_t total, free;
+	int failed;
 
 	if (area == NULL)
 		return aml__fail(AML_EINVAL, "there is nowhere to put the area");
@@ -146,9 +169,13 @@ static int check(struct aml_area **area, size_t page_size, const struct area_opt
 		return aml__fail(AML_EINVAL, "hugetlb pages are not transparent: thp and nothp say nothing");
 	if (page_size < os__page_size() || (page_size & (page_size - 1)) != 0)
 		return aml__fail(AML_EINVAL, "%zu is no size of a huge page", page_size);
-	if (os__huge_pool(-1, page_size, &total, &free) != 0)
+	failed = os__huge_pool(-1, page_size, &total, &free);
+	if (failed == -ENOENT)
 		return aml__fail(AML_EDOM, "this kernel has no huge pages of %s",
 			linux__size(page_size).text);
+	if (failed != 0)
+		return aml__fail(aml__code(failed), "asking the kernel for its huge pages of %s: %s",
+			linux__size(page_size).text, os__strerror(failed));
 	return AML_SUCCESS;
 }
 

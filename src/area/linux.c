@@ -32,9 +32,6 @@ struct size_text linux__size(size_t size)
 	return text;
 }
 
-/* How many pages one question to the kernel names; the arrays live on the stack of a hook. */
-enum { N_ASKED = 256 };
-
 /*
  * Over-maps and trims, so that transparent huge pages fit; kernels from 6.7 on align large mappings
  * themselves and never come here.
@@ -93,6 +90,8 @@ static int prepare(const struct aml_area_data *data, void *ptr, size_t size)
 
 	if (data->mode != OS_POLICY_DEFAULT) {
 		failed = os__bind(ptr, size, data->mode, &data->mode_nodes, false);
+		if (linux__may_not(failed, "mbind", data->head.place))
+			return -AML_EPERM;
 		if (failed != 0)
 			return aml__fail(aml__code(failed) == AML_EINVAL ? AML_EDOM : aml__code(failed),
 				"%s: the kernel refused to bind %zu bytes: %s", data->head.place, size,
@@ -259,33 +258,6 @@ static int linux_purge(const struct aml_area_data *data, void *ptr, size_t size)
 	return AML_SUCCESS;
 }
 
-int linux__where(const struct aml_area_data *data, void *ptr, size_t size, linux_where_func *found,
-	void *arg)
-{
-	char *page = ptr, *end = page + size;
-	void *pages[N_ASKED];
-	int nodes[N_ASKED];
-
-	while (page < end) {
-		size_t n = 0;
-		int failed;
-
-		for (; n < N_ASKED && page < end; page += data->page_size)
-			pages[n++] = page;
-		failed = os__where(pages, n, nodes);
-		if (failed != 0)
-			return aml__fail(aml__code(failed), "%s: asking where pages are: %s",
-				data->head.place, os__strerror(failed));
-		for (size_t i = 0; i < n; i++) {
-			int result = found(arg, pages[i], nodes[i]);
-
-			if (result != 0)
-				return result;
-		}
-	}
-	return AML_SUCCESS;
-}
-
 int linux__roomiest(const struct os_nodes *nodes)
 {
 	int best = os__nodes_next(nodes, 0);
@@ -304,38 +276,6 @@ int linux__roomiest(const struct os_nodes *nodes)
 	return best;
 }
 
-struct located {
-	size_t page_size;
-	size_t *bytes_on_node;
-	int n_nodes;
-};
-
-static int add_located(void *arg, void *page, int node)
-{
-	struct located *located = arg;
-
-	(void)page;
-	if (node >= 0 && node < located->n_nodes)
-		located->bytes_on_node[node] += located->page_size;
-	return 0;
-}
-
-int linux__count(const struct aml_area_data *data, const void *ptr, size_t size,
-	size_t *bytes_on_node, int n_nodes)
-{
-	struct located located = {data->page_size, bytes_on_node, n_nodes};
-
-	return linux__where(data, (void *)(uintptr_t)ptr, size, add_located, &located);
-}
-
-int linux__locate(const struct aml_area_data *data, const void *ptr, size_t size,
-	size_t *bytes_on_node, int n_nodes)
-{
-	if (linux__check_ours(data, ptr, size) != AML_SUCCESS)
-		return -AML_EINVAL;
-	return linux__count(data, ptr, size, bytes_on_node, n_nodes);
-}
-
 int linux__move(const struct aml_area_data *data, void *ptr, size_t size)
 {
 	int failed;
@@ -345,6 +285,8 @@ int linux__move(const struct aml_area_data *data, void *ptr, size_t size)
 	failed = os__bind(ptr, size, data->mode,
 		data->mode == OS_POLICY_DEFAULT ? NULL : &data->mode_nodes,
 		data->mode != OS_POLICY_DEFAULT);
+	if (linux__may_not(failed, "mbind", data->head.place))
+		return -AML_EPERM;
 	if (failed == -EIO)
 		return aml__fail(AML_EBUSY, "%s: some pages of %zu bytes at %p could not be moved",
 			data->head.place, size, ptr);
@@ -439,12 +381,17 @@ __attribute__((constructor)) static void prepare_ready_made(void)
 
 static int set_thp(struct aml_area_data *data, int thp)
 {
+	int failed;
+
 	data->nothp = thp < 0;
 	if (thp <= 0)
 		return AML_SUCCESS;
-	data->huge_size = os__huge_page_size();
-	if (data->huge_size == 0)
+	failed = os__read_huge_page_size(&data->huge_size);
+	if (failed == -ENOENT)
 		return aml__fail(AML_ENOTSUP, "thp: this kernel has no transparent huge pages");
+	if (failed != 0)
+		return aml__fail(aml__code(failed), "thp: asking the kernel for the size of huge pages: %s",
+			os__strerror(failed));
 	return AML_SUCCESS;
 }
 

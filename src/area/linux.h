@@ -24,6 +24,12 @@ struct aml_area_data {
 /* Sets nodes, policy, mode and mode_nodes from options, or fails as aml_area_linux_create does. */
 int linux__choose(struct aml_area_data *data, const struct area_options *options);
 
+/*
+ * For what the kernel answered to `calls` ("mbind"): where this process may not make them, says what to do
+ * about it, and with which place (NULL: not yet known), and is true.
+ */
+bool linux__may_not(int failed, const char *calls, const char *place);
+
 /* A place string for memory under data's policy. name: "hugetlb:2M" and the like, which needs no
    nodes where there is no policy; NULL: the place is its nodes. */
 #define LINUX_LIST_SIZE (5 * OS_MAX_NODES / 2) /* no list is longer: every other node, and commas */
@@ -108,9 +114,10 @@ int strict__move(const struct aml_area_data *data, void *ptr, size_t size);
 /* What was said before what was present had been given back is said anew, with what is left now. */
 int strict__explain(const struct aml_area_data *data, size_t asked, int failed);
 
-/* Where pages are, for the whole range: calls `found` once a page with its node, or -ENOENT (not
-   present), -EFAULT (not mapped, or the page of zeros). Stops where found returns non-zero. */
-typedef int linux_where_func(void *arg, void *page, int node);
+/* Where pages are, for the whole range: calls `found` once a page with its size and node, or -ENOENT (not
+   present), -EFAULT (not mapped, or the page of zeros). Huge pages of areas that asked for them are one
+   each, as far as the kernel tells them from others. Stops where found returns non-zero. */
+typedef int linux_where_func(void *arg, void *page, size_t size, int node);
 int linux__where(const struct aml_area_data *data, void *ptr, size_t size, linux_where_func *found,
 	void *arg);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * linux_check.c - does memory lie where its area says? Asked of the kernel, page by page: the truth
- * matters here, not the speed.
+ * linux_check.c - does memory lie where its area says? Asked of the kernel, page by page (a huge page
+ * is one, under one policy): the truth matters here, not the speed.
  */
 #include "area/limit.h"
 #include "area/linux.h"
@@ -32,11 +32,14 @@ struct binding {
 	bool holds;
 };
 
-static int check_page(void *arg, void *page, int node)
+static int check_page(void *arg, void *page, size_t size, int node)
 {
 	struct binding *binding = arg;
 	int matches = policy_matches(binding->data, page);
 
+	(void)size;
+	if (linux__may_not(matches, "get_mempolicy", binding->data->head.place))
+		return -AML_EPERM;
 	if (matches < 0)
 		return aml__fail(AML_EINVAL, "asking for the policy at %p: %s", page,
 			os__strerror(matches));

@@ -74,14 +74,22 @@ static int try_policy(enum os_policy mode, const struct os_nodes *nodes, bool st
 	return failed;
 }
 
+bool linux__may_not(int failed, const char *calls, const char *place)
+{
+	if (failed != -EPERM && failed != -EACCES)
+		return false;
+	aml__fail(AML_EPERM, "this process may not call %s (a container's seccomp filter?): allow it, as "
+		"--cap-add=SYS_NICE does, or use an area without a policy%s%s", calls,
+		place == NULL ? "" : "; this one is ", place == NULL ? "" : place);
+	return true;
+}
+
 static int explain(int failed, enum aml_area_linux_policy policy)
 {
+	if (linux__may_not(failed, policy == AML_AREA_LINUX_POLICY_STRICT ? "mbind and move_pages" : "mbind",
+		    NULL))
+		return -AML_EPERM;
 	switch (-failed) {
-	case EPERM:
-	case EACCES:
-		return aml__fail(AML_EPERM, "this process may not call %s (a container's seccomp filter?): "
-			"allow it, as --cap-add=SYS_NICE does, or use an area without a policy",
-			policy == AML_AREA_LINUX_POLICY_STRICT ? "mbind and move_pages" : "mbind");
 	case ENOSYS:
 		return aml__fail(AML_ENOTSUP, "this kernel has no NUMA policies");
 	case EINVAL:

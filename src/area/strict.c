@@ -90,6 +90,8 @@ int strict__bring_home(const struct aml_area_data *data, char *ptr, char *end, s
 		for (; n < N_ASKED && ptr < end; ptr += stride)
 			pages[n++] = ptr;
 		failed = os__where(pages, n, nodes);
+		if (linux__may_not(failed, "move_pages", data->head.place))
+			return -AML_EPERM;
 		if (failed != 0)
 			return aml__fail(aml__code(failed), "%s: asking where pages are: %s",
 				data->head.place, os__strerror(failed));
@@ -154,6 +156,8 @@ int strict__seal(const struct aml_area_data *data, void *ptr, size_t size)
 {
 	int failed = os__bind(ptr, size, OS_POLICY_BIND, &data->nodes, false);
 
+	if (linux__may_not(failed, "mbind", data->head.place))
+		return -AML_EPERM;
 	if (failed != 0)
 		return aml__fail(aml__code(failed), "%s: sealing %s: %s", data->head.place,
 			linux__size(size).text, os__strerror(failed));
@@ -206,11 +210,12 @@ static int strict_decommit(const struct aml_area_data *data, void *ptr, size_t s
 	return AML_SUCCESS;
 }
 
-static int check_home(void *arg, void *page, int node)
+static int check_home(void *arg, void *page, size_t size, int node)
 {
 	const struct aml_area_data *data = arg;
 
 	(void)page;
+	(void)size;
 	return node < 0 || is_home(data, node) ? 0 : 1;
 }
 

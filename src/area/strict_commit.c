@@ -93,6 +93,8 @@ static int unseal(const struct aml_area_data *data, void *ptr, size_t size)
 {
 	int failed = os__bind(ptr, size, data->mode, &data->mode_nodes, false);
 
+	if (linux__may_not(failed, "mbind", data->head.place))
+		return -AML_EPERM;
 	if (failed != 0)
 		return aml__fail(aml__code(failed), "%s: preparing %s: %s", data->head.place,
 			linux__size(size).text, os__strerror(failed));

@@ -241,13 +241,16 @@ size_t os__room(void)
 	return room.bytes;
 }
 
+int os__read_huge_page_size(size_t *size)
+{
+	return text__read_number("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", size);
+}
+
 size_t os__huge_page_size(void)
 {
 	size_t size;
 
-	if (text__read_number("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", &size) != 0)
-		return 0;
-	return size;
+	return os__read_huge_page_size(&size) == 0 ? size : 0;
 }
 
 /* One figure of a pool: "nr" or "free". */

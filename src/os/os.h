@@ -158,7 +158,10 @@ int os__advise_huge(void *ptr, size_t size, bool huge);
    the kernel has no such call; -ENOMEM, -EAGAIN. */
 int os__collapse(void *ptr, size_t size);
 
-/* The size of a transparent huge page; 0: the kernel has none. */
+/* The size of a transparent huge page. -ENOENT: the kernel has none. */
+int os__read_huge_page_size(size_t *size);
+
+/* The same; 0: it has none, or does not say. */
 size_t os__huge_page_size(void);
 
 /* Policies */

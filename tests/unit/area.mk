@@ -33,7 +33,7 @@ tests_unit_test_area_commit_LDADD = $(test_libs)
 
 tests_unit_test_area_denied_SOURCES = tests/unit/test_area_denied.c
 tests_unit_test_area_denied_CFLAGS = $(test_cflags)
-tests_unit_test_area_denied_LDADD = $(test_libs) $(NUMA_LIBS)
+tests_unit_test_area_denied_LDADD = $(test_libs) $(NUMA_LIBS) $(HWLOC_LIBS)
 
 tests_unit_test_area_faults_SOURCES = tests/unit/test_area_faults.c
 tests_unit_test_area_faults_CFLAGS = $(test_cflags) -D_GNU_SOURCE
@@ -74,7 +74,7 @@ tests_unit_test_area_strict_LDADD = $(test_libs) $(NUMA_LIBS)
 tests_unit_test_area_thp_SOURCES = tests/unit/test_area_thp.c
 tests_unit_test_area_thp_CFLAGS = $(test_cflags)
 tests_unit_test_area_thp_LDADD = $(test_libs) $(NUMA_LIBS)
-tests_unit_test_area_thp_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=move_pages
+tests_unit_test_area_thp_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=move_pages,--wrap=get_mempolicy
 
 tests_unit_test_area_user_SOURCES = tests/unit/test_area_user.c
 tests_unit_test_area_user_CFLAGS = $(test_cflags)

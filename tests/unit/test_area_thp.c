@@ -35,6 +35,16 @@ long __wrap_move_pages(int pid, unsigned long n, void **pages, const int *to, in
 	return result;
 }
 
+static size_t n_policies; /* pages whose policy was asked for */
+
+long __real_get_mempolicy(int *mode, unsigned long *nodes, unsigned long max, void *page, unsigned flags);
+long __wrap_get_mempolicy(int *mode, unsigned long *nodes, unsigned long max, void *page, unsigned flags);
+long __wrap_get_mempolicy(int *mode, unsigned long *nodes, unsigned long max, void *page, unsigned flags)
+{
+	n_policies += page != NULL;
+	return __real_get_mempolicy(mode, nodes, max, page, flags);
+}
+
 static size_t huge_kib(const char *p)
 {
 	FILE *file = fopen("/proc/self/smaps", "r");
@@ -161,6 +171,75 @@ static void strict_huge_pages_are_asked_about_once_each(void **state)
 	aml_area_linux_destroy(&area);
 }
 
+static void assert_checked_once_each(struct aml_area *area)
+{
+	size_t size = 32 * HUGE_SIZE;
+	char *p = aml_area_mmap(area, NULL, size);
+
+	assert_non_null(p);
+	memset(p, 1, size);
+	if (huge_kib(p) * 1024 != size || !tells_huge_pages(p, size)) {
+		print_message("skipped: memory is too scattered for huge pages, or the kernel is old\n");
+		skip();
+	}
+	n_asked = n_policies = 0;
+	assert_int_equal(aml_area_linux_check_binding(area, p, size), 1);
+	assert_int_equal(n_asked, 32);
+	assert_int_equal(n_policies, 32);
+	/* What begins and ends within huge pages is asked about in small ones there. */
+	n_asked = n_policies = 0;
+	assert_int_equal(aml_area_linux_check_binding(area, p + HUGE_SIZE - PAGE, HUGE_SIZE + 3 * PAGE), 1);
+	assert_int_equal(n_asked, 4);
+	assert_int_equal(n_policies, 4);
+	assert_int_equal(aml_area_munmap(area, p, size), AML_SUCCESS);
+}
+
+static void binding_of_huge_pages_is_checked_once_a_page(void **state)
+{
+	struct area_options options = {.thp = 1, .policy = AML_AREA_LINUX_POLICY_PREFERRED_MANY};
+	struct aml_area *strict = open_strict(), *area = NULL;
+
+	(void)state;
+	assert_checked_once_each(strict);
+	aml_area_linux_destroy(&strict);
+	assert_int_equal(area__linux_create(&area, &options), AML_SUCCESS);
+	assert_checked_once_each(area);
+	area__destroy(&area);
+}
+
+/* A part of it may be on no node yet, or on another, and under another policy. */
+static void binding_of_a_torn_huge_area_is_checked_in_all_its_parts(void **state)
+{
+	struct area_options options = {.thp = 1, .policy = AML_AREA_LINUX_POLICY_PREFERRED_MANY};
+	struct aml_area *area = NULL;
+	size_t size = 8 * HUGE_SIZE, bytes_on_node[64], sum = 0;
+	char *p;
+
+	(void)state;
+	skip_where_binding_is_forbidden();
+	if (area__linux_create(&area, &options) == -AML_ENOTSUP)
+		skip(); /* this kernel has none */
+	p = aml_area_mmap(area, NULL, size);
+	assert_non_null(p);
+	memset(p, 1, size);
+	assert_int_equal(madvise(p + HUGE_SIZE, PAGE, MADV_DONTNEED), 0);
+	assert_int_equal(madvise(p + 4 * HUGE_SIZE, HUGE_SIZE, MADV_DONTNEED), 0);
+	assert_int_equal(aml_area_linux_check_binding(area, p, size), 1);
+	assert_int_equal(aml_area_locate(area, p, size, bytes_on_node, 64), AML_SUCCESS);
+	for (int i = 0; i < 64; i++)
+		sum += bytes_on_node[i];
+	assert_int_equal(sum, n_present(p, size) * PAGE);
+	assert_int_equal(sum, size - HUGE_SIZE - PAGE);
+	/* The policy of one small page, in a huge one and in nothing. */
+	assert_int_equal(os__bind(p + 4 * HUGE_SIZE + 5 * PAGE, PAGE, OS_POLICY_DEFAULT, NULL, false), 0);
+	assert_int_equal(aml_area_linux_check_binding(area, p, size), 0);
+	assert_int_equal(aml_area_linux_check_binding(area, p, 4 * HUGE_SIZE), 1);
+	assert_int_equal(os__bind(p + 2 * HUGE_SIZE + 5 * PAGE, PAGE, OS_POLICY_DEFAULT, NULL, false), 0);
+	assert_int_equal(aml_area_linux_check_binding(area, p, 4 * HUGE_SIZE), 0);
+	assert_int_equal(aml_area_munmap(area, p, size), AML_SUCCESS);
+	area__destroy(&area);
+}
+
 static void what_a_move_in_pieces_left_out_is_made_present_again(void **state)
 {
 	struct aml_area *area = open_strict();
@@ -250,6 +329,8 @@ int main(void)
 		cmocka_unit_test(nothp_areas_get_none_until_collapse_is_asked),
 		cmocka_unit_test(strict_huge_pages_are_present_home_and_zero),
 		cmocka_unit_test(strict_huge_pages_are_asked_about_once_each),
+		cmocka_unit_test(binding_of_huge_pages_is_checked_once_a_page),
+		cmocka_unit_test(binding_of_a_torn_huge_area_is_checked_in_all_its_parts),
 		cmocka_unit_test(what_a_move_in_pieces_left_out_is_made_present_again),
 		cmocka_unit_test(strict_huge_pages_are_given_back_whole),
 		cmocka_unit_test(strict_huge_hints_count_where_huge_pages_fit),

@@ -9,10 +9,13 @@
 #include "os/os.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -218,6 +221,110 @@ static void places_of_every_kind_open_and_print_themselves(void **state)
 	}
 }
 
+/* A name of characters that mean something in places, or look as if they did. */
+static void make_hostile_name(unsigned *seed, char *name, size_t length)
+{
+	static const char characters[] = "a> ,\\\"'\t:#.*$\303\251;-=&|";
+
+	for (size_t i = 0; i < length; i++) {
+		*seed = *seed * 1103515245 + 12345;
+		name[i] = characters[*seed / 65536 % (sizeof(characters) - 1)];
+	}
+	name[length] = '\0';
+}
+
+/* The name as it is written in a place, with more backslashes than it needs now and then. */
+static void escape_name(unsigned *seed, const char *name, char *text)
+{
+	for (; *name; name++) {
+		*seed = *seed * 1103515245 + 12345;
+		if (strchr(",>\\ \t", *name) || *seed / 65536 % 8 == 0)
+			*text++ = '\\';
+		*text++ = *name;
+	}
+	*text = '\0';
+}
+
+/* Opens the place, sees that it prints as itself and that the folder has the file `name` (`path`), twice. */
+static void assert_round_trip(const char *place, const char *path)
+{
+	for (int i = 0; i < 2; i++) {
+		struct aml_area *area = open_area(place);
+		char *text = printed(area);
+
+		if (strcmp(text, place) != 0)
+			fail_msg("\"%s\" prints as \"%s\"", place, text);
+		if (access(path, F_OK) != 0)
+			fail_msg("\"%s\" opens something else than \"%s\"", place, path);
+		aml_area_close(&area);
+		assert_int_equal(unlink(path), 0);
+		free(text);
+	}
+}
+
+static void what_is_printed_names_the_same_file_whatever_its_name(void **state)
+{
+	static const char *const worst[] = {"f\\", "f\\\\", "\\", ">", " ", "  ", "\\ ", " \\", "a > any", "a\\ > b",
+		",keep", ", ", "\t", "a\\\t", "#", "node:0", "'", "\"", "-"};
+	enum { N_WORST = sizeof(worst) / sizeof(worst[0]), N_RANDOM = 300 };
+	char folder[] = "/tmp/situs-place.XXXXXX", name[32], escaped[128], path[256], place[400];
+	unsigned seed = 20261123;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	for (int i = 0; i < N_WORST + N_RANDOM; i++) {
+		if (i < N_WORST)
+			snprintf(name, sizeof(name), "%s", worst[i]);
+		else
+			make_hostile_name(&seed, name, 1 + (size_t)i % 12);
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+			continue;
+		escape_name(&seed, name, escaped);
+		snprintf(path, sizeof(path), "%s/%s", folder, name);
+		snprintf(place, sizeof(place), "file:%s/%s,keep", folder, escaped);
+		assert_round_trip(place, path);
+		/* At the ends of links, where blanks are cut off. */
+		snprintf(place, sizeof(place), "file:%s/%s", folder, escaped);
+		if (i % 4 == 0) {
+			struct aml_area *area;
+			char *text, chain[900];
+
+			snprintf(chain, sizeof(chain), "%s > anon > %s2", place, place);
+			area = open_area(chain);
+			text = printed(area);
+			assert_string_equal(text, chain);
+			aml_area_close(&area);
+			area = open_area(text);
+			free(text);
+			aml_area_close(&area);
+		}
+	}
+	assert_int_equal(rmdir(folder), 0);
+}
+
+static void names_with_control_characters_are_no_places(void **state)
+{
+	(void)state;
+	assert_refused("file:/tmp/a\nb", AML_EINVAL, "control character");
+	assert_refused("file:/tmp/a\\\nb", AML_EINVAL, "control character");
+	assert_refused("shm:a\rb", AML_EINVAL, "control character");
+}
+
+static void a_buffer_prints_a_line_that_is_no_place_and_says_so(void **state)
+{
+	static char memory[1 << 16];
+	struct aml_area *area = NULL;
+	char *text;
+
+	(void)state;
+	assert_int_equal(aml_area_buffer_create(&area, memory, sizeof(memory)), 0);
+	text = printed(area);
+	assert_int_equal(strncmp(text, "# buffer of ", 12), 0);
+	assert_refused(text, AML_EINVAL, "is not a place");
+	free(text);
+	aml_area_buffer_destroy(&area);
+}
+
 static void bad_places_are_refused_with_what_would_fit(void **state)
 {
 	char here[64];
@@ -299,6 +406,127 @@ static void a_bad_override_fails_the_words_that_need_it(void **state)
 {
 	(void)state;
 	assert_in_child(open_with_bad_tiers);
+}
+
+/* What the place's area prints where at most `n` more descriptors can be had, or "": no descriptors; static. */
+static const char *opened_with_descriptors(const char *place, unsigned n)
+{
+	static char text[256];
+	struct rlimit limit, all;
+	struct aml_area *area = NULL;
+	int result;
+	char *said;
+
+	if (getrlimit(RLIMIT_NOFILE, &all) != 0)
+		return "rlimit";
+	limit = all;
+	limit.rlim_cur = 3;
+	/* Beside those that are open already. */
+	for (unsigned n_free = 0; n_free < n; limit.rlim_cur++)
+		n_free += fcntl((int)limit.rlim_cur, F_GETFD) < 0;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return "rlimit";
+	result = aml_area_open(&area, place);
+	setrlimit(RLIMIT_NOFILE, &all);
+	if (result == -AML_ENOMEM && strstr(error__text(), "file descriptors: Too many open files"))
+		return "";
+	if (result < 0) {
+		snprintf(text, sizeof(text), "%s", error__text());
+		return text;
+	}
+	said = printed(area);
+	snprintf(text, sizeof(text), "%s", said);
+	free(said);
+	aml_area_close(&area);
+	return text;
+}
+
+/* How the place opens, and how it does so when it could not at first: from few descriptors to enough. */
+static int open_by_merit_without_descriptors(void)
+{
+	static const char *const places[] = {"tier:fastest", "tier:nearest", "hbm", "dram"};
+	char all[256];
+
+	for (unsigned n = 0; n <= 8; n++)
+		for (int i = 0; i < 4; i++) {
+			const char *few = opened_with_descriptors(places[i], n);
+
+			if (n < 8 ? *few != '\0' : *few == '\0') {
+				fprintf(stderr, "# %s with %u descriptors: %s\n", places[i], n, few);
+				return 1;
+			}
+		}
+	for (int i = 0; i < 4; i++) {
+		snprintf(all, sizeof(all), "%s", opened_with_descriptors(places[i], 64));
+		if (strcmp(opened_with_descriptors(places[i], 8), all) != 0)
+			return 2;
+	}
+	return 0;
+}
+
+static void without_descriptors_places_by_merit_say_so_and_open_later(void **state)
+{
+	(void)state;
+	skip_without_binding();
+	assert_in_child(open_by_merit_without_descriptors);
+}
+
+/* Enough descriptors to learn all that many teach: the number that is asked for is no less than what is needed. */
+static int open_first_with_just_enough_descriptors(void)
+{
+	char first[256];
+	const struct topology *topology;
+	struct topology *anew = NULL;
+	struct topology_config config = {.sysfs = "/sys"};
+
+	snprintf(first, sizeof(first), "%s", opened_with_descriptors("tier:nearest", 8));
+	if (topology__get(&topology) < 0 || topology__load(&anew, &config) < 0)
+		return 1;
+	if (anew->n_nodes != topology->n_nodes || anew->n_tiers != topology->n_tiers)
+		return 2;
+	for (int i = 0; i < anew->n_nodes; i++)
+		if (memcmp(&anew->nodes[i], &topology->nodes[i], sizeof(anew->nodes[i])) != 0)
+			return 3;
+	return 0;
+}
+
+static void the_descriptors_asked_for_are_enough(void **state)
+{
+	(void)state;
+	assert_in_child(open_first_with_just_enough_descriptors);
+}
+
+static int open_huge_pages_without_descriptors(void)
+{
+	static const char *const places[] = {"hugetlb:2M", "any,thp"};
+	struct rlimit none = {0, 0};
+	struct aml_area *area = NULL;
+	char before[2][256];
+	int results[2];
+
+	for (int i = 0; i < 2; i++) {
+		results[i] = aml_area_open(&area, places[i]);
+		snprintf(before[i], sizeof(before[i]), "%s", error__text());
+	}
+	none.rlim_max = 4096;
+	if (setrlimit(RLIMIT_NOFILE, &none) != 0)
+		return 77;
+	for (int i = 0; i < 2; i++) {
+		if (results[i] < 0)
+			continue; /* not on this kernel */
+		if (aml_area_open(&area, places[i]) != -AML_ENOMEM ||
+			!strstr(error__text(), "Too many open files")) {
+			fprintf(stderr, "# %s: %s\n", places[i], error__text());
+			return 1 + i;
+		}
+	}
+	return 0;
+}
+
+static void without_descriptors_nobody_says_that_there_are_no_huge_pages(void **state)
+{
+	(void)state;
+	assert_in_child(open_huge_pages_without_descriptors);
 }
 
 static void *open_on_thread(void *arg)
@@ -472,6 +700,9 @@ int main(void)
 		/* The children load the topology anew, so these come first. */
 		cmocka_unit_test(nodes_of_an_imported_topology_that_are_not_here_are_refused),
 		cmocka_unit_test(a_bad_override_fails_the_words_that_need_it),
+		cmocka_unit_test(without_descriptors_places_by_merit_say_so_and_open_later),
+		cmocka_unit_test(the_descriptors_asked_for_are_enough),
+		cmocka_unit_test(without_descriptors_nobody_says_that_there_are_no_huge_pages),
 		cmocka_unit_test(threads_share_one_topology),
 		cmocka_unit_test(opened_places_give_memory),
 		cmocka_unit_test(memory_of_a_node_place_lies_on_the_node),
@@ -480,6 +711,9 @@ int main(void)
 		cmocka_unit_test(local_follows_the_thread_and_any_the_process),
 		cmocka_unit_test(a_chain_prints_as_its_places),
 		cmocka_unit_test(places_of_every_kind_open_and_print_themselves),
+		cmocka_unit_test(what_is_printed_names_the_same_file_whatever_its_name),
+		cmocka_unit_test(names_with_control_characters_are_no_places),
+		cmocka_unit_test(a_buffer_prints_a_line_that_is_no_place_and_says_so),
 		cmocka_unit_test(bad_places_are_refused_with_what_would_fit),
 		cmocka_unit_test(closing_takes_nothing),
 		cmocka_unit_test(the_ready_made_hwloc_areas_give_memory),
