@@ -11,7 +11,7 @@ import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from suite import change, document, micro, notes, plan, results, summary, targets  # noqa: E402
+from suite import change, document, machine, micro, notes, plan, process, results, summary, targets  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PEERS = ("situs", "jemalloc", "memkind", "mimalloc", "glibc")
@@ -236,6 +236,32 @@ def test_names_tell_the_peer_in_the_suites_own_benchmarks():
 def test_each_peer_begins_some_round():
     first = {plan.Run.turn(round_, ["a", "b", "c"])[0] for round_ in range(6)}
     assert first == {"a", "b", "c"}, first
+
+
+def with_processors(cpus, function):
+    real, os.sched_getaffinity = os.sched_getaffinity, lambda pid: set(cpus)
+    try:
+        return function()
+    finally:
+        os.sched_getaffinity = real
+
+
+def test_threads_are_pinned_where_processors_are_enough():
+    assert with_processors(range(8), lambda: machine.cpus_for(2)) == {1, 2}
+    assert with_processors([3, 5, 7, 9], lambda: machine.cpus_for(3)) == {5, 7, 9}
+    assert with_processors(range(8), lambda: machine.cpus_for(8)) is None
+    assert with_processors(range(2), lambda: machine.cpus_for(1)) is None
+
+
+def test_a_process_runs_on_the_processors_it_is_pinned_to():
+    here = os.sched_getaffinity(0)
+    real, machine.cpus_for = machine.cpus_for, lambda threads: {max(here)}
+    try:
+        said = process.run([sys.executable, "-c", "import os; print(*os.sched_getaffinity(0))"])
+    finally:
+        machine.cpus_for = real
+    assert said.split() == [str(max(here))], said
+    assert os.sched_getaffinity(0) == here
 
 
 def main():

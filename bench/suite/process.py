@@ -18,13 +18,17 @@ class Broken(Exception):
     """What was measured failed."""
 
 
+def pinned(threads):
+    """For subprocess's preexec_fn: what pins a process of so many threads, None where processors are too few."""
+    cpus = machine.cpus_for(threads)
+    return (lambda: os.sched_setaffinity(0, cpus)) if cpus else None
+
+
 def run(command, threads=1, seconds=120, env=None, stdin=None, cwd=None):
     """Standard output of a command; Skip or Broken otherwise."""
-    cpus = machine.cpus_for(threads)
-    pin = (lambda: os.sched_setaffinity(0, cpus)) if cpus else None
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=env,
-                              input=stdin, cwd=cwd, preexec_fn=pin)
+                              input=stdin, cwd=cwd, preexec_fn=pinned(threads))
     except subprocess.TimeoutExpired:
         raise Skip(f"took more than {seconds} s") from None
     except FileNotFoundError:

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 
-from .process import Broken, Skip, run
+from .process import Broken, Skip, pinned, run
 
 
 class Where:
@@ -188,7 +188,7 @@ def redis(where, prefix, env):
     process = subprocess.Popen(
         [*timed, *prefix, server, "--port", "0", "--unixsocket", socket, "--save", "", "--dir",
          where.scratch, "--daemonize", "no"], env=env, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL)
+        stderr=subprocess.DEVNULL, preexec_fn=pinned(1))
     try:
         _redis_wait(process, socket)
         begin = time.monotonic()
