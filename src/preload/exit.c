@@ -4,8 +4,9 @@
  *
  * It may be called from a signal handler that came in the middle of malloc, and beside threads that hold
  * locks. So a copy of the process writes the table, made by the bare system call, which runs no handlers and
- * tells nobody of its end; if it hangs or dies the program ends all the same. The copy draws from
- * the C library alone: memory that a fork does not copy is not there.
+ * tells nobody of its end; one that hangs on a lock of a thread that it has not is followed by another, and
+ * in the end the program ends without a table. The copies draw from the C library alone: memory that a
+ * fork does not copy is not there.
  */
 #include "config.h"
 
@@ -23,7 +24,7 @@
 
 #define PUBLIC __attribute__((visibility("default")))
 
-enum { WAIT_MS = 1000 };
+enum { FIRST_WAIT_MS = 20, LAST_WAIT_MS = 640 };
 
 static void __attribute__((noreturn)) leave(int status)
 {
@@ -40,35 +41,41 @@ static void __attribute__((noreturn)) print_and_leave(void)
 	leave(0);
 }
 
-/* A WAIT_MS is long for a table; the program's end is not kept from it for longer. */
-static void wait_for(pid_t copy)
+/* Has the copy written the table, within so many ms? Else it is no more. */
+static bool has_printed(pid_t copy, int wait_ms)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
-	int status;
+	int status = 0;
 
-	for (int i = 0; i < WAIT_MS; i++) {
+	for (int i = 0; i < wait_ms; i++) {
 		/* Not a child that the program knows: it has no signal. */
 		if (waitpid(copy, &status, __WCLONE | WNOHANG) != 0)
-			return;
+			return WIFEXITED(status);
 		nanosleep(&pause, NULL);
 	}
 	kill(copy, SIGKILL);
 	waitpid(copy, &status, __WCLONE);
+	return WIFEXITED(status);
+}
+
+static void print_by_copy(void)
+{
+	for (int wait_ms = FIRST_WAIT_MS; wait_ms <= LAST_WAIT_MS; wait_ms *= 2) {
+		pid_t copy = (pid_t)syscall(SYS_clone, 0L, 0L, 0L, 0L, 0L);
+
+		if (copy == 0)
+			print_and_leave();
+		if (copy < 0 || has_printed(copy, wait_ms))
+			return;
+	}
 	preload__say(SETTINGS_WARN, "situs: pid %ld ended by _exit in the middle of malloc: no table of its heaps",
 		(long)preload.pid);
 }
 
 PUBLIC void __attribute__((noreturn)) _exit(int status)
 {
-	pid_t copy;
-
-	if (report__is_due()) {
-		copy = (pid_t)syscall(SYS_clone, 0L, 0L, 0L, 0L, 0L);
-		if (copy == 0)
-			print_and_leave();
-		if (copy > 0)
-			wait_for(copy);
-	}
+	if (report__is_due())
+		print_by_copy();
 	leave(status);
 }
 
