@@ -9,6 +9,7 @@
 #include "base/unmap.h"
 #include "heap/checked.h"
 #include "heap/heap.h"
+#include "heap/mistaken.h"
 
 enum {
 	/* A class may hold this many bytes before the heap's bound is applied, and this many blocks. */
@@ -237,6 +238,10 @@ void cache__put_full(void *block, struct cache *cache)
 	if (class >= SIZE_CLASSES) {
 		heap__free_large(cache->heap, block, class);
 		errno = err;
+		return;
+	}
+	if (bin->top[-1] == block) {
+		mistaken__say(block, "it was freed before");
 		return;
 	}
 	if (!widen(cache, class))

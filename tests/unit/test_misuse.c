@@ -214,6 +214,35 @@ static void a_large_block_freed_twice_is_freed_once(void **state)
 	assert_int_equal(situs_heap_destroy(heap), 0);
 }
 
+static void a_small_block_freed_twice_at_once_is_freed_once(void **state)
+{
+	situs_heap_t *heap;
+
+	(void)state;
+	assert_int_equal(situs_heap_create(&heap, &aml_area_linux, NULL), 0);
+	for (size_t size = 1; size <= SIZE_CLASS_MAX; size = size * 3 / 2 + 1)
+		for (int n = 0; n < 300; n += 99) {
+			char *before[300], *block, *one, *other;
+
+			for (int i = 0; i < n; i++)
+				before[i] = situs_malloc(heap, size);
+			block = situs_malloc(heap, size);
+			for (int i = 0; i < n; i++)
+				situs_free(before[i]);
+			situs_free(block);
+			errno = 77;
+			situs_free(block);
+			assert_int_equal(errno, 77);
+			assert_non_null(strstr(situs_error(), "freed before"));
+			one = situs_malloc(heap, size);
+			other = situs_malloc(heap, size);
+			assert_ptr_not_equal(one, other);
+			situs_free(one);
+			situs_free(other);
+		}
+	assert_int_equal(situs_heap_destroy(heap), 0);
+}
+
 /* All blocks of some slabs but one in the middle, which stays. */
 static void free_all_but_one(situs_heap_t *heap, char *blocks[1000], size_t size)
 {
@@ -279,6 +308,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #ifndef SITUS_GUARDED
 		cmocka_unit_test(a_large_block_freed_twice_is_freed_once),
+		cmocka_unit_test(a_small_block_freed_twice_at_once_is_freed_once),
 		cmocka_unit_test(a_small_block_freed_twice_takes_no_other_s_memory),
 		cmocka_unit_test(an_address_inside_a_block_takes_no_other_s_memory),
 #endif
