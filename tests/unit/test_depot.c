@@ -224,6 +224,7 @@ static void what_is_never_to_be_given_back_is_not(void **state)
 	situs_heap_destroy(heap);
 }
 
+#ifndef SITUS_GUARDED /* where blocks wait in quarantine beside the cache */
 /* Of every class, so that each has been given all the room it gets. */
 static void a_small_heap_is_not_mostly_caches(void **state)
 {
@@ -246,6 +247,7 @@ static void a_small_heap_is_not_mostly_caches(void **state)
 	assert_true(cached <= 1300 * 1024);
 	situs_heap_destroy(heap);
 }
+#endif
 
 int main(void)
 {
@@ -253,7 +255,9 @@ int main(void)
 		cmocka_unit_test(the_last_thread_of_a_heap_leaves_nothing_behind),
 		cmocka_unit_test(a_thread_that_is_not_the_last_leaves_what_others_can_use),
 		cmocka_unit_test(what_is_never_to_be_given_back_is_not),
+#ifndef SITUS_GUARDED
 		cmocka_unit_test(a_small_heap_is_not_mostly_caches),
+#endif
 		cmocka_unit_test(heaps_in_light_use_have_none),
 		cmocka_unit_test(what_is_held_is_bounded_by_what_is_drawn),
 		cmocka_unit_test(blocks_come_back_out_of_it_each_once),
