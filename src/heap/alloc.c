@@ -240,9 +240,8 @@ static void *resize(struct situs_heap *heap, void *ptr, unsigned class, size_t s
 	return heap__resize_block(heap, ptr, old_size, size);
 }
 
-void *situs_realloc(situs_heap_t *heap, void *ptr, size_t size)
+static __attribute__((noinline)) void *realloc_slow(struct situs_heap *heap, void *ptr, size_t size, uint32_t word)
 {
-	uint32_t word = pagemap__get(ptr);
 	struct owner *owner = owner__of_word(word);
 	struct situs_heap *home = owner == NULL ? NULL : owner->heap;
 
@@ -267,4 +266,17 @@ void *situs_realloc(situs_heap_t *heap, void *ptr, size_t size)
 	if (home == NULL) /* an arena's: it moves to the thread's heap or malloc */
 		return move_block(NULL, ptr, situs_usable_size(ptr), size);
 	return resize(home, ptr, owner__class(word), size);
+}
+
+void *situs_realloc(situs_heap_t *heap, void *ptr, size_t size)
+{
+	uint32_t word = pagemap__get(ptr);
+
+	if (likely(heap != NULL && owner__number(word) == heap->owner.number && size - 1 < SIZE_CLASS_MAX &&
+		owner__class(word) < SIZE_CLASSES)) {
+		size_t old_size = size_class__bytes[owner__class(word)];
+
+		return fits(old_size, size) ? ptr : move_block(heap, ptr, old_size, size);
+	}
+	return realloc_slow(heap, ptr, size, word);
 }

@@ -14,11 +14,11 @@
 #include "heap/heap.h"
 
 /* Of threads without state: nothing is ever written to it, so it costs no memory. */
-static struct cache *no_caches[OWNER_MAX + 1];
-static struct thread thread_none = {.caches = no_caches}, thread_ended = {.caches = no_caches};
+static struct cache *no_caches[1 + OWNER_MAX + 1];
+static struct thread thread_none = {.caches = no_caches + 1}, thread_ended = {.caches = no_caches + 1};
 
 _Thread_local struct thread *thread__self = &thread_none;
-_Thread_local struct cache **thread__caches = no_caches;
+_Thread_local struct cache **thread__caches = no_caches + 1;
 
 static struct lock lock = LOCK_INITIALIZER;
 static struct shared_pool states = SHARED_POOL(struct thread);
@@ -58,7 +58,7 @@ static void drop_caches_locked(struct thread *thread, bool flush) LOCK_HELD(lock
 	}
 	thread->caches = NULL;
 	atomic_signal_fence(memory_order_seq_cst);
-	unmap__own(caches, sizeof(no_caches));
+	unmap__own(caches - 1, sizeof(no_caches));
 }
 
 static void link_locked(struct thread *thread) LOCK_HELD(lock)
@@ -84,7 +84,7 @@ static void unlink_locked(struct thread *thread) LOCK_HELD(lock)
 static void end(void *thread)
 {
 	thread__self = &thread_ended;
-	thread__caches = no_caches;
+	thread__caches = no_caches + 1;
 	lock__acquire(&lock);
 	drop_caches_locked(thread, true);
 	unlink_locked(thread);
@@ -120,6 +120,7 @@ __attribute__((constructor(102))) static void watch_threads(void)
 
 static struct thread *own_state(void)
 {
+	struct cache **table;
 	struct thread *thread;
 
 	if (thread__self != &thread_none)
@@ -129,12 +130,13 @@ static struct thread *own_state(void)
 	thread = shared_pool__get(&states);
 	if (thread == NULL)
 		return NULL;
-	thread->caches = mmap(NULL, sizeof(no_caches), PROT_READ | PROT_WRITE,
+	table = mmap(NULL, sizeof(no_caches), PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (thread->caches == MAP_FAILED) {
+	if (table == MAP_FAILED) {
 		shared_pool__put(&states, thread);
 		return NULL;
 	}
+	thread->caches = table + 1;
 	lock__acquire(&lock);
 	link_locked(thread);
 	lock__release(&lock);
@@ -185,6 +187,7 @@ int thread__bind(struct situs_heap *heap)
 	if (thread != &thread_none) {
 		lock__acquire(&lock);
 		thread->bound = heap;
+		__atomic_store_n(&thread->caches[-1], NULL, __ATOMIC_RELAXED);
 		lock__release(&lock);
 	}
 	return 0;
@@ -202,6 +205,8 @@ void thread__forget_heap(struct situs_heap *heap)
 			thread->bound = NULL;
 		if (cache == NULL)
 			continue;
+		if (__atomic_load_n(&thread->caches[-1], __ATOMIC_RELAXED) == cache)
+			__atomic_store_n(&thread->caches[-1], NULL, __ATOMIC_RELAXED);
 		thread->caches[owner] = NULL;
 		atomic_signal_fence(memory_order_seq_cst);
 		leave_locked(cache, false);

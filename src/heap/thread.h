@@ -29,10 +29,30 @@ extern _Thread_local struct thread *thread__self __attribute__((tls_model("initi
 
 extern _Thread_local struct cache **thread__caches __attribute__((tls_model("initial-exec")));
 
+/*
+ * Before the table stands one cache more: that which malloc draws from under the preload, or NULL where
+ * malloc must look for itself. It is one of the others, noted by thread__note_cache; binding the thread
+ * and the end of its heap forget it.
+ */
+static inline struct cache *thread__noted_cache(void)
+{
+	return __atomic_load_n(&thread__caches[-1], __ATOMIC_RELAXED);
+}
+
 /* This thread's cache of the owner with this number, or NULL. */
 static inline struct cache *thread__cache(uint32_t owner)
 {
 	return thread__caches[owner];
+}
+
+/* Notes it, where there is one. */
+static inline void thread__note_cache(uint32_t owner)
+{
+	struct cache *cache = thread__cache(owner);
+
+	/* Threads without state share a table that nobody writes to. */
+	if (cache != NULL)
+		__atomic_store_n(&thread__caches[-1], cache, __ATOMIC_RELAXED);
 }
 
 /* Makes that cache, as the heap wants it; NULL: this thread goes without (it is ending, the heap has

@@ -17,13 +17,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "heap/heap.h"
 #include "preload/extended.h"
 #include "preload/split.h"
 #include "preload/start.h"
 #include "preload/system.h"
 
 #define PUBLIC __attribute__((visibility("default")))
+#define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
+#define SLOW __attribute__((noinline))
 
 /* C23's, which this C library's headers do not declare yet. */
 void free_sized(void *ptr, size_t size);
@@ -35,13 +38,30 @@ static bool is_power_of_two(size_t n)
 	return n && (n & (n - 1)) == 0;
 }
 
-PUBLIC void *malloc(size_t size)
+static SLOW void *malloc_slow(size_t size)
 {
 	situs_heap_t *heap = preload__heap_for(size);
+	void *block;
 
 	if (!heap)
 		return extended__from_libc(__libc_malloc(size));
-	return unlikely(preload.is_split) ? split__allocate(0, size, false) : situs_malloc(heap, size);
+	if (unlikely(preload.is_split))
+		return split__allocate(0, size, false);
+	block = situs_malloc(heap, size);
+	if (preload.n_noted != 0)
+		thread__note_cache(heap->owner.number);
+	return block;
+}
+
+PUBLIC void *malloc(size_t size)
+{
+	if (likely(size - preload.size_min < preload.n_noted)) {
+		struct cache *cache = thread__noted_cache();
+
+		if (likely(cache != NULL))
+			return cache__get(cache, size_class__shifted(size));
+	}
+	return malloc_slow(size);
 }
 
 PUBLIC void *calloc(size_t n, size_t size)
@@ -59,7 +79,7 @@ PUBLIC void *calloc(size_t n, size_t size)
 	return unlikely(preload.is_split) ? split__allocate(0, total, true) : situs_calloc(heap, n, size);
 }
 
-PUBLIC void free(void *ptr)
+static SLOW void free_slow(void *ptr)
 {
 	struct owner *owner = preload__owner(ptr);
 
@@ -70,6 +90,23 @@ PUBLIC void free(void *ptr)
 		split__free(owner->heap, ptr);
 	else
 		situs_free(ptr);
+}
+
+/* situs_free, where nothing more is to be done. */
+PUBLIC void free(void *ptr)
+{
+	const pagemap_word *leaf = pagemap__leaf_masked(ptr);
+
+	if (likely(leaf != NULL && preload.n_noted != 0)) {
+		uint32_t word = pagemap__word_in(leaf, ptr);
+		struct cache *cache = thread__cache(owner__number(word));
+
+		if (likely(cache != NULL)) {
+			cache__put(ptr, cache, word);
+			return;
+		}
+	}
+	free_slow(ptr);
 }
 
 /* Moves a block to or from the C library, as its new size has it. The old block is intact on failure. */

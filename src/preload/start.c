@@ -204,6 +204,18 @@ static void tell(void)
 			preload.heaps[i]->place);
 }
 
+/* How many sizes, from size_min on, caches hold and the heaps serve. */
+static size_t n_cached_sizes(void)
+{
+#ifdef SITUS_GUARDED
+	return 0;
+#else
+	size_t last = preload.size_max < SIZE_CLASS_MAX ? preload.size_max : (size_t)SIZE_CLASS_MAX;
+
+	return preload.size_min <= last ? last - preload.size_min + 1 : 0;
+#endif
+}
+
 __attribute__((constructor)) static void start(void)
 {
 	int saved = errno;
@@ -222,6 +234,7 @@ __attribute__((constructor)) static void start(void)
 		if (settings.stats == 1 || settings.stats == preload.pid)
 			report__at_exit();
 		extended__start();
+		preload.n_noted = preload.is_split ? 0 : n_cached_sizes();
 		atomic_store_explicit(&preload.heap, preload.heaps[0], memory_order_release);
 	} else {
 		preload__say(SETTINGS_ERROR, "situs: no heap, the C library's malloc is used: %.250s", situs_error());

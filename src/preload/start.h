@@ -24,6 +24,9 @@ enum { PRELOAD_HEAPS_MAX = 64 };
 struct preload {
 	_Atomic(situs_heap_t *) heap; /* the first of `heaps` */
 	size_t size_min, size_max;    /* blocks of these sizes, both included, go to the heaps */
+	/* Of these sizes, from size_min on so many, blocks come from the cache that the thread noted (see
+	   thread.h), where it did. 0: of none, since which heap is split.c's to choose, or blocks are checked. */
+	size_t n_noted;
 	bool is_split;                /* which heap is split.c's to choose */
 	bool is_shared;               /* a heap's pages would be the parent's and the child's after a fork */
 	int n_heaps;

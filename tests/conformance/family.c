@@ -5,6 +5,7 @@
 #pragma GCC diagnostic ignored "-Walloc-size-larger-than="
 #endif
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -318,6 +319,48 @@ static void stats_tell_of_the_heaps(void **state)
 	assert_non_null(strstr(text, "system bytes"));
 }
 
+/* The preload's, which a program without libsitus need not know. */
+static void *function(const char *name)
+{
+	void *found = dlsym(RTLD_DEFAULT, name);
+
+	assert_non_null(found);
+	return found;
+}
+
+static void a_bound_thread_draws_from_its_heap_until_it_is_unbound(void **state)
+{
+	void *(*heap_open)(const char *), *(*heap_of)(const void *), *heap, *block;
+	int (*heap_destroy)(void *), (*bind)(void *);
+
+	(void)state;
+	*(void **)&heap_open = function("situs_heap_open");
+	*(void **)&heap_of = function("situs_heap_of");
+	*(void **)&heap_destroy = function("situs_heap_destroy");
+	*(void **)&bind = function("situs_thread_bind");
+	heap = heap_open("any");
+	assert_non_null(heap);
+	for (int i = 0; i < 4; i++) {
+		free(malloc(100)); /* both sides have their caches */
+		assert_int_equal(bind(heap), 0);
+		block = malloc(100);
+		assert_ptr_equal(heap_of(block), heap);
+		free(malloc(100));
+		block = realloc(block, 300);
+		assert_ptr_equal(heap_of(block), heap);
+		if (i < 3)
+			assert_int_equal(bind(NULL), 0);
+		else
+			assert_int_equal(heap_destroy(heap), 0); /* which unbinds */
+		if (i < 3)
+			free(block);
+		block = malloc(100);
+		assert_ptr_not_equal(heap_of(block), heap);
+		memset(block, 1, 100);
+		free(block);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +384,7 @@ int main(void)
 #endif
 		cmocka_unit_test(info_tells_of_the_heaps),
 		cmocka_unit_test(stats_tell_of_the_heaps),
+		cmocka_unit_test(a_bound_thread_draws_from_its_heap_until_it_is_unbound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
