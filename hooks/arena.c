@@ -71,8 +71,7 @@ static bool books_dalloc(extent_hooks_t *table, void *start, size_t size, bool c
 
 static extent_hooks_t books_table = {.alloc = books_alloc, .dalloc = books_dalloc};
 
-/* Growth beyond what is asked for only holds address space that the map could give to others. */
-static const size_t GROW_LIMIT = 2 * 1024 * 1024;
+static const size_t GROW_LIMIT = SPACE_GROWTH_MAX;
 
 static bool is_zero(const char *page)
 {

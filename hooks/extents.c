@@ -12,11 +12,25 @@
 #include "hooks/space.h"
 #include "hooks/space_internal.h"
 
+enum {
+	GROWTH_FROM = 512 * 1024,  /* bytes drawn: a heap in light use has what it needs, and no more */
+	GROWTH_ROOM = 8,           /* times that much must be free below a limit */
+};
+
 /* Also of spaces that are about to switch: what follows from it asks space__purge, which knows. */
 bool space__is_purgeable(const struct space *space) LOCK_UNCHECKED
 {
 	return (space->flags & (AML_AREA_LAZY | AML_AREA_ZEROED | AML_AREA_COMMIT)) ==
 		(AML_AREA_LAZY | AML_AREA_ZEROED);
+}
+
+bool space__may_grow_ahead(struct space *space, size_t size)
+{
+	size_t limit = atomic_load_explicit(&space->account->limit, memory_order_relaxed);
+	size_t drawn = atomic_load_explicit(&space->account->drawn, memory_order_relaxed);
+
+	return space__is_purgeable(space) && size <= SPACE_GROWTH_MAX && drawn >= GROWTH_FROM &&
+		(limit == 0 || (drawn < limit && (limit - drawn) / GROWTH_ROOM >= size));
 }
 
 int space__purge(struct space *space, void *start, size_t size) LOCK_UNCHECKED

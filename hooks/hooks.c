@@ -38,17 +38,19 @@ static void *hook_alloc(extent_hooks_t *table, void *want, size_t size, size_t a
 
 	(void)arena;
 	/*
-	 * Uncommitted space is what jemalloc asks for when it wants to grow ahead. What it would not use
-	 * it would retain and never give back; refused, it asks for exactly what it needs, and the map
-	 * manages the rest.
+	 * Uncommitted space is what jemalloc asks for when it wants to grow ahead. It merges nothing across
+	 * what it got in one piece, so blocks can grow in place only if pieces are large; but what it does
+	 * not use it retains until the arena goes. Refused, it asks for exactly what it needs.
 	 */
-	if (!*commit)
+	if (!*commit && !space__may_grow_ahead(space_of(table), size))
 		return NULL;
 	start = space__alloc(space_of(table), want, size, alignment, zero);
 	if (start != NULL && !rtree_gate__pass(start, size)) {
 		(void)space__free(space_of(table), start, size);
 		start = NULL;
 	}
+	if (start != NULL)
+		*commit = true;
 	errno = err;
 	return start;
 }

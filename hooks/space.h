@@ -134,6 +134,11 @@ int space__destroy(struct space *space);
  */
 void *space__alloc(struct space *space, void *at, size_t size, size_t alignment, bool *zero);
 
+/* May it be handed address space for later use? Only where that costs nobody a page, and no limit is near;
+   blocks beyond that size are better off in pieces of their own, which go back as soon as they are freed. */
+enum { SPACE_GROWTH_MAX = 4 * 1024 * 1024 };
+bool space__may_grow_ahead(struct space *space, size_t size);
+
 /* Takes a range of extents back. Only a lack of memory for the books refuses (-ENOMEM). */
 int space__free(struct space *space, void *start, size_t size);
 

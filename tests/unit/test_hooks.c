@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "heap/heap.h"
 #include "hooks/space.h"
 #include "situs.h"
 #include "tests/unit/book_area.h"
@@ -203,6 +204,69 @@ static int note_link(const struct space_extent_info *extent, void *links)
 	return 0;
 }
 
+/* As a buffer that is filled does; how often it had to move. */
+static int grow(situs_heap_t *heap, size_t from, size_t to)
+{
+	char *block = situs_malloc(heap, from);
+	int n_moves = 0;
+
+	for (size_t size = from; size < to; size += size / 2) {
+		char *grown = situs_realloc(heap, block, size + size / 2);
+
+		assert_non_null(grown);
+		n_moves += grown != block;
+		block = grown;
+	}
+	situs_free(block);
+	return n_moves;
+}
+
+static situs_heap_t *make_heap(size_t limit)
+{
+	struct situs_config config = {.struct_size = sizeof(config), .n_arenas = 1, .limit = limit};
+	situs_heap_t *heap = NULL;
+
+	assert_int_equal(situs_heap_create(&heap, &aml_area_linux, &config), 0);
+	return heap;
+}
+
+static void large_blocks_grow_where_they_stand(void **state)
+{
+	situs_heap_t *heap = make_heap(0);
+
+	(void)state;
+	/* Past light use. */
+	for (int i = 0; i < 16; i++)
+		assert_non_null(situs_malloc(heap, 50000));
+	assert_true(grow(heap, 50000, 1000000) <= 2); /* of eight times */
+	situs_heap_destroy(heap);
+}
+
+static void a_heap_in_light_use_draws_what_it_needs(void **state)
+{
+	situs_heap_t *heap = make_heap(0);
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		assert_non_null(situs_malloc(heap, 1000));
+	assert_in_range(heap->account.drawn, 10000, 128 * 1024);
+	situs_heap_destroy(heap);
+}
+
+static void what_is_drawn_ahead_takes_little_from_a_limit(void **state)
+{
+	enum { LIMIT = 20 << 20, BLOCK = 256 * 1024 };
+	situs_heap_t *heap = make_heap(LIMIT);
+	size_t used = 0;
+
+	(void)state;
+	while (situs_malloc(heap, BLOCK) != NULL)
+		used += BLOCK;
+	/* jemalloc adds a page to each. */
+	assert_in_range(used, LIMIT - LIMIT / 16, LIMIT);
+	situs_heap_destroy(heap);
+}
+
 static void extents_of_a_chain_tell_their_link(void **state)
 {
 	const struct aml_area_ops ops = {.mmap = give_neighbour, .munmap = take_neighbour,
@@ -233,6 +297,9 @@ int main(void)
 		cmocka_unit_test(hooks_serve_an_arena_the_program_makes),
 		cmocka_unit_test(space_places_splits_and_merges),
 		cmocka_unit_test(extents_never_span_two_regions),
+		cmocka_unit_test(large_blocks_grow_where_they_stand),
+		cmocka_unit_test(a_heap_in_light_use_draws_what_it_needs),
+		cmocka_unit_test(what_is_drawn_ahead_takes_little_from_a_limit),
 		cmocka_unit_test(extents_of_a_chain_tell_their_link),
 	};
 
