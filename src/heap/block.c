@@ -179,7 +179,7 @@ static size_t drawn(const struct situs_heap *heap)
 	return atomic_load_explicit(&heap->account.drawn, memory_order_relaxed);
 }
 
-void *heap__large_block(struct situs_heap *heap, size_t size)
+static void *large_block(struct situs_heap *heap, size_t size, bool earns)
 {
 	struct heap_arena *arena = heap__arena(heap);
 	void *block = NULL;
@@ -188,17 +188,23 @@ void *heap__large_block(struct situs_heap *heap, size_t size)
 	if (arena == NULL)
 		return NULL;
 	if (size <= LARGE_CLASS_MAX)
-		block = large_cache__get(&arena->large, large_class__of(size));
+		block = large_cache__get(&arena->large, large_class__of(size), earns);
 	if (block != NULL) {
 		enter(heap, block, LARGE_CLASS_FIRST + large_class__of(size));
 		return block;
 	}
 	before = drawn(heap);
+	large_cache__missed(&arena->large, size, before);
 	block = heap__block(heap, arena, size, 0, false);
 	/* The heap grows: what was held for other sizes serves the next request instead. */
 	if (drawn(heap) > before)
 		large_cache__shrink(&arena->large, size);
 	return block;
+}
+
+void *heap__large_block(struct situs_heap *heap, size_t size)
+{
+	return large_block(heap, size, true);
 }
 
 void heap__free_large(struct situs_heap *heap, void *block, unsigned class)
@@ -350,7 +356,7 @@ void *heap__resize_block(struct situs_heap *heap, void *block, size_t old_size, 
 		return block;
 	}
 	/* Not by jemalloc's rallocx, which might go astray with the only copy of what is in the block. */
-	moved = situs_malloc(heap, size);
+	moved = size > SIZE_CLASS_MAX ? large_block(heap, size, false) : situs_malloc(heap, size);
 	if (moved != NULL) {
 		memcpy(moved, block, old_size < size ? old_size : size);
 		heap__free_block(heap, block);

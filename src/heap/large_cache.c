@@ -55,7 +55,33 @@ static void set_count_locked(struct large_cache *cache, unsigned class, unsigned
 	atomic_fetch_add_explicit(cache->total, more, memory_order_relaxed);
 }
 
-void *large_cache__get(struct large_cache *cache, unsigned class)
+/* What is earned is a guess at best, so changes that cross may be lost. */
+static size_t earned(const struct large_cache *cache)
+{
+	return atomic_load_explicit(&cache->earned, memory_order_relaxed);
+}
+
+static void set_earned(struct large_cache *cache, size_t bytes)
+{
+	atomic_store_explicit(&cache->earned, bytes, memory_order_relaxed);
+}
+
+static void earn(struct large_cache *cache, size_t size)
+{
+	if (earned(cache) < SIZE_MAX / 2)
+		set_earned(cache, earned(cache) + LARGE_CACHE_EARNS * size);
+}
+
+/* No more of what was earned is kept than may be used, so that it is gone soon once there is no use. */
+static void spend(struct large_cache *cache, size_t size, size_t drawn)
+{
+	size_t most = drawn / LARGE_CACHE_EARNED_SHARE;
+	size_t left = earned(cache) < most ? earned(cache) : most;
+
+	set_earned(cache, left > size ? left - size : 0);
+}
+
+void *large_cache__get(struct large_cache *cache, unsigned class, bool earns)
 {
 	void *block = NULL;
 
@@ -66,6 +92,8 @@ void *large_cache__get(struct large_cache *cache, unsigned class)
 	if (cache->n[class] != 0) {
 		block = cache->shelf->blocks[class][cache->n[class] - 1];
 		set_count_locked(cache, class, cache->n[class] - 1u);
+		if (earns)
+			earn(cache, large_class__bytes[class]);
 	}
 	lock__release(&cache->lock);
 	return block;
@@ -115,8 +143,11 @@ static size_t bound(const struct large_cache *cache, size_t drawn)
 {
 	if (cache->purged != NULL)
 		return LARGE_CACHE_SPACE;
-	return drawn / LARGE_CACHE_SHARE > LARGE_CACHE_MIN ? drawn / LARGE_CACHE_SHARE :
-		(size_t)LARGE_CACHE_MIN;
+	size_t least = drawn / LARGE_CACHE_SHARE, most = drawn / LARGE_CACHE_EARNED_SHARE;
+
+	if (least < LARGE_CACHE_MIN)
+		least = LARGE_CACHE_MIN;
+	return least + (earned(cache) < most ? earned(cache) : most);
 }
 
 static bool fits(const struct large_cache *cache, unsigned class, size_t drawn)
@@ -200,7 +231,10 @@ bool large_cache__put(struct large_cache *cache, unsigned class, void *block, si
 	uint32_t now;
 	bool held, due;
 
-	if (cache->max_age == 0 || (!fits(cache, class, drawn) && !make_room(cache, class, drawn)))
+	if (cache->max_age == 0)
+		return false;
+	spend(cache, large_class__bytes[class], drawn);
+	if (!fits(cache, class, drawn) && !make_room(cache, class, drawn))
 		return false;
 	if (cache->purged != NULL && !purge(cache, class, block))
 		return false;
@@ -226,6 +260,19 @@ void large_cache__shrink(struct large_cache *cache, size_t size)
 	for (size_t n = 0; n < size && (block = take_older(cache, 0, &class)) != NULL;
 		n += large_class__bytes[class])
 		arena__free(block);
+}
+
+void large_cache__missed(struct large_cache *cache, size_t size, size_t drawn)
+{
+	size_t total = cache->max_age == 0 ? 0 :
+		atomic_load_explicit(cache->total, memory_order_relaxed);
+
+	if (total == 0)
+		return;
+	if (earned(cache) == 0)
+		large_cache__shrink(cache, size);
+	else if (total > bound(cache, drawn))
+		large_cache__shrink(cache, total - bound(cache, drawn));
 }
 
 void large_cache__count(struct large_cache *cache, size_t n_blocks[LARGE_CLASSES])

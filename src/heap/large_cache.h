@@ -40,6 +40,8 @@ enum {
 	   sixty-fourth 3 %, and costs it half the speed. */
 	LARGE_CACHE_MIN = 1024 * 1024,
 	LARGE_CACHE_SHARE = 24,
+	LARGE_CACHE_EARNED_SHARE = 4, /* one part in so many of what is drawn may be earned */
+	LARGE_CACHE_EARNS = 16,       /* times its size, by a block that comes back for use */
 	LARGE_CACHE_SPACE = 64 * 1024 * 1024, /* bytes where blocks have given their pages back */
 	LARGE_CACHE_BLOCKS = 16,              /* of one class */
 };
@@ -58,6 +60,8 @@ struct large_cache {
 	struct space *purged;   /* blocks give their pages back, in this space; NULL: they keep them */
 	_Atomic(size_t) *total; /* bytes held by all caches of the heap */
 
+	_Atomic(size_t) earned; /* bytes that may be held beyond the bound, by what came back for use */
+
 	struct lock lock;
 	/* Under the lock */
 	uint32_t last_sweep; /* ms, wraps */
@@ -70,8 +74,11 @@ struct large_cache {
 void large_cache__init(struct large_cache *cache, long decay_ms, struct space *space,
 	_Atomic(size_t) *total);
 
-/* A block of the class, or NULL. */
-void *large_cache__get(struct large_cache *cache, unsigned large_class);
+/* A block of the class, or NULL. `earns`: it shows that holding blocks is of use. */
+void *large_cache__get(struct large_cache *cache, unsigned large_class, bool earns);
+
+/* There was none for so many bytes: what is held and has no use makes way before jemalloc is asked. */
+void large_cache__missed(struct large_cache *cache, size_t size, size_t drawn);
 
 /* Takes a block of a heap that has drawn so many bytes; false: it is not wanted. */
 bool large_cache__put(struct large_cache *cache, unsigned large_class, void *block, size_t drawn);

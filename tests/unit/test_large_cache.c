@@ -117,6 +117,57 @@ static void areas_that_charge_for_address_space_get_it_back_at_once(void **state
 	book_destroy(book);
 }
 
+/* Live blocks of so many MiB, so that a share of what is drawn is something. */
+static void draw(situs_heap_t *heap, size_t n_mib)
+{
+	for (; n_mib > 0; n_mib--)
+		assert_non_null(situs_malloc(heap, MIB));
+}
+
+/* Frees n blocks at a time and asks for as many again. */
+static void use_again(situs_heap_t *heap, size_t n, size_t size, int times)
+{
+	enum { N = 32 };
+	void *blocks[N];
+
+	for (; times > 0; times--) {
+		for (size_t i = 0; i < n; i++)
+			assert_non_null(blocks[i] = situs_malloc(heap, size));
+		for (size_t i = 0; i < n; i++)
+			situs_free(blocks[i]);
+	}
+}
+
+static void blocks_that_come_back_for_use_earn_room(void **state)
+{
+	situs_heap_t *heap = make(&aml_area_linux, 0);
+	size_t least, most;
+
+	(void)state;
+	draw(heap, 96);
+	least = heap->account.drawn / LARGE_CACHE_SHARE;
+	use_again(heap, 14, MIB, 20);
+	most = heap->account.drawn / LARGE_CACHE_EARNED_SHARE + heap->account.drawn / LARGE_CACHE_SHARE;
+	assert_true(heap->large_held > least + 4 * MIB);
+	assert_true(heap->large_held <= most);
+	situs_heap_destroy(heap);
+}
+
+static void what_has_no_use_makes_way_for_other_sizes(void **state)
+{
+	situs_heap_t *heap = make(&aml_area_linux, 0);
+	size_t held;
+
+	(void)state;
+	draw(heap, 48);
+	use_again(heap, 14, MIB, 20);
+	held = heap->large_held;
+	for (size_t size = 4 * MIB; size > 2 * MIB; size -= MIB / 2)
+		situs_free(situs_malloc(heap, size));
+	assert_true(heap->large_held < held / 2);
+	situs_heap_destroy(heap);
+}
+
 static void trimming_gives_back_what_is_held(void **state)
 {
 	for (long decay_ms = 0; decay_ms <= 1; decay_ms++) {
@@ -154,6 +205,8 @@ int main(void)
 		cmocka_unit_test(what_has_no_pages_is_bounded_too),
 		cmocka_unit_test(pages_that_go_back_at_once_are_gone_and_come_back_zero),
 		cmocka_unit_test(areas_that_charge_for_address_space_get_it_back_at_once),
+		cmocka_unit_test(blocks_that_come_back_for_use_earn_room),
+		cmocka_unit_test(what_has_no_use_makes_way_for_other_sizes),
 		cmocka_unit_test(trimming_gives_back_what_is_held),
 		cmocka_unit_test(a_heap_at_its_limit_gives_up_what_is_held),
 	};
