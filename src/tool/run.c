@@ -330,6 +330,33 @@ static void set_preload(const char *ours)
 	free(value);
 }
 
+/* A word that a shell reads as this text, and that no terminal obeys. */
+static void show_word(FILE *stream, const char *text, bool is_quoted)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%^";
+	bool is_printable = true;
+
+	for (const char *c = text; *c; c++)
+		is_printable &= (unsigned char)*c >= ' ' && *c != 0x7f;
+	if (!is_quoted && *text && text[strspn(text, plain)] == 0) {
+		fputs(text, stream);
+		return;
+	}
+	fputs(is_printable ? "'" : "$'", stream);
+	for (const char *c = text; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			fprintf(stream, "\\%03o", (unsigned char)*c);
+		else if (*c == '\'')
+			fputs(is_printable ? "'\\''" : "\\'", stream);
+		else if (*c == '\\' && !is_printable)
+			fputs("\\\\", stream);
+		else
+			putc(*c, stream);
+	}
+	putc('\'', stream);
+}
+
+/* The command, as a shell would be given it. */
 static void show(FILE *stream, const struct run *run, const char *path)
 {
 	static const char *const names[] = {
@@ -338,12 +365,17 @@ static void show(FILE *stream, const struct run *run, const char *path)
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (getenv(names[i]))
-			fprintf(stream, "%s='%s' ", names[i], getenv(names[i]));
-	fputs(path, stream);
-	for (char **arg = run->program + 1; *arg; arg++)
-		fprintf(stream, " %s", *arg);
-	fputc('\n', stream);
+		if (getenv(names[i])) {
+			fprintf(stream, "%s=", names[i]);
+			show_word(stream, getenv(names[i]), true);
+			putc(' ', stream);
+		}
+	show_word(stream, path, false);
+	for (char **arg = run->program + 1; *arg; arg++) {
+		putc(' ', stream);
+		show_word(stream, *arg, false);
+	}
+	putc('\n', stream);
 }
 
 int run__main(int argc, char **argv)

@@ -13,7 +13,7 @@ does() {
 	[ $status -eq 0 ] || { echo "# exit status $status"; show "$scratch/out"; show "$scratch/err"; }
 }
 
-echo 1..25
+echo 1..27
 does "blocks in use keep to the weights" "$situs" run --ratio any=3,local=1 -- "$here/shares" 3 1
 does "weights are proportions" "$situs" run --ratio any=500,local=500 -- "$here/shares" 1 1
 does "places of shares may have options" \
@@ -25,6 +25,15 @@ does "a full share's blocks go to the others" \
 ok $? "a limit holds for all shares together"
 does "threads fork and end while blocks go by weight" \
 	"$situs" run --ratio any=2,local=1 --size-min 64 -- "$here/fork_threads"
+
+"$situs" run --dry-run --area 'any > local' -- printf '[%s]' 'a b' "it's" '' 'x;y' '$HOME' plain=1 >"$scratch/line"
+[ "$(sh "$scratch/line")" = "[a b][it's][][x;y][\$HOME][plain=1]" ]
+result=$?
+ok $result "what --dry-run prints can be given to a shell"
+[ $result -eq 0 ] || show "$scratch/line"
+"$situs" run --dry-run -- printf '%s' "$(printf 'a\033[2J\nb')" >"$scratch/line"
+! grep -q "$(printf '\033')" "$scratch/line" && [ "$(wc -l <"$scratch/line")" = 1 ] && grep -q '\\033\[2J\\012b' "$scratch/line"
+ok $? "control characters of words do not reach the terminal"
 
 name="each thread's blocks lie in a heap of its node"
 if [ "$area" = node:0 ]; then
