@@ -70,13 +70,30 @@ static void note_return(struct link *link)
 
 typedef void *map_func(const struct aml_area *area, void **ptr, size_t size);
 
-/* A fresh range is link i's, ready for use or not. 0 or -ENOMEM. */
-static int note_range(struct chain_data *chain, void *ptr, size_t size, int i, bool is_ready)
+/* Only chains that take commits need to know what was committed. */
+static bool takes_commits(const struct chain_data *chain)
+{
+	return (chain->info.flags & AML_AREA_COMMIT) != 0;
+}
+
+/* A range that was just mapped is link i's, ready for use or not. 0 or -ENOMEM. */
+static int note_fresh(struct chain_data *chain, void *ptr, size_t size, int i, bool is_ready)
 {
 	uintptr_t start = (uintptr_t)ptr, end = start + size;
 	size_t bytes;
-	int failed = is_ready ? ledger__set(&chain->committed, start, end, PAID) :
-		ledger__cut(&chain->committed, start, end, &bytes);
+	int failed = 0;
+
+	if (takes_commits(chain))
+		failed = is_ready ? ledger__push(&chain->committed, start, end, PAID) :
+			ledger__cut(&chain->committed, start, end, &bytes);
+	return failed != 0 ? failed : ledger__push(&chain->ranges, start, end, i);
+}
+
+/* The same for any range that is ready for use. */
+static int note_range(struct chain_data *chain, void *ptr, size_t size, int i)
+{
+	uintptr_t start = (uintptr_t)ptr, end = start + size;
+	int failed = ledger__set(&chain->committed, start, end, PAID);
 
 	return failed != 0 ? failed : ledger__set(&chain->ranges, start, end, i);
 }
@@ -100,7 +117,7 @@ static void *map(struct chain_data *chain, map_func *map_link, void **ptr, size_
 	}
 	if (p == NULL)
 		return NULL;
-	if (note_range(chain, p, size, i, map_link == aml_area_mmap) != 0) {
+	if (note_fresh(chain, p, size, i, map_link == aml_area_mmap) != 0) {
 		aml_area_munmap(chain->links[i].area, p, size);
 		aml__fail(AML_ENOMEM, "%s: no memory to note a mapping", chain->head.place);
 		return NULL;
@@ -177,9 +194,14 @@ static int unmap_part(struct chain_data *chain, const struct ledger_range *part,
 static int chain_munmap(const struct aml_area_data *data, void *ptr, size_t size)
 {
 	struct chain_data *chain = self(data);
+	struct ledger_range part = {.start = (uintptr_t)ptr};
 
 	if (!area__round(size, chain->info.page_size, &size))
 		return aml__fail(AML_EINVAL, "%s: unmapping a size that overflows", chain->head.place);
+	/* Nearly always: as it was mapped, and of one link. */
+	if (!__builtin_add_overflow(part.start, size, &part.end) &&
+		ledger__is_pushed(&chain->ranges, part.start, part.end, &part.value))
+		return unmap_part(chain, &part, NULL);
 	return for_each_link(chain, ptr, size, unmap_part, NULL);
 }
 
@@ -305,7 +327,7 @@ static int chain_move(const struct aml_area_data *data, void *ptr, size_t size)
 		failed = aml_area_move(chain->links[i].area, ptr, size);
 		if (failed != AML_SUCCESS)
 			continue;
-		if (note_range(chain, ptr, size, i, true) == 0)
+		if (note_range(chain, ptr, size, i) == 0)
 			return AML_SUCCESS;
 		return aml__fail(AML_ENOMEM, "%s: no memory to note a move", chain->head.place);
 	}

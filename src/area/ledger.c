@@ -6,22 +6,18 @@
  * unlinked in the other order, each by one store. So a fork between any two stores leaves the child
  * a list that works: at worst a node misses an express list or is lost to the child.
  *
- * The range pushed last waits beside the lists until somebody asks for anything but its removal:
- * memory that is mapped and soon unmapped never gets there. settle_locked may come twice, in the
- * child of a fork.
+ * Ranges that were pushed wait in a table beside the lists (ledger_front.h) until somebody asks about
+ * anything but such a range as a whole: memory that is mapped and unmapped as a whole never gets into the
+ * lists. settle_locked may come twice, in the child of a fork.
  *
- * Failure changes nothing: the one node that an edit may need is taken before the first store.
+ * Failure changes nothing: the nodes that an edit may need are at hand before the first store, two for each
+ * range in the table besides.
  */
 #include "area/ledger.h"
+#include "area/ledger_front.h"
+#include "area/ledger_nodes.h"
 
 #include <errno.h>
-#include <sys/mman.h>
-
-struct ledger_chunk {
-	struct ledger_chunk *next;
-};
-
-enum { CHUNK_SIZE = 64 * 1024 };
 
 void ledger__init(struct ledger *ledger)
 {
@@ -32,50 +28,8 @@ void ledger__init(struct ledger *ledger)
 void ledger__destroy(struct ledger *ledger)
 {
 	ledger__unwatch(ledger);
-	while (ledger->chunks != NULL) {
-		struct ledger_chunk *chunk = ledger->chunks;
-
-		ledger->chunks = chunk->next;
-		munmap(chunk, CHUNK_SIZE);
-	}
-}
-
-/* Nodes */
-
-static int grow_locked(struct ledger *ledger) LOCK_HELD(ledger->lock)
-{
-	struct ledger_chunk *chunk = mmap(NULL, CHUNK_SIZE, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct ledger_node *nodes;
-
-	if (chunk == MAP_FAILED)
-		return -ENOMEM;
-	chunk->next = ledger->chunks;
-	ledger->chunks = chunk;
-	/* The first node's place holds the chunk's head. */
-	nodes = (struct ledger_node *)(void *)chunk;
-	ledger->fresh_end = nodes + CHUNK_SIZE / sizeof(*nodes);
-	ledger->fresh = nodes + 1;
-	return 0;
-}
-
-static struct ledger_node *get_node_locked(struct ledger *ledger) LOCK_HELD(ledger->lock)
-{
-	struct ledger_node *node = ledger->spare;
-
-	if (node != NULL) {
-		ledger->spare = node->next[0];
-		return node;
-	}
-	if (ledger->fresh == ledger->fresh_end && grow_locked(ledger) != 0)
-		return NULL;
-	return ledger->fresh++;
-}
-
-static void put_node_locked(struct ledger *ledger, struct ledger_node *node) LOCK_HELD(ledger->lock)
-{
-	node->next[0] = ledger->spare;
-	ledger->spare = node;
+	ledger_front__free(ledger->front);
+	ledger_nodes__free(ledger);
 }
 
 /* One more with a quarter of the chance each; Marsaglia's xorshift32. */
@@ -135,7 +89,7 @@ static void unlink_node_locked(struct ledger *ledger, const struct place *place,
 			*place->before[i] = node->next[i];
 	while (ledger->top > 1 && ledger->head[ledger->top - 1] == NULL)
 		ledger->top--;
-	put_node_locked(ledger, node);
+	ledger_nodes__put_locked(ledger, node);
 }
 
 /* Edits */
@@ -180,7 +134,7 @@ static int add_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, int
 	} else if (right != NULL) {
 		right->range.start = start;
 	} else {
-		node = get_node_locked(ledger);
+		node = ledger_nodes__get_locked(ledger);
 		if (node == NULL)
 			return -ENOMEM;
 		node->range = (struct ledger_range){start, end, value};
@@ -210,7 +164,7 @@ static bool covers_locked(struct ledger *ledger, uintptr_t start, uintptr_t end)
 static int split_locked(struct ledger *ledger, struct ledger_node *node, uintptr_t start, uintptr_t end)
 	LOCK_HELD(ledger->lock)
 {
-	struct ledger_node *tail = get_node_locked(ledger);
+	struct ledger_node *tail = ledger_nodes__get_locked(ledger);
 	struct place place;
 
 	if (tail == NULL)
@@ -257,21 +211,6 @@ static int cut_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, siz
 	return 0;
 }
 
-/* The nodes that a cut and an add may need, so that neither fails half way. */
-static int reserve_locked(struct ledger *ledger) LOCK_HELD(ledger->lock)
-{
-	struct ledger_node *first = get_node_locked(ledger), *second = NULL;
-
-	if (first != NULL)
-		second = get_node_locked(ledger);
-	if (first != NULL)
-		put_node_locked(ledger, first);
-	if (second == NULL)
-		return -ENOMEM;
-	put_node_locked(ledger, second);
-	return 0;
-}
-
 static int set_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t value)
 	LOCK_HELD(ledger->lock)
 {
@@ -279,7 +218,8 @@ static int set_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, int
 	size_t bytes;
 
 	if (result == -EEXIST) {
-		result = reserve_locked(ledger);
+		/* What a cut and an add may need, so that neither fails half way. */
+		result = ledger_nodes__reserve_locked(ledger, 2);
 		if (result == 0) {
 			cut_locked(ledger, start, end, &bytes);
 			result = add_locked(ledger, start, end, value);
@@ -288,44 +228,141 @@ static int set_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, int
 	return result;
 }
 
-/* The range pushed last goes to the others. Cannot fail: push has seen to the nodes. */
+/* Cannot fail: push has seen to the nodes. */
+static void settle_range_locked(struct ledger *ledger, struct ledger_range range) LOCK_HELD(ledger->lock)
+{
+	(void)set_locked(ledger, range.start, range.end, range.value);
+}
+
+/* What was pushed goes to the others. */
+static void settle_all_locked(struct ledger *ledger) LOCK_HELD(ledger->lock)
+{
+	struct ledger_front *front = ledger->front;
+	size_t n_slots = front != NULL ? ledger_front__n_slots(front) : 0;
+
+	for (size_t i = 0; i < n_slots && ledger->n_pushed != 0; i++) {
+		if (front->slot[i].end == 0)
+			continue;
+		settle_range_locked(ledger, front->slot[i]);
+		ledger_front__clear(&front->slot[i]);
+		ledger->n_pushed--;
+	}
+	/* Of the child of a fork, which counts too many. */
+	ledger->n_pushed = 0;
+	/* The next one may come after a few more: it shall not look through so many slots for them. */
+	if (n_slots > 4096 / sizeof(front->slot[0])) {
+		__atomic_store_n(&ledger->front, NULL, __ATOMIC_RELEASE);
+		ledger_front__free(front);
+	}
+}
+
 static void settle_locked(struct ledger *ledger) LOCK_HELD(ledger->lock)
 {
-	struct ledger_range range = ledger->pushed;
-
-	if (range.end == 0)
-		return;
-	(void)set_locked(ledger, range.start, range.end, range.value);
-	ledger->pushed.end = 0;
+	if (ledger->n_pushed != 0)
+		settle_all_locked(ledger);
 }
 
-/* Everybody but push and remove begins here. */
+/* Nodes for the lists: two for each range in the table, or taken from there and perhaps put back, and as many
+   as an edit may need beside. */
+static size_t n_needed_locked(const struct ledger *ledger) LOCK_HELD(ledger->lock)
+{
+	return 2 * (ledger->n_pushed + ledger->n_given) + 4;
+}
+
+/* Everybody begins here who asks about more than a range that was pushed. */
 static void enter(struct ledger *ledger) LOCK_ACQUIRE(ledger->lock) LOCK_UNCHECKED
 {
-	lock__acquire(&ledger->lock);
+	brief__acquire(&ledger->lock);
 	settle_locked(ledger);
+	/* What others hold is not spent here, as long as there is memory for more. */
+	if (ledger->n_given != 0)
+		(void)ledger_nodes__reserve_locked(ledger, n_needed_locked(ledger));
 }
 
-static bool has_two_nodes_locked(struct ledger *ledger) LOCK_HELD(ledger->lock)
+/* A larger table, where the old one is half full. */
+static bool grow_front_locked(struct ledger *ledger) LOCK_HELD(ledger->lock)
 {
-	return ledger->fresh_end - ledger->fresh >= 2 || reserve_locked(ledger) == 0;
+	struct ledger_front *old = ledger->front, *front;
+
+	if (old != NULL && ledger->n_pushed < ledger_front__n_slots(old) / 2)
+		return false;
+	front = ledger_front__grow(ledger, old, settle_range_locked);
+	if (front == NULL)
+		return false;
+	__atomic_store_n(&ledger->front, front, __ATOMIC_RELEASE);
+	ledger_front__free(old);
+	return true;
 }
 
+static bool put_locked(struct ledger *ledger, struct ledger_range range) LOCK_HELD(ledger->lock)
+{
+	return ledger->front != NULL && ledger_front__put(ledger->front, range);
+}
+
+/* First, so that the child of a fork counts too many, if anything. */
+static void count_pushed_locked(struct ledger *ledger) LOCK_HELD(ledger->lock)
+{
+	__atomic_store_n(&ledger->n_pushed, ledger->n_pushed + 1, __ATOMIC_RELEASE);
+}
+
+static __attribute__((noinline)) int push_slowly_locked(struct ledger *ledger, uintptr_t start,
+	uintptr_t end, intptr_t value) LOCK_HELD(ledger->lock)
+{
+	struct ledger_range range = {start, end, value};
+
+	if (ledger_nodes__reserve_locked(ledger, n_needed_locked(ledger)) != 0)
+		return -ENOMEM;
+	count_pushed_locked(ledger);
+	if (!put_locked(ledger, range) && !(grow_front_locked(ledger) && put_locked(ledger, range))) {
+		settle_range_locked(ledger, range);
+		ledger->n_pushed--;
+	}
+	return 0;
+}
+
+/* Nearly always into its home, and without a call: see os__map_plain. */
 int ledger__push(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t value)
 {
+	struct ledger_range *home;
 	int result = 0;
 
-	lock__acquire(&ledger->lock);
-	settle_locked(ledger);
-	if (has_two_nodes_locked(ledger)) {
-		ledger->pushed.start = start;
-		ledger->pushed.value = value;
-		/* Last, since it says that there is a range: a fork may come between. */
-		__atomic_store_n(&ledger->pushed.end, end, __ATOMIC_RELEASE);
+	brief__acquire(&ledger->lock);
+	home = ledger->front == NULL ? NULL : ledger_front__home(ledger->front, start);
+	if (home != NULL && home->end == 0 && ledger->n_at_hand >= n_needed_locked(ledger)) {
+		count_pushed_locked(ledger);
+		ledger_front__fill(home, start, end, value);
 	} else {
-		result = -ENOMEM;
+		result = push_slowly_locked(ledger, start, end, value);
 	}
-	lock__release(&ledger->lock);
+	brief__release(&ledger->lock);
+	return result;
+}
+
+/* Removes a range that was pushed and is still as it was. */
+static bool remove_pushed_locked(struct ledger *ledger, uintptr_t start, uintptr_t end,
+	struct ledger_range *range) LOCK_HELD(ledger->lock)
+{
+	struct ledger_range *slot = ledger_front__find(ledger->front, start);
+
+	if (slot == NULL || slot->end != end)
+		return false;
+	*range = *slot;
+	ledger_front__clear(slot);
+	ledger->n_pushed--;
+	return true;
+}
+
+bool ledger__is_pushed(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t *value)
+{
+	const struct ledger_range *slot;
+	bool result;
+
+	brief__acquire(&ledger->lock);
+	slot = ledger_front__find(ledger->front, start);
+	result = slot != NULL && slot->end == end;
+	if (result)
+		*value = slot->value;
+	brief__release(&ledger->lock);
 	return result;
 }
 
@@ -335,11 +372,11 @@ int ledger__set(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t 
 
 	enter(ledger);
 	result = set_locked(ledger, start, end, value);
-	lock__release(&ledger->lock);
+	brief__release(&ledger->lock);
 	return result;
 }
 
-static int remove_locked(struct ledger *ledger, uintptr_t start, uintptr_t end)
+static __attribute__((noinline)) int remove_locked(struct ledger *ledger, uintptr_t start, uintptr_t end)
 	LOCK_HELD(ledger->lock)
 {
 	struct ledger_node *node;
@@ -359,24 +396,29 @@ static int remove_locked(struct ledger *ledger, uintptr_t start, uintptr_t end)
 
 int ledger__remove(struct ledger *ledger, uintptr_t start, uintptr_t end)
 {
+	struct ledger_range range;
 	int result = 0;
 
-	lock__acquire(&ledger->lock);
-	if (ledger->pushed.end == end && ledger->pushed.start == start)
-		ledger->pushed.end = 0;
-	else
+	brief__acquire(&ledger->lock);
+	if (!remove_pushed_locked(ledger, start, end, &range))
 		result = remove_locked(ledger, start, end);
-	lock__release(&ledger->lock);
+	brief__release(&ledger->lock);
 	return result;
 }
 
 int ledger__cut(struct ledger *ledger, uintptr_t start, uintptr_t end, size_t *bytes)
 {
-	int result;
+	struct ledger_range range;
+	int result = 0;
 
-	enter(ledger);
-	result = cut_locked(ledger, start, end, bytes);
-	lock__release(&ledger->lock);
+	brief__acquire(&ledger->lock);
+	if (remove_pushed_locked(ledger, start, end, &range)) {
+		*bytes = end - start;
+	} else {
+		settle_locked(ledger);
+		result = cut_locked(ledger, start, end, bytes);
+	}
+	brief__release(&ledger->lock);
 	return result;
 }
 
@@ -386,10 +428,8 @@ static int take_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, st
 	struct ledger_node *node;
 	struct place place;
 	size_t bytes;
-	int failed = reserve_locked(ledger);
+	int failed = ledger_nodes__reserve_locked(ledger, 2);
 
-	taken->nodes = NULL;
-	taken->bytes = 0;
 	if (failed != 0)
 		return failed;
 	/* Each range that lies within gives the node that notes it here; the ends need two more at most. */
@@ -401,7 +441,7 @@ static int take_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, st
 		if (range.end > end)
 			range.end = end;
 		(void)cut_locked(ledger, range.start, range.end, &bytes);
-		node = get_node_locked(ledger);
+		node = ledger_nodes__get_locked(ledger);
 		node->range = range;
 		node->next[0] = taken->nodes;
 		taken->nodes = node;
@@ -412,47 +452,76 @@ static int take_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, st
 
 int ledger__take(struct ledger *ledger, uintptr_t start, uintptr_t end, struct ledger_taken *taken)
 {
-	int result;
+	int result = 0;
 
-	enter(ledger);
-	result = take_locked(ledger, start, end, taken);
-	lock__release(&ledger->lock);
+	*taken = (struct ledger_taken){.nodes = NULL};
+	brief__acquire(&ledger->lock);
+	if (remove_pushed_locked(ledger, start, end, &taken->pushed)) {
+		/* Its nodes stay reserved, so that it can be put back. */
+		ledger->n_given++;
+		taken->bytes = end - start;
+	} else {
+		settle_locked(ledger);
+		if (ledger->head[0] != NULL)
+			result = take_locked(ledger, start, end, taken);
+	}
+	brief__release(&ledger->lock);
 	return result;
+}
+
+/* What take found in the table is neither there nor given away any more. */
+static void end_giving_locked(struct ledger *ledger, const struct ledger_taken *taken)
+	LOCK_HELD(ledger->lock)
+{
+	if (taken->pushed.end != 0)
+		ledger->n_given--;
 }
 
 void ledger__put_back(struct ledger *ledger, struct ledger_taken *taken)
 {
-	enter(ledger);
+	brief__acquire(&ledger->lock);
+	if (taken->pushed.end != 0)
+		settle_range_locked(ledger, taken->pushed);
+	end_giving_locked(ledger, taken);
 	while (taken->nodes != NULL) {
 		struct ledger_node *node = taken->nodes;
 		struct ledger_range range = node->range;
 
 		taken->nodes = node->next[0];
-		put_node_locked(ledger, node);
+		ledger_nodes__put_locked(ledger, node);
 		(void)add_locked(ledger, range.start, range.end, range.value);
 	}
-	lock__release(&ledger->lock);
+	brief__release(&ledger->lock);
 }
 
 void ledger__drop(struct ledger *ledger, struct ledger_taken *taken)
 {
-	enter(ledger);
+	if (taken->bytes == 0)
+		return;
+	brief__acquire(&ledger->lock);
+	end_giving_locked(ledger, taken);
 	while (taken->nodes != NULL) {
 		struct ledger_node *node = taken->nodes;
 
 		taken->nodes = node->next[0];
-		put_node_locked(ledger, node);
+		ledger_nodes__put_locked(ledger, node);
 	}
-	lock__release(&ledger->lock);
+	brief__release(&ledger->lock);
 }
 
 bool ledger__covers(struct ledger *ledger, uintptr_t start, uintptr_t end)
 {
+	const struct ledger_range *slot;
 	bool result;
 
-	enter(ledger);
-	result = covers_locked(ledger, start, end);
-	lock__release(&ledger->lock);
+	brief__acquire(&ledger->lock);
+	slot = ledger_front__find(ledger->front, start);
+	result = slot != NULL && slot->end >= end;
+	if (!result) {
+		settle_locked(ledger);
+		result = covers_locked(ledger, start, end);
+	}
+	brief__release(&ledger->lock);
 	return result;
 }
 
@@ -465,7 +534,7 @@ bool ledger__next(struct ledger *ledger, uintptr_t addr, struct ledger_range *ra
 	node = search_locked(ledger, addr, &place);
 	if (node != NULL)
 		*range = node->range;
-	lock__release(&ledger->lock);
+	brief__release(&ledger->lock);
 	return node != NULL;
 }
 
@@ -499,7 +568,7 @@ int ledger__allocate(struct ledger *ledger, uintptr_t wanted, size_t size, uintp
 
 	enter(ledger);
 	result = allocate_locked(ledger, wanted, size, start);
-	lock__release(&ledger->lock);
+	brief__release(&ledger->lock);
 	return result;
 }
 
@@ -516,7 +585,7 @@ size_t ledger__bytes_within(struct ledger *ledger, uintptr_t start, uintptr_t en
 
 		bytes += to - from;
 	}
-	lock__release(&ledger->lock);
+	brief__release(&ledger->lock);
 	return bytes;
 }
 
@@ -526,6 +595,6 @@ size_t ledger__bytes(struct ledger *ledger)
 
 	enter(ledger);
 	bytes = ledger->bytes;
-	lock__release(&ledger->lock);
+	brief__release(&ledger->lock);
 	return bytes;
 }

@@ -7,7 +7,7 @@
  * offset), so that ranges can be split and joined freely.
  *
  * Every call takes the ledger's own lock, which nests inside everything else and under which nothing
- * is called, and costs O(log n). Memory comes from mmap, never from malloc. In the child of a fork
+ * is called, and costs O(log n), but where it says less. Memory comes from mmap, never from malloc. In the child of a fork
  * the lock is free again and the ledger is usable whatever the parent's other threads were doing:
  * every step leaves a list that can be searched.
  */
@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/lock.h"
+#include "base/brief.h"
 
 enum { LEDGER_HEIGHT = 11 };
 
@@ -34,13 +34,16 @@ struct ledger_node {
 };
 
 struct ledger {
-	struct lock lock;
+	struct brief lock;
 	/* Under the lock: a skip list, its free nodes, what is left of the newest chunk of nodes. */
 	struct ledger_node *head[LEDGER_HEIGHT];
 	struct ledger_node *spare;
-	struct ledger_node *fresh, *fresh_end;
-	struct ledger_chunk *chunks;
-	struct ledger_range pushed; /* not in the lists yet; end 0: none */
+	struct ledger_node *fresh;      /* the next of n_fresh that were never used */
+	size_t n_fresh, n_at_hand;      /* n_at_hand: spare and fresh ones, and those of untouched chunks */
+	struct ledger_chunk *chunks, *untouched;
+	struct ledger_front *front;     /* ranges that are not in the lists yet; NULL: none */
+	size_t n_pushed;                /* in front */
+	size_t n_given;                 /* taken from there, neither put back nor dropped yet */
 	size_t top;   /* lists in use: the others are empty */
 	size_t bytes; /* the sum of all ranges */
 	uint32_t seed;
@@ -49,7 +52,7 @@ struct ledger {
 };
 
 /* For ledgers that are never destroyed; they must also be shown to ledger__watch once. */
-#define LEDGER_INITIALIZER { .lock = LOCK_INITIALIZER, .top = 1, .seed = 1 }
+#define LEDGER_INITIALIZER { .lock = BRIEF_INITIALIZER, .top = 1, .seed = 1 }
 
 void ledger__init(struct ledger *ledger);
 
@@ -63,13 +66,18 @@ void ledger__destroy(struct ledger *ledger);
 /* Notes a range with a value; what was noted of it before is forgotten. 0 or -ENOMEM. */
 int ledger__set(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t value);
 
-/* The same for a range that is fresh from the kernel, in a third of the time if it is removed before
-   anything else is asked. */
+/*
+ * The same for a range that is fresh from the kernel: as long as nothing is asked but whether such ranges are
+ * there, and nothing is removed but such ranges, that costs the same however many there are.
+ */
 int ledger__push(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t value);
 
 /* Removes a range that is in the ledger in full. -EINVAL: it is not; -ENOMEM: no room to split. Both
    change nothing. */
 int ledger__remove(struct ledger *ledger, uintptr_t start, uintptr_t end);
+
+/* Is there a range that was pushed and is still as it was, and with which value? Others may be there too. */
+bool ledger__is_pushed(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t *value);
 
 /* Removes what there is of a range and returns how many bytes that was. -ENOMEM as above. */
 int ledger__cut(struct ledger *ledger, uintptr_t start, uintptr_t end, size_t *bytes);
@@ -78,6 +86,7 @@ int ledger__cut(struct ledger *ledger, uintptr_t start, uintptr_t end, size_t *b
    of which can fail. For ranges that are given up by a call that may be refused. -ENOMEM as above. */
 struct ledger_taken {
 	struct ledger_node *nodes;
+	struct ledger_range pushed; /* end 0: none */
 	size_t bytes;
 };
 int ledger__take(struct ledger *ledger, uintptr_t start, uintptr_t end, struct ledger_taken *taken);

@@ -11,7 +11,7 @@ static void reset_in_child(void)
 {
 	lock__reset(&all_lock);
 	for (struct ledger *ledger = all_ledgers; ledger != NULL; ledger = ledger->next_ledger)
-		lock__reset(&ledger->lock);
+		brief__reset(&ledger->lock);
 }
 
 /* Here and not at first use: registering allocates. */

@@ -70,7 +70,7 @@ static void *limit_mmap(const struct aml_area_data *data, void **ptr, size_t siz
 	p = aml_area_mmap(limit->inner, ptr, size);
 	if (p == NULL)
 		goto uncharge;
-	if (ledger__set(&limit->charged, (uintptr_t)p, (uintptr_t)p + size, PAID) != 0) {
+	if (ledger__push(&limit->charged, (uintptr_t)p, (uintptr_t)p + size, PAID) != 0) {
 		aml_area_munmap(limit->inner, p, size);
 		aml__fail(AML_ENOMEM, "%s: no memory to note a mapping", limit->head.place);
 		goto uncharge;

@@ -12,6 +12,8 @@ libsitus_core_la_SOURCES += \
 	src/area/file.c \
 	src/area/hugetlb.c \
 	src/area/ledger.c src/area/ledger.h \
+	src/area/ledger_front.c src/area/ledger_front.h \
+	src/area/ledger_nodes.c src/area/ledger_nodes.h \
 	src/area/ledger_watch.c \
 	src/area/limit.c src/area/limit.h \
 	src/area/linux.c src/area/linux.h \

@@ -1,4 +1,5 @@
 libsitus_core_la_SOURCES += \
+	src/base/brief.c src/base/brief.h \
 	src/base/error.c src/base/error.h \
 	src/base/lock.h \
 	src/base/pagemap.c src/base/pagemap.h \

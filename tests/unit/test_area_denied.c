@@ -92,7 +92,7 @@ static int use_areas_that_were_opened_earlier(void *arg)
 {
 	const int calls[] = {SYS_mbind, SYS_set_mempolicy, SYS_get_mempolicy, SYS_move_pages};
 	static const char *const places[] = {"any,bind", "any,preferred", "any,interleave", "any,strict",
-		"any,strict,thp", "local", "any,bind,limit:64M", "any,strict > any,strict", "shm:,bind",
+		"any,strict,thp", "local", "any,bind,limit:64M", "any,strict > any,strict", "shm:situs-test-denied,bind",
 		"hugetlb:2M,bind"};
 	enum { N = sizeof(places) / sizeof(places[0]) };
 	const struct aml_area *ready[] = {&aml_area_hwloc_interleave, &aml_area_hwloc_firsttouch};

@@ -144,6 +144,166 @@ static void pushed_ranges_are_seen_by_the_next_question(void **state)
 	ledger__destroy(&ledger);
 }
 
+/* Many mappings, of which each is 0: not there, or its size. */
+enum { N_MAPPINGS = 6000, UNIT = 4096, MOST = 8 * UNIT };
+
+static uintptr_t start_of(size_t i)
+{
+	return (uintptr_t)1 << 40 | i * MOST;
+}
+
+static void map_one(struct ledger *ledger, size_t *size, size_t i)
+{
+	*size = UNIT * (1 + (size_t)random() % 7);
+	assert_int_equal(ledger__push(ledger, start_of(i), start_of(i) + *size, (intptr_t)i), 0);
+}
+
+static void unmap_one(struct ledger *ledger, size_t *size, size_t i)
+{
+	uintptr_t start = start_of(i), end = start + *size;
+	struct ledger_taken taken;
+	intptr_t value = -1;
+	size_t bytes = 0;
+
+	switch (random() % 4) {
+	case 0:
+		if (ledger__is_pushed(ledger, start, end, &value))
+			assert_int_equal(value, i);
+		assert_int_equal(ledger__take(ledger, start, end, &taken), 0);
+		assert_int_equal(taken.bytes, *size);
+		if (random() % 2 == 0) {
+			ledger__put_back(ledger, &taken);
+			return;
+		}
+		ledger__drop(ledger, &taken);
+		break;
+	case 1:
+		assert_int_equal(ledger__cut(ledger, start, end, &bytes), 0);
+		assert_int_equal(bytes, *size);
+		break;
+	default:
+		assert_int_equal(ledger__remove(ledger, start, end), 0);
+	}
+	*size = 0;
+}
+
+/* Without a question in between, and with one now and then, or with the end of one taken away alone. */
+static void any_number_of_pushed_ranges_is_found_again(void **state)
+{
+	static size_t sizes[N_MAPPINGS];
+	struct ledger ledger;
+	intptr_t value;
+	size_t sum = 0;
+
+	(void)state;
+	ledger__init(&ledger);
+	for (int n = 0; n < 400000; n++) {
+		size_t i = (size_t)random() % (n < 200000 ? N_MAPPINGS : 100);
+		uintptr_t start = start_of(i);
+
+		bool ask = random() % 20000 == 0;
+
+		if (ask || sizes[i] != 0)
+			assert_int_equal(ledger__covers(&ledger, start, start + UNIT), sizes[i] != 0);
+		if (sizes[i] == 0) {
+			if (ask)
+				assert_int_equal(ledger__remove(&ledger, start, start + UNIT), -EINVAL);
+			assert_false(ledger__is_pushed(&ledger, start, start + UNIT, &value));
+			map_one(&ledger, &sizes[i], i);
+		} else if (ask && sizes[i] > UNIT) {
+			sizes[i] -= UNIT;
+			assert_int_equal(ledger__remove(&ledger, start + sizes[i], start + sizes[i] + UNIT), 0);
+		} else {
+			if (ask)
+				assert_false(ledger__covers(&ledger, start, start + sizes[i] + UNIT));
+			unmap_one(&ledger, &sizes[i], i);
+		}
+	}
+	for (size_t i = 0; i < N_MAPPINGS; i++) {
+		struct ledger_range range = {0, 0, 0};
+
+		sum += sizes[i];
+		if (sizes[i] == 0)
+			continue;
+		assert_true(ledger__next(&ledger, start_of(i), &range));
+		assert_int_equal(range.start, start_of(i));
+		assert_int_equal(range.end, start_of(i) + sizes[i]);
+		assert_int_equal(range.value, i);
+	}
+	assert_int_equal(ledger__bytes(&ledger), sum);
+	ledger__destroy(&ledger);
+}
+
+static void a_part_of_a_pushed_range_is_no_more_than_that_part(void **state)
+{
+	struct ledger ledger;
+	struct ledger_taken taken;
+	intptr_t value = 0;
+	size_t bytes = 0;
+
+	(void)state;
+	ledger__init(&ledger);
+	assert_int_equal(ledger__push(&ledger, 100, 200, 7), 0);
+	assert_false(ledger__is_pushed(&ledger, 100, 150, &value));
+	assert_false(ledger__is_pushed(&ledger, 100, 250, &value));
+	assert_true(ledger__is_pushed(&ledger, 100, 200, &value));
+	assert_int_equal(value, 7);
+	assert_int_equal(ledger__take(&ledger, 100, 150, &taken), 0);
+	assert_int_equal(taken.bytes, 50);
+	assert_false(ledger__covers(&ledger, 100, 101));
+	ledger__put_back(&ledger, &taken);
+	assert_true(ledger__covers(&ledger, 100, 150));
+	assert_int_equal(ledger__remove(&ledger, 100, 250), -EINVAL);
+	assert_int_equal(ledger__push(&ledger, 300, 400, 7), 0);
+	assert_int_equal(ledger__remove(&ledger, 300, 350), 0);
+	assert_false(ledger__covers(&ledger, 300, 350));
+	assert_true(ledger__covers(&ledger, 350, 400));
+	assert_int_equal(ledger__push(&ledger, 500, 600, 7), 0);
+	assert_int_equal(ledger__cut(&ledger, 450, 550, &bytes), 0);
+	assert_int_equal(bytes, 50);
+	assert_int_equal(ledger__bytes(&ledger), 100 + 50 + 50);
+	ledger__destroy(&ledger);
+}
+
+/* What makes it quick: hardly any of them has to go into the lists for want of a slot. */
+static void pushed_ranges_stay_where_they_are_quick_to_take(void **state)
+{
+	struct ledger ledger;
+	size_t n_taken = 0;
+	intptr_t value;
+
+	(void)state;
+	ledger__init(&ledger);
+	/* Squares: evenly spread starts would hardly ever meet. */
+	for (size_t i = 0; i < N_MAPPINGS; i++)
+		assert_int_equal(ledger__push(&ledger, start_of(i * i), start_of(i * i) + UNIT, 0), 0);
+	for (size_t i = 0; i < N_MAPPINGS; i++)
+		n_taken += ledger__is_pushed(&ledger, start_of(i * i), start_of(i * i) + UNIT, &value);
+	assert_true(n_taken > N_MAPPINGS * 98 / 100);
+	ledger__destroy(&ledger);
+}
+
+/* As where memory of an area was unmapped behind its back and comes again. */
+static void a_range_that_is_pushed_again_replaces_what_was_there(void **state)
+{
+	struct ledger ledger;
+	struct ledger_range range = {0, 0, 0};
+
+	(void)state;
+	ledger__init(&ledger);
+	assert_int_equal(ledger__push(&ledger, 100, 200, 1), 0);
+	assert_int_equal(ledger__push(&ledger, 100, 150, 2), 0);
+	assert_int_equal(ledger__remove(&ledger, 100, 150), 0);
+	assert_false(ledger__next(&ledger, 0, &range));
+	assert_int_equal(ledger__push(&ledger, 100, 200, 1), 0);
+	assert_int_equal(ledger__bytes(&ledger), 100);
+	assert_int_equal(ledger__push(&ledger, 120, 220, 2), 0);
+	assert_int_equal(ledger__bytes(&ledger), 120);
+	assert_true(ledger__next(&ledger, 120, &range));
+	assert_int_equal(range.value, 2);
+	ledger__destroy(&ledger);
+}
+
 static void allocate_takes_the_first_range_that_fits_or_the_one_wanted(void **state)
 {
 	struct ledger ledger;
@@ -176,13 +336,13 @@ static void child_of_a_fork_finds_the_lock_free(void **state)
 	ledger__init(&ledger);
 	assert_int_equal(ledger__set(&ledger, 1, 10, 0), 0);
 	/* As if another thread were inside. */
-	lock__acquire(&ledger.lock);
+	brief__acquire(&ledger.lock);
 	child = fork();
 	if (child == 0) {
 		alarm(10);
 		_exit(ledger__remove(&ledger, 1, 10) == 0 ? 0 : 1);
 	}
-	lock__release(&ledger.lock);
+	brief__release(&ledger.lock);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
 	assert_true(ledger__covers(&ledger, 1, 10));
@@ -194,6 +354,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_sequence_of_edits_matches_an_array),
 		cmocka_unit_test(pushed_ranges_are_seen_by_the_next_question),
+		cmocka_unit_test(any_number_of_pushed_ranges_is_found_again),
+		cmocka_unit_test(a_part_of_a_pushed_range_is_no_more_than_that_part),
+		cmocka_unit_test(pushed_ranges_stay_where_they_are_quick_to_take),
+		cmocka_unit_test(a_range_that_is_pushed_again_replaces_what_was_there),
 		cmocka_unit_test(allocate_takes_the_first_range_that_fits_or_the_one_wanted),
 		cmocka_unit_test(child_of_a_fork_finds_the_lock_free),
 	};
