@@ -173,8 +173,9 @@ struct situs_heap_stats {
 /*
  * What the heap has and holds. The figures are taken one after another while threads go on, so they agree
  * with each other only where nobody allocates. Meant for sampling from outside: it holds no lock that
- * fast paths want. What it costs the caller: some 30 us for each arena of the process, and a look at the
- * page tables of the heap's regions.
+ * fast paths want. What it costs the caller: some 30 us for each arena of the process, since jemalloc sums up
+ * all of them or none, and a look at the page tables of the heap's regions. Who samples many heaps has
+ * situs_stats_json or situs_stats_prometheus, which have that done once for all.
  */
 #if defined(__cplusplus) && defined(__GNUC__)
 /* A struct and a function of one name, as with stat(2): no shadow to warn C++ programs of. */
@@ -289,7 +290,7 @@ AML_PUBLIC int situs_heap_migrate(situs_heap_t *heap, const struct aml_area *to,
 /* What came of the last situs_heap_migrate, or how far the present one is; bytes of present pages. */
 struct situs_migration {
 	size_t struct_size;    /* sizeof(struct situs_migration), set by the caller */
-	size_t moved, already; /* in the new place now */
+	size_t moved, already; /* in the new place now; told apart by one page in 16 where all these moved */
 	size_t no_room;        /* stayed behind: the nodes were full */
 	size_t busy;           /* stayed behind: in use by the kernel or a device */
 	size_t other;          /* stayed behind: shared with another process since a fork, or else */

@@ -5,6 +5,9 @@
  */
 #include "tests/unit/migrate_test.h"
 
+#include "os/os.h"
+#include "os/present.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <numaif.h>
@@ -149,21 +152,42 @@ static void moving_asks_about_few_pages_and_about_none_twice(void **state)
 	assert_true(played.account.moved >= BIG && played.account.moved < BIG + MIB);
 	assert_int_equal(played.n_nodes, 1);
 	assert_int_equal(played.nodes[0].moved, played.account.moved);
-	assert_true(n_named <= BIG / PAGE + 512);
+	/* Spares and what lies around the block are some hundred pages. */
+	assert_true(n_named <= BIG / PAGE + 1024);
 	assert_true(n_asked <= BIG / PAGE / 8);
 	end(&played);
 }
 
+/* Bytes of the block that the kernel gave huge pages, and says so. */
+static size_t huge_bytes(const struct played *played)
+{
+	uintptr_t at = (uintptr_t)played->block & ~(PAGE - 1), end = at + BIG;
+	int n, handle = os__present_open();
+	struct os_run run;
+	size_t bytes = 0;
+
+	while (at < end && (n = os__present_runs(handle, &at, end, &run, 1)) >= 0)
+		if (n == 1 && run.huge)
+			bytes += run.end - run.start;
+	os__present_close(handle);
+	return bytes;
+}
+
 static void a_huge_page_is_named_once(void **state)
 {
+	struct aml_area *area;
 	struct played played;
+	size_t huge;
 
 	(void)state;
+	if (aml_area_open(&area, "any,thp") != AML_SUCCESS)
+		skip(); /* this kernel has no transparent huge pages */
+	aml_area_close(&area);
 	begin(&played, "any,thp", "node:0,thp");
+	huge = huge_bytes(&played);
 	assert_int_equal(migrate(&played), 0);
 	assert_true(played.account.moved + played.account.already >= BIG);
-	print_message("# %zu pages named for %zu\n", n_named, (size_t)BIG / PAGE);
-	assert_true(n_named <= BIG / PAGE + 256);
+	assert_true(n_named <= (BIG - huge) / PAGE + huge / (2 * MIB) + 1024);
 	end(&played);
 }
 
@@ -175,7 +199,7 @@ static void untouched_memory_costs_no_question(void **state)
 	begin(&played, "any,nothp", "node:0,nothp");
 	assert_non_null(situs_malloc(played.heap, 1024 * MIB));
 	assert_int_equal(migrate(&played), 0);
-	assert_true(n_named + n_asked <= BIG / PAGE * 9 / 8 + 512);
+	assert_true(n_named + n_asked <= BIG / PAGE * 9 / 8 + 1024);
 	end(&played);
 }
 

@@ -235,7 +235,7 @@ static double longest_pause(bool moving)
 /* The thread's own time for a number of pairs of malloc and free. */
 static double pairs(situs_heap_t *heap)
 {
-	enum { BATCH = 64, N = 60000 };
+	enum { BATCH = 64, N = 200000 };
 	void *blocks[BATCH];
 	double began = own();
 
@@ -272,24 +272,50 @@ static void *sample(void *arg)
 	return NULL;
 }
 
+static int compare(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static double sampled_pairs(struct sampler *sampler)
+{
+	pthread_t thread;
+	double time;
+
+	atomic_init(&sampler->stop, false);
+	if (pthread_create(&thread, NULL, sample, sampler) != 0)
+		die("thread");
+	time = pairs(sampler->heap);
+	atomic_store(&sampler->stop, true);
+	pthread_join(thread, NULL);
+	return time;
+}
+
+/* Interleaved, the first of each two in turn: what else the machine does befalls both alike. */
 static void stats_speed(void)
 {
+	enum { N = 10 };
 	struct aml_area *area;
 	struct sampler sampler = {.heap = make(&area, "any")};
-	double alone = 0, sampled = 0;
-	pthread_t thread;
+	double ratios[N], sum_alone = 0, sum_sampled = 0;
 
-	for (int round = 0; round < 4 * ROUNDS; round++) {
-		alone = smaller(alone, pairs(sampler.heap));
-		atomic_init(&sampler.stop, false);
-		if (pthread_create(&thread, NULL, sample, &sampler) != 0)
-			die("thread");
-		sampled = smaller(sampled, pairs(sampler.heap));
-		atomic_store(&sampler.stop, true);
-		pthread_join(thread, NULL);
+	(void)pairs(sampler.heap);
+	for (int round = 0; round < N; round++) {
+		double before = round % 2 == 0 ? pairs(sampler.heap) : 0;
+		double sampled = sampled_pairs(&sampler);
+		double alone = round % 2 == 0 ? before : pairs(sampler.heap);
+
+		ratios[round] = sampled / alone;
+		sum_alone += alone;
+		sum_sampled += sampled;
 	}
-	printf("# 64-byte malloc and free: %.2f ns, sampled every 100 ms %.2f ns (%.3f); one sample %.1f us\n",
-		alone * 1e9, sampled * 1e9, sampled / alone, sampler.time / sampler.n * 1e6);
+	qsort(ratios, N, sizeof(ratios[0]), compare);
+	printf("# 64-byte malloc and free: %.2f ns, sampled every 100 ms %.2f ns; %d pairs of runs, median of their "
+		"ratios %.3f (%.3f to %.3f); one sample %.1f us\n", sum_alone / N * 1e9, sum_sampled / N * 1e9, N,
+		(ratios[N / 2 - 1] + ratios[N / 2]) / 2, ratios[0], ratios[N - 1],
+		sampler.time / sampler.n * 1e6);
 	situs_heap_destroy(sampler.heap);
 	aml_area_close(&area);
 }
