@@ -240,6 +240,30 @@ AML_PUBLIC int aml_area_buffer_create(struct aml_area **area, void *start, size_
 /* Frees the area, not the memory, and sets *area to NULL. NULL, and a pointer to NULL, are allowed. */
 AML_PUBLIC void aml_area_buffer_destroy(struct aml_area **area);
 
+/* Areas over areas */
+
+/*
+ * Makes a chain: each mapping comes from the first of 1 to 16 areas that can serve it, and is given back
+ * to that one; aml_area_link tells which. The links may be of any kind, areas of the program's own
+ * included, and may be used beside the chain. They stay the caller's, and must outlive it. -AML_EINVAL:
+ * no links or too many, or one that lacks mmap or munmap.
+ */
+AML_PUBLIC int aml_area_chain_create(struct aml_area **area, const struct aml_area *const *links,
+	int n_links);
+
+/* Frees the chain, not its links, and sets *area to NULL. NULL, and a pointer to NULL, are allowed. */
+AML_PUBLIC void aml_area_chain_destroy(struct aml_area **area);
+
+/*
+ * Makes an area that draws from another, of any kind, and has at most `limit` bytes of it out at once:
+ * what is mapped or committed counts, what is reserved does not. -AML_ENOMEM beyond. The inner area stays
+ * the caller's, and must outlive the new one. -AML_EINVAL: an area that lacks mmap or munmap, limit 0.
+ */
+AML_PUBLIC int aml_area_limit_create(struct aml_area **area, const struct aml_area *inner, size_t limit);
+
+/* Frees the area, not the inner one, and sets *area to NULL. NULL, and a pointer to NULL, are allowed. */
+AML_PUBLIC void aml_area_limit_destroy(struct aml_area **area);
+
 /* Places by text */
 
 /*

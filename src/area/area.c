@@ -65,6 +65,8 @@ static int finish(struct call call, int result, const char *what)
 	return finish_failed(-result, what);
 }
 
+_Atomic unsigned area__n_returns;
+
 static int check_area(const struct aml_area *area)
 {
 	if (area == NULL || area->ops == NULL)
@@ -342,6 +344,33 @@ int area__fprintf(const struct aml_area_data *data, FILE *stream, const char *pr
 	if (fprintf(stream, "%s%s\n", prefix, head->place) < 0)
 		return aml__fail(AML_FAILURE, "printing an area: %s", os__strerror(errno));
 	return AML_SUCCESS;
+}
+
+const char *area__name(const struct aml_area *area)
+{
+	/* Only areas of ours have the head. */
+	return area->ops->fprintf == area__fprintf ? ((const struct area_head *)area->data)->place :
+		"an area of the program's own";
+}
+
+char *area__describe(const struct aml_area *area)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *stream;
+
+	if (area->ops->fprintf == area__fprintf || area->ops->fprintf == NULL)
+		return strdup(area__name(area));
+	stream = open_memstream(&text, &size);
+	if (stream == NULL)
+		return NULL;
+	(void)area->ops->fprintf(area->data, stream, "");
+	if (fclose(stream) != 0) {
+		free(text);
+		return NULL;
+	}
+	text[strcspn(text, "\n")] = '\0';
+	return text;
 }
 
 struct aml_area *area__new(const struct aml_area_ops *ops, size_t data_size, const char *place,

@@ -9,6 +9,7 @@
 #ifndef AREA_AREA_H
 #define AREA_AREA_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -19,6 +20,17 @@
  * it, records the sentence for situs_error() and returns -code. No allocation.
  */
 int aml__fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * Counts how often files, limits and buffers of this process get something back: a chain whose link was
+ * full looks again when it has moved. Nodes have counters of their own (linux__note_return).
+ */
+extern _Atomic unsigned area__n_returns;
+
+static inline void area__note_return(void)
+{
+	atomic_fetch_add_explicit(&area__n_returns, 1, memory_order_release);
+}
 
 /* A few bytes of every thread's static storage: reached without a call, in libraries too. */
 #define AREA_FAST_TLS __attribute__((tls_model("initial-exec")))
@@ -111,6 +123,17 @@ struct area_head {
 };
 
 int area__fprintf(const struct aml_area_data *data, FILE *stream, const char *prefix);
+
+/* Has an area what every area has? */
+static inline bool area__is_whole(const struct aml_area *area)
+{
+	return area != NULL && area->ops != NULL && area->ops->mmap != NULL && area->ops->munmap != NULL;
+}
+
+/* What an area is called, on one line: malloced, or NULL without memory; and for messages, without
+   allocating: what user-made areas say of themselves is left out. */
+char *area__describe(const struct aml_area *area);
+const char *area__name(const struct aml_area *area);
 
 /*
  * One block that holds a struct aml_area and data of the given size, zeroed but for the head, which

@@ -124,6 +124,7 @@ void backing__give_offsets(struct backing_data *backing, off_t offset, size_t si
 	bool is_gone = false;
 
 	os__file_punch(backing->fd, offset, size);
+	area__note_return();
 	if (!backing->is_shared) {
 		lock__acquire(&grow_lock);
 		is_gone = shrink_locked(backing, offset, offset + (off_t)size);

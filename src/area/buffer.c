@@ -62,6 +62,7 @@ static int buffer_munmap(const struct aml_area_data *data, void *ptr, size_t siz
 	end = start + size;
 	if (ledger__set(&buffer->free, start, end, 0) != 0)
 		return aml__fail(AML_ENOMEM, "%s: no memory to note what is free", buffer->head.place);
+	area__note_return();
 	return AML_SUCCESS;
 }
 

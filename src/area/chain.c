@@ -14,6 +14,7 @@
  * Failure of all links is the last one's failure. No locks but the ledger's.
  */
 #include "area/chain.h"
+#include "area/limit.h"
 #include "area/linux.h"
 #include "area/paid.h"
 
@@ -25,10 +26,13 @@ enum { RETRY_MS = 20 };
 
 struct link {
 	/* set once */
-	struct aml_area *area;
+	const struct aml_area *area;
 	/* atomic */
 	_Atomic size_t refused;       /* bytes that it had no room for; 0: none */
+	_Atomic size_t left;          /* what it said was available then */
 	_Atomic uint64_t refused_at;  /* milliseconds */
+	_Atomic uint64_t looked_at;   /* milliseconds; last look at what is available */
+	_Atomic unsigned n_returns;   /* to its place, at the last look */
 };
 
 struct chain_data {
@@ -36,6 +40,7 @@ struct chain_data {
 	/* set once */
 	struct aml_area_info info; /* what the links have in common */
 	int n_links;
+	bool owns_links;
 	/* have their own locks */
 	struct ledger ranges;    /* value is the link */
 	struct ledger committed; /* as far as this area did it, where it takes commits */
@@ -47,18 +52,63 @@ static struct chain_data *self(const struct aml_area_data *data)
 	return (struct chain_data *)(uintptr_t)data;
 }
 
+static size_t available(const struct link *link)
+{
+	struct aml_area_info info = {.struct_size = sizeof(info)};
+
+	return aml_area_info(link->area, &info) == AML_SUCCESS ? info.available : SIZE_MAX;
+}
+
+/* How often its place got something back from areas of this process. */
+static unsigned n_returns_to(const struct link *link)
+{
+	const struct aml_area *area = limit__inner(link->area);
+	unsigned n = atomic_load_explicit(&area__n_returns, memory_order_acquire);
+
+	return linux__is_anonymous(area) ? n + linux__n_returns(area->data) : n;
+}
+
+/*
+ * Has a link that had no room got some? A look is cheap beside a mapping that is filled and given back,
+ * but not beside one that is only mapped: it is taken when some area of this process has given the link's
+ * place something back since the last one, or the clock has moved (for what other processes gave back). Not
+ * all that is available can be had, so it must also have grown.
+ */
+static bool has_room_again(struct link *link, size_t size, uint64_t now)
+{
+	unsigned n_returns = n_returns_to(link);
+	size_t left, found;
+
+	if (n_returns == atomic_load(&link->n_returns) && now == atomic_load(&link->looked_at))
+		return false;
+	atomic_store(&link->n_returns, n_returns);
+	atomic_store(&link->looked_at, now);
+	found = available(link);
+	left = atomic_load(&link->left);
+	return found >= size && found > left && found - left >= size / 8;
+}
+
 static bool is_worth_asking(struct chain_data *chain, int i, size_t size)
 {
 	struct link *link = &chain->links[i];
 	size_t refused = atomic_load(&link->refused);
+	uint64_t now;
 
-	return i == chain->n_links - 1 || refused == 0 || size < refused ||
-		os__now_ms() - atomic_load(&link->refused_at) > RETRY_MS;
+	if (i == chain->n_links - 1 || refused == 0 || size < refused)
+		return true;
+	now = os__now_ms();
+	return now - atomic_load(&link->refused_at) > RETRY_MS || has_room_again(link, size, now);
 }
 
 static void note_refusal(struct link *link, size_t size)
 {
-	atomic_store(&link->refused_at, os__now_ms());
+	uint64_t now = os__now_ms();
+
+	/* Before the look: what comes back after it shall be seen. */
+	atomic_store(&link->n_returns, n_returns_to(link));
+	atomic_store(&link->left, available(link));
+	atomic_store(&link->looked_at, now);
+	atomic_store(&link->refused_at, now);
 	atomic_store(&link->refused, size);
 }
 
@@ -481,15 +531,19 @@ static void destroy(struct aml_area *area)
 {
 	struct chain_data *chain = self(area->data);
 
-	for (int i = 0; i < chain->n_links; i++)
-		area__destroy(&chain->links[i].area);
+	for (int i = 0; i < chain->n_links && chain->owns_links; i++) {
+		/* It came as an area that may be destroyed. */
+		struct aml_area *link = (struct aml_area *)(uintptr_t)chain->links[i].area;
+
+		area__destroy(&link);
+	}
 	ledger__destroy(&chain->ranges);
 	ledger__destroy(&chain->committed);
 	area__free(area);
 }
 
 /* What the links have in common: false, and said so, where a link does not tell. */
-static int find_common(struct aml_area **links, int n_links, struct aml_area_info *common,
+static int find_common(const struct aml_area *const *links, int n_links, struct aml_area_info *common,
 	bool *is_uniform)
 {
 	unsigned all = ~0u, any = 0;
@@ -519,53 +573,83 @@ static int find_common(struct aml_area **links, int n_links, struct aml_area_inf
 	return AML_SUCCESS;
 }
 
-static const char *place_of(const struct aml_area *link)
-{
-	return ((const struct area_head *)link->data)->place;
-}
-
 /* "a > b > c", malloced; NULL without memory. */
-static char *describe(struct aml_area **links, int n_links)
+static char *describe(const struct aml_area *const *links, int n_links)
 {
-	size_t size = 1;
-	char *text, *end;
+	char *text = NULL, *name;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+	bool has_memory = stream != NULL;
 
-	for (int i = 0; i < n_links; i++)
-		size += strlen(place_of(links[i])) + strlen(" > ");
-	text = end = malloc(size);
-	for (int i = 0; text != NULL && i < n_links; i++)
-		end = stpcpy(stpcpy(end, i == 0 ? "" : " > "), place_of(links[i]));
+	for (int i = 0; has_memory && i < n_links; i++) {
+		name = area__describe(links[i]);
+		has_memory = name != NULL && fprintf(stream, "%s%s", i == 0 ? "" : " > ", name) >= 0;
+		free(name);
+	}
+	if (stream != NULL && (fclose(stream) != 0 || !has_memory)) {
+		free(text);
+		text = NULL;
+	}
 	return text;
 }
 
-int area__chain_create(struct aml_area **area, struct aml_area **links, int n_links,
-	const struct area_options *options)
+static int create(struct aml_area **area, const struct aml_area *const *links, int n_links,
+	const char *place, bool owns_links)
 {
 	struct aml_area_info common;
 	struct chain_data *chain;
 	struct aml_area *a;
 	bool is_uniform;
 	char *text;
-	int failed;
+	int failed = find_common(links, n_links, &common, &is_uniform);
 
-	if (area == NULL || links == NULL || n_links < 1 || n_links > AREA_MAX_LINKS)
-		return aml__fail(AML_EINVAL, "a chain has 1 to %d links", AREA_MAX_LINKS);
-	failed = find_common(links, n_links, &common, &is_uniform);
 	if (failed != AML_SUCCESS)
 		return failed;
 	text = describe(links, n_links);
 	a = text == NULL ? NULL : area__new(is_uniform ? &committing_ops : &paid_ops, sizeof(*chain),
-		options != NULL && options->place != NULL ? options->place : text, destroy);
+		place != NULL ? place : text, destroy);
 	free(text);
 	if (a == NULL)
 		return aml__fail(AML_ENOMEM, "no memory for an area");
 	chain = self(a->data);
 	chain->info = common;
 	chain->n_links = n_links;
+	chain->owns_links = owns_links;
 	for (int i = 0; i < n_links; i++)
 		chain->links[i].area = links[i];
 	ledger__init(&chain->ranges);
 	ledger__init(&chain->committed);
 	*area = a;
 	return AML_SUCCESS;
+}
+
+static int check(struct aml_area **area, const void *links, int n_links)
+{
+	if (area == NULL || links == NULL || n_links < 1 || n_links > AREA_MAX_LINKS)
+		return aml__fail(AML_EINVAL, "a chain has 1 to %d links, and a place to be put", AREA_MAX_LINKS);
+	return AML_SUCCESS;
+}
+
+int area__chain_create(struct aml_area **area, struct aml_area **links, int n_links,
+	const struct area_options *options)
+{
+	if (check(area, links, n_links) != AML_SUCCESS)
+		return -AML_EINVAL;
+	return create(area, (const struct aml_area *const *)links, n_links,
+		options == NULL ? NULL : options->place, true);
+}
+
+int aml_area_chain_create(struct aml_area **area, const struct aml_area *const *links, int n_links)
+{
+	if (check(area, links, n_links) != AML_SUCCESS)
+		return -AML_EINVAL;
+	for (int i = 0; i < n_links; i++)
+		if (!area__is_whole(links[i]))
+			return aml__fail(AML_EINVAL, "link %d is NULL, or lacks mmap or munmap", i);
+	return create(area, links, n_links, NULL, false);
+}
+
+void aml_area_chain_destroy(struct aml_area **area)
+{
+	area__destroy(area);
 }

@@ -11,10 +11,14 @@
  * Invariant: used is at least the sum of the ledger's ranges, and equals it when no call is running.
  * A failed call has given its charge back, and charges again what it was refused to give up.
  */
+#include "config.h"
+
 #include "area/limit.h"
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "area/ledger.h"
 #include "area/linux.h"
@@ -23,9 +27,10 @@
 struct limit_data {
 	struct area_head head;
 	/* set once */
-	struct aml_area *inner;
+	const struct aml_area *inner;
 	size_t limit, page_size;
 	bool lazy; /* reserve is offered */
+	bool owns_inner;
 	/* atomic */
 	_Atomic size_t used;
 	/* have their own locks */
@@ -54,6 +59,7 @@ static int charge(struct limit_data *limit, size_t size)
 static void uncharge(struct limit_data *limit, size_t size)
 {
 	atomic_fetch_sub(&limit->used, size);
+	area__note_return();
 }
 
 static void *limit_mmap(const struct aml_area_data *data, void **ptr, size_t size)
@@ -304,36 +310,34 @@ static void destroy(struct aml_area *area)
 {
 	struct limit_data *limit = self(area->data);
 
-	area__destroy(&limit->inner);
+	/* It came as an area that may be destroyed. */
+	struct aml_area *inner = (struct aml_area *)(uintptr_t)limit->inner;
+
+	if (limit->owns_inner)
+		area__destroy(&inner);
 	ledger__destroy(&limit->charged);
 	ledger__destroy(&limit->reserved);
 	area__free(area);
 }
 
-int limit__wrap(struct aml_area **area, struct aml_area *inner, size_t limit)
+static int create(struct aml_area **area, const struct aml_area *inner, size_t limit, const char *place,
+	bool owns_inner)
 {
 	struct aml_area_info info = {.struct_size = sizeof(info)};
-	const char *place = ((struct area_head *)inner->data)->place;
 	struct aml_area *a;
 	struct limit_data *data;
 	bool lazy;
-	int failed;
+	int failed = aml_area_info(inner, &info);
 
-	if (limit == 0) {
-		*area = inner;
-		return AML_SUCCESS;
-	}
-	failed = aml_area_info(inner, &info);
 	if (failed != AML_SUCCESS)
-		goto destroy;
+		return failed;
 	lazy = (info.flags & (AML_AREA_LAZY | AML_AREA_COMMIT)) != 0;
 	a = area__new(lazy ? &lazy_ops : &paid_ops, sizeof(*data), place, destroy);
-	if (a == NULL) {
-		failed = aml__fail(AML_ENOMEM, "no memory for an area");
-		goto destroy;
-	}
+	if (a == NULL)
+		return aml__fail(AML_ENOMEM, "no memory for an area");
 	data = self(a->data);
 	data->inner = inner;
+	data->owns_inner = owns_inner;
 	data->limit = limit;
 	data->page_size = info.page_size;
 	data->lazy = lazy;
@@ -341,9 +345,54 @@ int limit__wrap(struct aml_area **area, struct aml_area *inner, size_t limit)
 	ledger__init(&data->reserved);
 	*area = a;
 	return AML_SUCCESS;
-destroy:
-	area__destroy(&inner);
+}
+
+int limit__wrap(struct aml_area **area, struct aml_area *inner, size_t limit)
+{
+	int failed;
+
+	if (limit == 0) {
+		*area = inner;
+		return AML_SUCCESS;
+	}
+	failed = create(area, inner, limit, area__name(inner), true);
+	if (failed != AML_SUCCESS)
+		area__destroy(&inner);
 	return failed;
+}
+
+/* As a place string where that can be said in one. */
+static char *describe(const struct aml_area *inner, size_t limit)
+{
+	char *name = area__describe(inner), *text = NULL;
+
+	if (name != NULL && asprintf(&text, strchr(name, '>') == NULL ? "%s,limit:%zu" :
+		"%s, of which %zu bytes at most", name, limit) < 0)
+		text = NULL;
+	free(name);
+	return text;
+}
+
+int aml_area_limit_create(struct aml_area **area, const struct aml_area *inner, size_t limit)
+{
+	char *text;
+	int failed;
+
+	if (area == NULL || !area__is_whole(inner))
+		return aml__fail(AML_EINVAL, "the area, or where to put it, is NULL, or it lacks mmap or munmap");
+	if (limit == 0)
+		return aml__fail(AML_EINVAL, "a limit of 0 bytes leaves nothing");
+	text = describe(inner, limit);
+	if (text == NULL)
+		return aml__fail(AML_ENOMEM, "no memory for an area");
+	failed = create(area, inner, limit, text, false);
+	free(text);
+	return failed;
+}
+
+void aml_area_limit_destroy(struct aml_area **area)
+{
+	area__destroy(area);
 }
 
 static bool is_limit(const struct aml_area *area)

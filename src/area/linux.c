@@ -32,6 +32,27 @@ struct size_text linux__size(size_t size)
 	return text;
 }
 
+/* By node, folded: machines have fewer, and a chain that looks once too often loses little. */
+enum { N_COUNTERS = 64 };
+static _Atomic unsigned n_returns[N_COUNTERS];
+
+void linux__note_return(const struct aml_area_data *data)
+{
+	for (int node = os__nodes_next(&data->nodes, 0); node >= 0;
+		node = os__nodes_next(&data->nodes, node + 1))
+		atomic_fetch_add_explicit(&n_returns[node % N_COUNTERS], 1, memory_order_release);
+}
+
+unsigned linux__n_returns(const struct aml_area_data *data)
+{
+	unsigned sum = 0;
+
+	for (int node = os__nodes_next(&data->nodes, 0); node >= 0;
+		node = os__nodes_next(&data->nodes, node + 1))
+		sum += atomic_load_explicit(&n_returns[node % N_COUNTERS], memory_order_acquire);
+	return sum;
+}
+
 /*
  * Over-maps and trims, so that transparent huge pages fit; kernels from 6.7 on align large mappings
  * themselves and never come here.
@@ -227,6 +248,8 @@ int linux__munmap(const struct aml_area_data *data, void *ptr, size_t size)
 	if (failed != 0)
 		return aml__fail(AML_ENOMEM, "%s: no memory to note a split", data->head.place);
 	failed = os__unmap_plain(ptr, size);
+	if (failed == 0 && data->mode != OS_POLICY_DEFAULT)
+		linux__note_return(data);
 	if (failed == 0)
 		return AML_SUCCESS;
 	/* Too many mappings. The removal has left the memory that this takes. */

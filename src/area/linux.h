@@ -63,6 +63,11 @@ bool linux__is_plain(const struct aml_area *area);
 /* The same, in pages of any size. */
 bool linux__is_anonymous(const struct aml_area *area);
 
+/* Counts how often memory came back to each of the area's nodes, from areas of this process that are bound to
+   them; and the sum for the area's nodes, for whoever waits for that. */
+void linux__note_return(const struct aml_area_data *data);
+unsigned linux__n_returns(const struct aml_area_data *data);
+
 /* Puts a mapped range under data's policy and gives it data's advice; nothing moves. 0 or a negative
    errno, without a sentence. */
 int linux__rebind(const struct aml_area_data *data, void *ptr, size_t size);

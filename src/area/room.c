@@ -135,6 +135,11 @@ int room__check(const char *place, size_t size)
 	return room.bytes >= size ? AML_SUCCESS : refuse(place, size, &room);
 }
 
+size_t room__booked(void)
+{
+	return atomic_load(&booked);
+}
+
 /* How much of `left' bytes to take next where there is this much room. */
 static size_t step_of(size_t room, size_t left, size_t granule)
 {

@@ -27,4 +27,7 @@ int room__fill(const char *place, size_t size, size_t granule, room_step_func *s
    whose words were said before everything was given back. */
 int room__check(const char *place, size_t size);
 
+/* Bytes in the book now: 0 when nobody is filling. For tests. */
+size_t room__booked(void);
+
 #endif

@@ -207,6 +207,7 @@ static int strict_decommit(const struct aml_area_data *data, void *ptr, size_t s
 	if (failed != 0)
 		return aml__fail(aml__code(failed), "%s: giving back %s at %p: %s", data->head.place,
 			linux__size(size).text, ptr, os__strerror(failed));
+	linux__note_return(data);
 	return AML_SUCCESS;
 }
 

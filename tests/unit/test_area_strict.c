@@ -4,7 +4,11 @@
 
 #include <numa.h>
 #include <numaif.h>
+#include <pthread.h>
 #include <sys/stat.h>
+
+#include "area/room.h"
+#include "base/error.h"
 
 static struct aml_area *strict;
 
@@ -139,6 +143,35 @@ static void info_asks_for_commit(void **state)
 	assert_true(info.available > 0);
 }
 
+static void *fill_and_empty(void *arg)
+{
+	unsigned i = (unsigned)(uintptr_t)arg;
+
+	for (int n = 0; n < 40; n++, i = i * 5 + 1) {
+		size_t size = i % 8 == 0 ? 40 * MIB : (1 + i % 64) * PAGE;
+		char *p = aml_area_mmap(strict, NULL, n % 10 == 9 ? (size_t)1 << 46 : size);
+
+		if (p != NULL && aml_area_munmap(strict, p, size) != AML_SUCCESS)
+			return arg;
+	}
+	return NULL;
+}
+
+static void threads_that_fill_at_once_leave_nothing_booked(void **state)
+{
+	pthread_t threads[4];
+	void *wrong;
+
+	(void)state;
+	for (uintptr_t i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, fill_and_empty, (void *)(i + 1)), 0);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(pthread_join(threads[i], &wrong), 0);
+		assert_null(wrong);
+	}
+	assert_int_equal(room__booked(), 0);
+}
+
 /* Memory control groups */
 
 #define GROUP_SIZE (64 * MIB)
@@ -218,13 +251,44 @@ static int fill_group(void *arg)
 	}
 	if (aml_errno != AML_ENOMEM)
 		return 2;
+	if (strstr(error__text(), "control group") == NULL)
+		return 5;
 	/* Most of the limit was usable. */
 	if (n < 40)
 		return 3;
 	return n < 64 ? 0 : 4;
 }
 
-static void full_group_is_null(const char *place)
+/* The group has no room for all of a region of which a part is committed. */
+static int commit_too_much(void *arg)
+{
+	const struct in_group *in_group = arg;
+	struct aml_area *area;
+	char pid[32];
+	char *p;
+
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	if (!write_text(in_group->folder, "cgroup.procs", pid))
+		return 77;
+	if (aml_area_open(&area, in_group->place) != AML_SUCCESS)
+		return 1;
+	p = aml_area_reserve(area, NULL, 2 * GROUP_SIZE);
+	if (p == NULL || aml_area_commit(area, p + 8 * MIB, MIB) != AML_SUCCESS)
+		return 2;
+	memset(p + 8 * MIB, 7, MIB);
+	/* The gap before it fits, the one behind it does not. */
+	if (aml_area_commit(area, p, 2 * GROUP_SIZE) != -AML_ENOMEM)
+		return 3;
+	if (memcmp(p + 8 * MIB, p + 8 * MIB + 1, MIB - 1) != 0 || p[8 * MIB] != 7)
+		return 4;
+	if (n_present(p, 2 * GROUP_SIZE) != MIB / PAGE)
+		return 5;
+	if (strstr(error__text(), "control group") == NULL)
+		return 6;
+	return aml_area_munmap(area, p, 2 * GROUP_SIZE) == AML_SUCCESS ? 0 : 7;
+}
+
+static void in_a_group(int (*function)(void *), const char *place)
 {
 	char folder[600];
 	struct in_group in_group = {folder, place};
@@ -234,7 +298,7 @@ static void full_group_is_null(const char *place)
 		skip(); /* its shadow would fill the group */
 	if (!make_group(folder, sizeof(folder)))
 		skip(); /* not root, or no memory controller here */
-	result = in_child(fill_group, &in_group);
+	result = in_child(function, &in_group);
 	rmdir(folder);
 	if (result == 77)
 		skip(); /* the group takes no process */
@@ -244,20 +308,27 @@ static void full_group_is_null(const char *place)
 static void full_memory_group_is_null_and_no_kill(void **state)
 {
 	(void)state;
-	full_group_is_null("node:0,strict");
+	in_a_group(fill_group, "node:0,strict");
 }
 
 static void full_memory_group_is_null_on_populated_areas_too(void **state)
 {
 	(void)state;
-	full_group_is_null("any,populate");
+	in_a_group(fill_group, "any,populate");
 }
 
 static void full_memory_group_is_null_on_shared_memory_too(void **state)
 {
 	(void)state;
-	full_group_is_null("shm:situs-test-group");
+	in_a_group(fill_group, "shm:situs-test-group");
 	shm_unlink("/situs-test-group");
+}
+
+static void commit_in_a_full_group_keeps_contents_and_no_more(void **state)
+{
+	(void)state;
+	in_a_group(commit_too_much, "node:0,strict");
+	in_a_group(commit_too_much, "node:0,strict > node:0,strict");
 }
 
 int main(void)
@@ -273,7 +344,9 @@ int main(void)
 		cmocka_unit_test(purge_is_refused),
 		cmocka_unit_test(more_than_the_machine_has_is_enomem_without_a_trace),
 		cmocka_unit_test(info_asks_for_commit),
+		cmocka_unit_test(threads_that_fill_at_once_leave_nothing_booked),
 		cmocka_unit_test(full_memory_group_is_null_and_no_kill),
+		cmocka_unit_test(commit_in_a_full_group_keeps_contents_and_no_more),
 		cmocka_unit_test(full_memory_group_is_null_on_populated_areas_too),
 		cmocka_unit_test(full_memory_group_is_null_on_shared_memory_too),
 	};

@@ -172,12 +172,104 @@ static void an_operation_put_into_a_copied_table_fails_in_words_too(void **state
 	assert_non_null(strstr(error__text(), "mmap"));
 }
 
+/* Chains and limits */
+
+static void chains_and_limits_take_areas_of_ones_own(void **state)
+{
+	static const struct aml_area_ops ops = {.mmap = plain_mmap, .munmap = plain_munmap,
+		.fprintf = user_fprintf};
+	const struct aml_area mine = {&ops, NULL};
+	struct aml_area *limit = NULL, *chain = NULL;
+	char text[64] = "";
+	FILE *stream = fmemopen(text, sizeof(text), "w");
+	void *p, *q, *r;
+
+	(void)state;
+	assert_int_equal(aml_area_limit_create(&limit, &mine, MIB), AML_SUCCESS);
+
+	const struct aml_area *const links[] = {limit, &aml_area_linux};
+
+	assert_int_equal(aml_area_chain_create(&chain, links, 2), AML_SUCCESS);
+	assert_int_equal(aml_area_fprintf(stream, "", chain), AML_SUCCESS);
+	fclose(stream);
+	assert_string_equal(text, "mine,limit:1048576 > anon\n");
+	p = aml_area_mmap(chain, NULL, MIB);
+	q = aml_area_mmap(chain, NULL, MIB);
+	assert_int_equal(aml_area_link(chain, p), 0);
+	assert_int_equal(aml_area_link(chain, q), 1);
+	/* The links are usable beside the chain, and stay so after it. */
+	assert_fails(aml_area_mmap(limit, NULL, 1), AML_ENOMEM, ENOMEM);
+	assert_int_equal(aml_area_munmap(chain, p, MIB), AML_SUCCESS);
+	r = aml_area_mmap(limit, NULL, MIB);
+	assert_non_null(r);
+	assert_int_equal(aml_area_munmap(chain, q, MIB), AML_SUCCESS);
+	aml_area_chain_destroy(&chain);
+	assert_null(chain);
+	assert_int_equal(aml_area_munmap(limit, r, MIB), AML_SUCCESS);
+	aml_area_limit_destroy(&limit);
+	assert_null(limit);
+	aml_area_limit_destroy(&limit);
+	aml_area_chain_destroy(NULL);
+}
+
+static void a_link_that_gets_room_from_elsewhere_is_asked_at_once(void **state)
+{
+	struct aml_area *limit = NULL, *chain = NULL;
+	void *held[50], *p, *q;
+
+	(void)state;
+	assert_int_equal(aml_area_limit_create(&limit, &aml_area_linux, MIB), AML_SUCCESS);
+
+	const struct aml_area *const links[] = {limit, &aml_area_linux};
+
+	assert_int_equal(aml_area_chain_create(&chain, links, 2), AML_SUCCESS);
+	/* Many times, so that no tick of a clock helps. */
+	for (int i = 0; i < 50; i++) {
+		held[i] = aml_area_mmap(limit, NULL, MIB);
+		assert_non_null(held[i]);
+		p = aml_area_mmap(chain, NULL, MIB);
+		assert_int_equal(aml_area_link(chain, p), 1);
+		assert_int_equal(aml_area_munmap(limit, held[i], MIB), AML_SUCCESS);
+		q = aml_area_mmap(chain, NULL, MIB);
+		assert_int_equal(aml_area_link(chain, q), 0);
+		assert_int_equal(aml_area_munmap(chain, p, MIB), AML_SUCCESS);
+		assert_int_equal(aml_area_munmap(chain, q, MIB), AML_SUCCESS);
+	}
+	aml_area_chain_destroy(&chain);
+	aml_area_limit_destroy(&limit);
+}
+
+static void impossible_chains_and_limits_are_refused(void **state)
+{
+	static const struct aml_area_ops half = {.mmap = plain_mmap};
+	const struct aml_area mine = {&half, NULL}, none = {NULL, NULL};
+	const struct aml_area *const links[17] = {&aml_area_linux, &mine, &none, NULL};
+	struct aml_area *area = (struct aml_area *)1;
+
+	(void)state;
+	for (int n = 2; n <= 4; n++)
+		assert_refused(aml_area_chain_create(&area, links, n), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_chain_create(&area, links + 2, 1), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_chain_create(&area, links, 0), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_chain_create(&area, links, 17), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_chain_create(&area, NULL, 1), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_chain_create(NULL, links, 1), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_limit_create(&area, &aml_area_linux, 0), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_limit_create(&area, &mine, MIB), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_limit_create(&area, NULL, MIB), AML_EINVAL, EINVAL);
+	assert_refused(aml_area_limit_create(NULL, &aml_area_linux, MIB), AML_EINVAL, EINVAL);
+	assert_ptr_equal(area, (struct aml_area *)1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_operations_make_a_full_area),
 		cmocka_unit_test(failures_of_user_made_areas_always_have_codes_and_words),
 		cmocka_unit_test(optional_operations_are_used_where_given),
+		cmocka_unit_test(chains_and_limits_take_areas_of_ones_own),
+		cmocka_unit_test(a_link_that_gets_room_from_elsewhere_is_asked_at_once),
+		cmocka_unit_test(impossible_chains_and_limits_are_refused),
 		cmocka_unit_test(an_operation_put_into_a_copied_table_fails_in_words_too),
 	};
 
