@@ -3,7 +3,8 @@
  * area_bench.cc - what areas cost beside the kernel's own calls.
  *
  *   call/...   map + unmap, nothing touched: the calls' own cost, at 64 KiB
- *   touch/...  map + write to each page + unmap, 64 KiB to 1 GiB
+ *   touch/...  map + write to each page + unmap, 64 KiB to 1 GiB; what has no room for that much, or
+ *              comes in larger pieces, is skipped by name
  *
  * Each area stands beside `raw` code that makes the same system calls by hand, and beside
  * numa_alloc_onnode. Compare medians of several repetitions, interleaved:
@@ -176,7 +177,7 @@ void add_area(std::vector<contestant> &all, const char *place, size_t page = PAG
 void add_buffer(std::vector<contestant> &all)
 {
 	struct aml_area *area;
-	size_t size = 64 * MIB;
+	size_t size = GIB;
 
 	if (aml_area_buffer_create(&area, raw_map(size + PAGE), size) != AML_SUCCESS)
 		return;
@@ -199,8 +200,11 @@ int main(int argc, char **argv)
 		all.push_back({"numa_alloc_onnode", [](size_t n) { return numa_alloc_onnode(n, 0); },
 			[](void *p, size_t n) { numa_free(p, n); }, PAGE, GIB});
 	add_area(all, "anon");
+	add_area(all, "any");
+	add_area(all, "local");
 	add_area(all, "node:0,bind");
 	add_area(all, "node:0,preferred");
+	add_area(all, "any,preferred");
 	add_area(all, "node:0,interleave");
 	add_area(all, "node:0,weighted");
 	add_area(all, "node:0,strict");
@@ -208,9 +212,13 @@ int main(int argc, char **argv)
 	add_area(all, "node:0,thp");
 	add_area(all, "node:0,limit:8G");
 	add_area(all, "node:0,strict > any");
+	add_area(all, "any,limit:8G");
+	add_area(all, "any > any");
 	add_area(all, "hugetlb:2M", 2 * MIB);
-	add_area(all, "shm:situs-bench", PAGE, 256 * MIB);
-	add_area(all, "file:/tmp", PAGE, 256 * MIB);
+	add_area(all, "hugetlb:2M,node:0,strict", 2 * MIB);
+	add_area(all, "hugetlb:1G", GIB);
+	add_area(all, "shm:situs-bench");
+	add_area(all, "file:/tmp");
 	add_buffer(all);
 
 	for (const contestant &c : all) {

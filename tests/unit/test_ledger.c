@@ -3,6 +3,7 @@
 #include "tests/unit/test.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -326,6 +327,54 @@ static void allocate_takes_the_first_range_that_fits_or_the_one_wanted(void **st
 	ledger__destroy(&ledger);
 }
 
+enum { N_THREADS = 4, N_EACH = 500 };
+
+struct worker {
+	struct ledger *ledger;
+	size_t first; /* its mappings are its own */
+	bool failed;
+};
+
+/* Ends with every second one of its mappings there. */
+static void *map_and_unmap(void *arg)
+{
+	struct worker *worker = arg;
+
+	for (int n = 0; n < 20 * N_EACH; n++) {
+		uintptr_t start = start_of(worker->first + (size_t)n % N_EACH);
+
+		if (ledger__push(worker->ledger, start, start + UNIT, 0) != 0 ||
+			!ledger__covers(worker->ledger, start, start + UNIT))
+			worker->failed = true;
+		/* Now and then everything moves from the table to the lists. */
+		if (n % 1000 == 0)
+			(void)ledger__bytes(worker->ledger);
+		if ((n < 19 * N_EACH || n % 2 == 0) && ledger__remove(worker->ledger, start, start + UNIT) != 0)
+			worker->failed = true;
+	}
+	return NULL;
+}
+
+static void threads_push_and_remove_at_once(void **state)
+{
+	struct ledger ledger;
+	struct worker workers[N_THREADS];
+	pthread_t threads[N_THREADS];
+
+	(void)state;
+	ledger__init(&ledger);
+	for (size_t i = 0; i < N_THREADS; i++) {
+		workers[i] = (struct worker){&ledger, i * N_EACH, false};
+		assert_int_equal(pthread_create(&threads[i], NULL, map_and_unmap, &workers[i]), 0);
+	}
+	for (size_t i = 0; i < N_THREADS; i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		assert_false(workers[i].failed);
+	}
+	assert_int_equal(ledger__bytes(&ledger), N_THREADS * N_EACH / 2 * UNIT);
+	ledger__destroy(&ledger);
+}
+
 static void child_of_a_fork_finds_the_lock_free(void **state)
 {
 	struct ledger ledger;
@@ -359,6 +408,7 @@ int main(void)
 		cmocka_unit_test(pushed_ranges_stay_where_they_are_quick_to_take),
 		cmocka_unit_test(a_range_that_is_pushed_again_replaces_what_was_there),
 		cmocka_unit_test(allocate_takes_the_first_range_that_fits_or_the_one_wanted),
+		cmocka_unit_test(threads_push_and_remove_at_once),
 		cmocka_unit_test(child_of_a_fork_finds_the_lock_free),
 	};
 
