@@ -122,7 +122,7 @@ def python_tests(where, prefix, env):
         raise Skip("no test modules of python3 here (Debian: libpython3.11-testsuite)") from why
     return _measured(where, prefix, env,
                      ["/usr/bin/python3", "-m", "unittest", "-q", "-k", "Memory", "-k", "MemoryIO", "-k", "BytesIO",
-                      "-k", "ThreadRunningTests", "-k", "BarrierTest", "-k", "ProcessTestCase.test_std",
+                      "-k", "ThreadRunningTests", "-k", "BarrierTest", "-k", "ProcessTestCase.test_stdin",
                       *["test." + m for m in modules]])
 
 
