@@ -156,21 +156,51 @@ static void read_numa_maps_line(char *line, size_t on_node[LAB_MAX_NODES])
 	}
 }
 
-size_t lab_mapping_astray(const void *address, lab_nodes_t nodes, size_t *inside)
+/* numa_maps has starts only: maps has the end that belongs to one. */
+static void find_mapping(const void *address, struct lab_mapping *mapping)
 {
-	size_t on_node[LAB_MAX_NODES] = {0};
-	FILE *file = fopen("/proc/self/numa_maps", "re");
-	char line[4096], best[4096] = "";
+	FILE *file = fopen("/proc/self/maps", "re");
+	char line[4096];
+	unsigned long start = 1, end = 0;
 
 	if (!file)
-		fail_msg("numa_maps: %s", strerror(errno));
-	/* Lines give starts only, in order: the last one not above the address is its mapping. */
+		fail_msg("maps: %s", strerror(errno));
 	while (fgets(line, sizeof(line), file))
-		if (strtoul(line, NULL, 16) <= (uintptr_t)address)
-			memcpy(best, line, sizeof(best));
+		if (sscanf(line, "%lx-%lx", &start, &end) == 2 && start <= (uintptr_t)address &&
+			(uintptr_t)address < end)
+			break;
 	fclose(file);
-	read_numa_maps_line(best, on_node);
-	return split_by(on_node, nodes, inside);
+	if (start > (uintptr_t)address || end <= (uintptr_t)address)
+		fail_msg("no mapping holds %p", address);
+	mapping->start = (const char *)start;
+	mapping->end = (const char *)end;
+}
+
+void lab_mapping_of(const void *address, struct lab_mapping *mapping)
+{
+	FILE *file;
+	char line[4096];
+	bool found = false;
+
+	memset(mapping, 0, sizeof(*mapping));
+	find_mapping(address, mapping);
+	file = fopen("/proc/self/numa_maps", "re");
+	if (!file)
+		fail_msg("numa_maps: %s", strerror(errno));
+	while (!found && fgets(line, sizeof(line), file))
+		found = strtoul(line, NULL, 16) == (uintptr_t)mapping->start;
+	fclose(file);
+	if (!found)
+		fail_msg("numa_maps has no mapping at %p", (const void *)mapping->start);
+	read_numa_maps_line(line, mapping->on_node);
+}
+
+size_t lab_mapping_astray(const void *address, lab_nodes_t nodes, size_t *inside)
+{
+	struct lab_mapping mapping;
+
+	lab_mapping_of(address, &mapping);
+	return split_by(mapping.on_node, nodes, inside);
 }
 
 unsigned long lab_read_number(const char *path, const char *label)
@@ -243,6 +273,34 @@ size_t lab_free(int node)
 
 	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/meminfo", node);
 	return lab_read_number(path, "MemFree:") * KIB;
+}
+
+/* Bytes of all numbers of pages that zoneinfo shows of a node under that name. */
+static size_t sum_of_zones(int node, const char *name)
+{
+	FILE *file = fopen("/proc/zoneinfo", "re");
+	char line[256], word[32];
+	size_t sum = 0, count;
+	int here = -1;
+
+	if (!file)
+		fail_msg("zoneinfo: %s", strerror(errno));
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "Node %d, zone", &here) != 1 && here == node &&
+			sscanf(line, " %31s %zu", word, &count) == 2 && !strcmp(word, name))
+			sum += count * LAB_PAGE;
+	fclose(file);
+	return sum;
+}
+
+size_t lab_listed(int node)
+{
+	return sum_of_zones(node, "count:");
+}
+
+size_t lab_watermark(int node)
+{
+	return sum_of_zones(node, "high");
 }
 
 void lab_pin(int node)

@@ -51,6 +51,13 @@ void lab_pages(const void *start, size_t size, size_t on_node[LAB_MAX_NODES]);
 /* Bytes of the range's present pages on nodes outside `nodes`, and those on them in *inside. */
 size_t lab_astray(const void *start, size_t size, lab_nodes_t nodes, size_t *inside);
 
+/* The kernel's mapping that holds `address`, and its bytes by node as numa_maps sums them up. */
+struct lab_mapping {
+	const char *start, *end;
+	size_t on_node[LAB_MAX_NODES];
+};
+void lab_mapping_of(const void *address, struct lab_mapping *mapping);
+
 /* The same for the whole mapping that holds `address`, by numa_maps. */
 size_t lab_mapping_astray(const void *address, lab_nodes_t nodes, size_t *inside);
 
@@ -85,6 +92,12 @@ void lab_cgroup_write(const char *file, const char *text);
 
 /* Free bytes of a node. */
 size_t lab_free(int node);
+
+/* Free bytes of a node that lie ready on processors' lists, which lab_free does not count. */
+size_t lab_listed(int node);
+
+/* Bytes that the kernel wants free on a node before it looks for more: its high watermark. */
+size_t lab_watermark(int node);
 
 /* Runs fn(arg) in a new thread on the processors of `node`, and waits for it. */
 void lab_on_node(int node, void (*fn)(void *), void *arg);

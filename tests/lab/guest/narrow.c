@@ -63,6 +63,35 @@ static void open_load(struct load *load)
 	assert_int_equal(astray(load, NULL), 0);
 }
 
+/* Each place on the node, alone or with others, is refused in words that name the node; others open. */
+static void assert_refused_by_name(void)
+{
+	static const struct {
+		const char *before, *after;
+	} places[] = {
+		{"node:", ""}, {"node:", ",strict"}, {"node:0,", ",interleave"}, {"node:0,", ",weighted"},
+		{"anon,node:", ",preferred"}, {"hugetlb:2M,node:", ""}, {"shm:lab,node:", ""},
+		{"node:0,strict > node:", ",strict"},
+	};
+	char place[64], number[16];
+	struct aml_area *area = NULL;
+
+	snprintf(number, sizeof(number), "node %d", node);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		snprintf(place, sizeof(place), "%s%d%s", places[i].before, node, places[i].after);
+		assert_int_equal(aml_area_open(&area, place), -AML_EDOM);
+		assert_null(area);
+		if (!strstr(situs_error(), number))
+			fail_msg("%s: \"%s\" is not named in: %s", place, number, situs_error());
+		assert_null(situs_heap_open(place));
+		assert_int_equal(errno, EDOM);
+		assert_non_null(strstr(situs_error(), number));
+	}
+	print_message("# %s\n", situs_error());
+	assert_int_equal(aml_area_open(&area, "node:0-1,interleave"), 0);
+	aml_area_close(&area);
+}
+
 /* The node is gone: what must hold now. */
 static void check_without_node(struct load *load)
 {
@@ -174,8 +203,31 @@ static void memory_taken_offline_ends_in_refusals_not_in_a_crash(void **state)
 	assert_true(astray(&load, &inside) > 0);
 	assert_int_equal(inside, 0);
 	check_without_node(&load);
+	assert_refused_by_name();
 	assert_int_equal(set_memory("online_movable"), n);
 	check_with_node_again(&load);
+}
+
+static void a_place_whose_memory_is_offline_is_refused_by_name(void **state)
+{
+	struct aml_area *area = NULL;
+	char place[32], *ptr;
+	int n;
+
+	(void)state;
+	snprintf(place, sizeof(place), "node:%d,strict", node);
+	n = set_memory("offline");
+	assert_int_equal(n, lab_of_node("MEMORY", node) / (128 * MIB));
+	assert_refused_by_name();
+	assert_int_equal(set_memory("online_movable"), n);
+	/* It is there again, also for a process that has asked before. */
+	if (aml_area_open(&area, place))
+		fail_msg("%s", situs_error());
+	ptr = aml_area_mmap(area, NULL, 8 * MIB);
+	assert_non_null(ptr);
+	assert_int_equal(lab_astray(ptr, 8 * MIB, home(), NULL), 0);
+	assert_int_equal(aml_area_munmap(area, ptr, 8 * MIB), 0);
+	aml_area_close(&area);
 }
 
 static int leave(void **state)
@@ -192,6 +244,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_teardown(a_narrowed_cpuset_ends_in_refusals_not_in_a_crash, leave),
 	};
 	const struct CMUnitTest offline[] = {
+		cmocka_unit_test(a_place_whose_memory_is_offline_is_refused_by_name),
 		cmocka_unit_test(memory_taken_offline_ends_in_refusals_not_in_a_crash),
 	};
 
