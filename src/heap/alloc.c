@@ -130,7 +130,7 @@ void *situs_aligned_alloc(situs_heap_t *heap, size_t alignment, size_t size)
 	if (alignment <= PAGE && padded < SLAB_CLASS_LIMIT) {
 		size_t bytes = size_class__bytes[size_class__of(padded)];
 
-		if (bytes % alignment == 0 && bytes < SLAB_CLASS_LIMIT)
+		if ((bytes & (alignment - 1)) == 0 && bytes < SLAB_CLASS_LIMIT)
 			return situs_malloc(heap, padded);
 	}
 	if (alignment <= CACHE_LINE)

@@ -248,17 +248,21 @@ size_t heap__blocks_of_class(struct situs_heap *heap, struct heap_arena *arena, 
 	size_t n)
 {
 	size_t size = size_class__bytes[class], got = 0, ours = 0;
+	uintptr_t entered = UINTPTR_MAX;
 
 	if (wants_conduit(heap, class, n))
 		got = conduit__get(&arena->conduit, arena->index, size, blocks, n);
 	if (got == 0)
 		got = one_by_one(arena, size, blocks, n);
 	for (size_t i = 0; i < got; i++) {
-		if (!is_ours(heap, blocks[i])) {
+		/* Most follow one another on a page, which is looked at once. */
+		if ((uintptr_t)blocks[i] / PAGE != entered && !is_ours(heap, blocks[i])) {
 			arena__free(blocks[i]);
 			continue;
 		}
-		enter(heap, blocks[i], class);
+		if ((uintptr_t)blocks[i] / PAGE != entered)
+			enter(heap, blocks[i], class);
+		entered = (uintptr_t)blocks[i] / PAGE;
 		blocks[ours++] = blocks[i];
 	}
 	return ours;
