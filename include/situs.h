@@ -271,8 +271,10 @@ typedef int situs_progress_func(size_t done, size_t total, void *arg); /* bytes;
  * Memory that is touched for the first time after progress was first called comes from `to`; what is
  * present is then moved with no lock held, and looked at in pieces of 2 MiB (or one page, where pages are
  * larger), each of which holds up only who waits for the same arena's books. Otherwise a thread waits only
- * where it touches a page that is just being copied. progress is called after each piece. In a chain what
- * finds no room in one link goes to the next. `to` must outlive the heap; the area before must too.
+ * where it touches a page that is just being copied, with those that the kernel copies in one go (at most 512).
+ * progress is called after each piece. Pages that lie freed on processors' lists, where the kernel does not
+ * count them as free, are room too. In a chain what finds no room in one link goes to the next. `to` must
+ * outlive the heap; the area before must too.
  *
  * progress (may be NULL) is called with no lock held, first with done 0 before anything has changed;
  * what it answers with non-zero cancels: -ECANCELED. -EINVAL, -ENOTSUP, -EDOM (this process may not use

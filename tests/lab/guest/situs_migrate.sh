@@ -90,6 +90,7 @@ unset SITUS_PUBLISH SITUS_LISTEN
 # be free is what can be had.
 echo 1000000 >/proc/sys/vm/percpu_pagelist_high_fraction
 free=$(sed -n 's/.*MemFree: *\([0-9]*\) kB/\1/p' /sys/devices/system/node/node1/meminfo)
+rm -f /tmp/block /tmp/ready2
 mkfifo /tmp/block
 exec 4<>/tmp/block
 situs run --area node:1,strict -- holder $((free / 1024 - 160)) </tmp/block >/tmp/ready2 &
@@ -110,7 +111,7 @@ ok $? "and goes when there is room"
 end
 
 # Nobody waits for requests here: the next of its own that needs memory answers.
-ln -s /bin/redis-check-rdb /tmp/redis-server
+ln -sf /bin/redis-check-rdb /tmp/redis-server
 situs run --area node:0 -- /tmp/redis-server --port 0 --unixsocket /tmp/redis --save '' --dir /tmp >/tmp/log &
 server=$!
 i=0
