@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <sched.h>
 
+#include "area/linux.h"
 #include "area/passage.h"
 #include "base/error.h"
 #include "hooks/region.h"
@@ -150,6 +151,8 @@ static int enter_region_locked(struct space *space, struct space_region *region,
 {
 	int err = passage__enter(change->to, (void *)region->start, region->mapped);
 
+	if (linux__may_not(err, "mbind", NULL))
+		return err;
 	if (err != 0)
 		return error__set(-err, "preparing %zu bytes at %p: %s", region->mapped,
 			(void *)region->start, os__strerror(err));

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "area/linux.h"
 #include "base/error.h"
 #include "heap/heap.h"
 #include "heap/registry.h"
@@ -58,6 +59,8 @@ static void count_page(struct located *located, uintptr_t page, size_t step, int
 
 static int fail_to_ask(int err)
 {
+	if (linux__may_not(err, "move_pages", NULL))
+		return err;
 	return error__set(-err, "asking the kernel where pages are: %s", os__strerror(err));
 }
 

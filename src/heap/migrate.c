@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "area/linux.h"
 #include "area/passage.h"
 #include "base/error.h"
 #include "heap/heap.h"
@@ -61,6 +62,8 @@ static int adopt(struct situs_heap *heap, const struct aml_area *to)
 		publish__heap_place(heap->published, place);
 	}
 	lock__release(&heap->lock);
+	if (err == -EPERM)
+		return error__set(EPERM, "heap \"%s\" stays where it is: %s", heap->name, error__text());
 	if (err != 0)
 		return error__set(-err, "heap \"%s\" stays where it is: preparing its memory for %s: %s",
 			heap->name, place, error__text());
@@ -96,6 +99,8 @@ static int move_all(struct move *move)
 		return error__set(ECANCELED, "heap \"%s\": migration cancelled after %zu of %zu bytes: it "
 			"draws from the new place and lies partly there", move->heap->name, move->done,
 			move->total);
+	if (linux__may_not(result, "mbind and move_pages", NULL))
+		return error__set(-result, "heap \"%s\": %s", move->heap->name, error__text());
 	if (result != 0)
 		return error__set(-result, "heap \"%s\": moving its pages: %s", move->heap->name,
 			os__strerror(result));

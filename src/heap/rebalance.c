@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "area/chain.h"
+#include "area/linux.h"
 #include "area/passage.h"
 #include "base/error.h"
 #include "base/pagemap.h"
@@ -141,6 +142,8 @@ static int rebalance_heap(struct move *move)
 	if (err == -ECANCELED)
 		return error__set(ECANCELED, "heap \"%s\": rebalancing cancelled after %zu of %zu bytes",
 			move->heap->name, move->done, move->total);
+	if (linux__may_not(err, "mbind and move_pages", NULL))
+		return error__set(-err, "heap \"%s\": %s", move->heap->name, error__text());
 	if (err != 0)
 		return error__set(-err, "heap \"%s\": moving its pages: %s", move->heap->name,
 			os__strerror(err));
