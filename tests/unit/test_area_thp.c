@@ -228,8 +228,8 @@ static void binding_of_a_torn_huge_area_is_checked_in_all_its_parts(void **state
 	assert_int_equal(aml_area_locate(area, p, size, bytes_on_node, 64), AML_SUCCESS);
 	for (int i = 0; i < 64; i++)
 		sum += bytes_on_node[i];
-	assert_int_equal(sum, n_present(p, size) * PAGE);
-	assert_int_equal(sum, size - HUGE_SIZE - PAGE);
+	/* The kernel may make a torn huge page whole again, whenever it likes. */
+	assert_in_range(sum, size - HUGE_SIZE - PAGE, size);
 	/* The policy of one small page, in a huge one and in nothing. */
 	assert_int_equal(os__bind(p + 4 * HUGE_SIZE + 5 * PAGE, PAGE, OS_POLICY_DEFAULT, NULL, false), 0);
 	assert_int_equal(aml_area_linux_check_binding(area, p, size), 0);

@@ -485,7 +485,14 @@ static int open_first_with_just_enough_descriptors(void)
 	if (anew->n_nodes != topology->n_nodes || anew->n_tiers != topology->n_tiers)
 		return 2;
 	for (int i = 0; i < anew->n_nodes; i++)
-		if (memcmp(&anew->nodes[i], &topology->nodes[i], sizeof(anew->nodes[i])) != 0)
+		if (anew->nodes[i].number != topology->nodes[i].number ||
+			anew->nodes[i].allowed != topology->nodes[i].allowed ||
+			anew->nodes[i].has_cpus != topology->nodes[i].has_cpus ||
+			anew->nodes[i].kernel_tier != topology->nodes[i].kernel_tier ||
+			anew->nodes[i].bandwidth.value != topology->nodes[i].bandwidth.value ||
+			anew->nodes[i].latency.value != topology->nodes[i].latency.value ||
+			anew->nodes[i].kind != topology->nodes[i].kind ||
+			anew->nodes[i].tier != topology->nodes[i].tier)
 			return 3;
 	return 0;
 }
