@@ -190,6 +190,7 @@ static void join_a_thread_that_churns(situs_heap_t *heap)
 
 static void the_last_thread_of_a_heap_leaves_nothing_behind(void **state)
 {
+	struct situs_heap_stats stats = {.struct_size = sizeof(stats)};
 	situs_heap_t *heap = make();
 
 	(void)state;
@@ -197,7 +198,10 @@ static void the_last_thread_of_a_heap_leaves_nothing_behind(void **state)
 	assert_int_equal(held(heap), 0);
 	assert_int_equal(heap->large_held, 0);
 	assert_true(heap->account.peak > 20000000);
-	assert_true(heap->account.drawn < 100000);
+	/* What jemalloc was given ahead, and has not used, is address space. */
+	assert_true(heap->account.drawn < 2 * SPACE_GROWTH_MAX);
+	assert_int_equal(situs_heap_stats(heap, &stats), 0);
+	assert_true(stats.resident == SIZE_MAX || stats.resident < 100000);
 	situs_heap_destroy(heap);
 }
 
@@ -244,7 +248,7 @@ static void a_small_heap_is_not_mostly_caches(void **state)
 		cached += n_blocks[class] * size_class__bytes[class];
 	print_message("# %zu KiB are cached of %zu drawn\n", cached / 1024, heap->account.drawn / 1024);
 	assert_true(cached > 0);
-	assert_true(cached <= 1300 * 1024);
+	assert_true(cached <= 1400 * 1024);
 	situs_heap_destroy(heap);
 }
 #endif
