@@ -26,6 +26,7 @@
 #include <memory>
 #include <numeric>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "amm.h"
@@ -278,10 +279,11 @@ void cut_holes(Amm &map, std::size_t n)
 		map.modify(i * entry_size, 1 + random() % (entry_size - 1), flags_of(i + 1));
 }
 
-Amm &holed(std::size_t n)
+/* Changes pay for every index that is kept: those that are measured with one have a map of their own. */
+Amm &holed(std::size_t n, bool changing = false)
 {
-	static std::map<std::size_t, std::unique_ptr<Amm>> maps;
-	std::unique_ptr<Amm> &map = maps[n];
+	static std::map<std::pair<std::size_t, bool>, std::unique_ptr<Amm>> maps;
+	std::unique_ptr<Amm> &map = maps[{n, changing}];
 
 	if (map == nullptr) {
 		map = std::make_unique<Amm>();
@@ -297,7 +299,7 @@ void find_gen(benchmark::State &state, int mask, int align_bits, int find_flags,
 {
 	auto n = static_cast<std::size_t>(state.range(0));
 	const auto &order = random_order(n);
-	Amm &map = holed(n);
+	Amm &map = holed(n, changing);
 	std::size_t i = 0;
 	std::mt19937_64 random(1);
 
@@ -330,7 +332,7 @@ void allocate(benchmark::State &state)
 {
 	auto n = static_cast<std::size_t>(state.range(0));
 	const auto &order = random_order(n);
-	Amm &map = holed(n);
+	Amm &map = holed(n, true);
 	std::size_t i = 0;
 
 	while (state.KeepRunningBatch(2)) {

@@ -176,6 +176,13 @@ AMM_PUBLIC amm_entry_t *amm_find_addr(amm_t *amm, amm_addr_t addr);
  *   best fit        in the smallest run that has a suitable address on that side of *addrp, the first
  *                   suitable one in search direction; a run is a longest stretch of matching
  *                   addresses, measured whole; among equal ones, the first in search direction
+ *
+ * Cost: O(log n), amortized. What a fit needs the map makes when it is first asked for, by a walk over all
+ * entries, and drops when nobody has asked for as many changes as would pay for making it anew. It
+ * keeps that for 16 masks, any number of flags each. Masks in turn beyond that, and alignments in turn
+ * beyond 8 that few places suit, are walked for until they have paid. With both an alignment and a hint, a best
+ * fit is no better bound than by the number of runs whose distance from an aligned address lies between the
+ * same two eighths of the alignment.
  */
 AMM_PUBLIC amm_entry_t *amm_find_gen(amm_t *amm, amm_addr_t *addrp, amm_size_t size, int flags,
 	int flagmask, int align_bits, amm_addr_t align_off, int find_flags);
@@ -207,7 +214,8 @@ AMM_PUBLIC amm_entry_t *amm_select(amm_t *amm, amm_addr_t addr, amm_size_t size)
  * Calls func for each entry that overlaps [addr, addr + size) with (flags & flagmask) == flags, in
  * order of addresses. func may do to the map what it likes; the iteration continues behind the last
  * address that the entry had when func was called. Where func destroys the map, and makes none in its
- * place, the iteration ends. 0, EINVAL, or what func returned.
+ * place, the iteration ends. 0, EINVAL, or what func returned. O(log n) and what is visited, amortized as
+ * amm_find_gen is.
  */
 AMM_PUBLIC int amm_iterate_gen(amm_t *amm, amm_iterate_func *func, void *arg, amm_addr_t addr,
 	amm_size_t size, int flags, int flagmask);

@@ -9,7 +9,7 @@
 #include "amm/runs.h"
 
 enum {
-	AHEAD = 16, /* entries between what is visited and what is fetched */
+	AHEAD = 8, /* entries between what is visited and what is fetched */
 #ifdef AMM_SMALL_NODES
 	CLOSE = 3,
 	FAR = 4,
@@ -19,24 +19,11 @@ enum {
 #endif
 };
 
-/* What the callback will want to see: entries lie anywhere. */
-static inline void prefetch_ahead(const amm_t *amm, const struct cursor *c)
+/* The callback will want the entry, which lies anywhere. Those of the next leaf cost more than they save. */
+static inline void prefetch_ahead(const struct cursor *c)
 {
-	const struct node *leaf = c->node[0], *next;
-	unsigned ahead = c->slot[0] + AHEAD;
-
-	if (ahead < leaf->n) {
-		__builtin_prefetch(leaf->leaf.entry[ahead]);
-		if (ahead + AHEAD != leaf->n)
-			return;
-	}
-	if (amm->height == 1 || c->slot[1] + 1 == c->node[1]->n)
-		return;
-	next = c->node[1]->inner.child[c->slot[1] + 1];
-	if (ahead < leaf->n)
-		node__prefetch(next);
-	else if (ahead - leaf->n < next->n)
-		__builtin_prefetch(next->leaf.entry[ahead - leaf->n]);
+	if (c->slot[0] + AHEAD < c->node[0]->n)
+		__builtin_prefetch(c->node[0]->leaf.entry[c->slot[0] + AHEAD]);
 }
 
 /* Moves from a slot that starts at `from` to the first match there or behind that starts below `end`. */
@@ -87,7 +74,7 @@ int amm_iterate_gen(amm_t *amm, amm_iterate_func *func, void *arg, amm_addr_t ad
 		amm_addr_t end = cursor__end(amm, &c);
 		size_t edits = amm->memory->edits;
 
-		prefetch_ahead(amm, &c);
+		prefetch_ahead(&c);
 
 		int result = func(amm, cursor__entry(&c), arg);
 
