@@ -104,6 +104,24 @@ static int thp_advice(const struct aml_area_data *data)
 	return data->nothp || data->policy == AML_AREA_LINUX_POLICY_STRICT ? -1 : 0;
 }
 
+/* Nodes were there when the area was made; memory goes offline, and cpusets are narrowed. */
+static int fail_to_bind(const struct aml_area_data *data, size_t size, int failed)
+{
+	struct os_nodes allowed;
+	char list[64], shown[64];
+
+	if (aml__code(failed) != AML_EINVAL)
+		return aml__fail(aml__code(failed), "%s: the kernel refused to bind %zu bytes: %s",
+			data->head.place, size, os__strerror(failed));
+	if (os__nodes_allowed(&allowed) != 0 || os__nodes_within(&data->mode_nodes, &allowed))
+		return aml__fail(AML_EDOM, "%s: the kernel refused to bind %zu bytes: %s", data->head.place,
+			size, os__strerror(failed));
+	os__nodes_text(&data->mode_nodes, list, sizeof(list));
+	os__nodes_text(&allowed, shown, sizeof(shown));
+	return aml__fail(AML_EDOM, "%s: node %s has no memory for this process any more: it is offline, or "
+		"outside of the cpuset (which allows %s)", data->head.place, list, shown);
+}
+
 /* Policy and advice for fresh address space. */
 static int prepare(const struct aml_area_data *data, void *ptr, size_t size)
 {
@@ -114,9 +132,7 @@ static int prepare(const struct aml_area_data *data, void *ptr, size_t size)
 		if (linux__may_not(failed, "mbind", data->head.place))
 			return -AML_EPERM;
 		if (failed != 0)
-			return aml__fail(aml__code(failed) == AML_EINVAL ? AML_EDOM : aml__code(failed),
-				"%s: the kernel refused to bind %zu bytes: %s", data->head.place, size,
-				os__strerror(failed));
+			return fail_to_bind(data, size, failed);
 	}
 	if (advice != 0) {
 		failed = os__advise_huge(ptr, size, advice > 0);

@@ -172,6 +172,26 @@ static void threads_that_fill_at_once_leave_nothing_booked(void **state)
 	assert_int_equal(room__booked(), 0);
 }
 
+static int stop_at_second_step(void *arg, size_t at, size_t size)
+{
+	int *n = arg;
+
+	assert_true(size > 0);
+	assert_int_equal(at == 0, *n == 0);
+	return ++*n == 2 ? -AML_FAILURE : AML_SUCCESS;
+}
+
+/* Takes no memory: the steps are the test's own. */
+static void a_fill_that_stops_midway_leaves_nothing_booked(void **state)
+{
+	int n = 0, result = room__fill("here", 256 * MIB, PAGE, stop_at_second_step, &n);
+
+	(void)state;
+	/* -AML_ENOMEM: this machine has less than that. */
+	assert_true(result == -AML_ENOMEM || (result == -AML_FAILURE && n == 2));
+	assert_int_equal(room__booked(), 0);
+}
+
 /* Memory control groups */
 
 #define GROUP_SIZE (64 * MIB)
@@ -345,6 +365,7 @@ int main(void)
 		cmocka_unit_test(more_than_the_machine_has_is_enomem_without_a_trace),
 		cmocka_unit_test(info_asks_for_commit),
 		cmocka_unit_test(threads_that_fill_at_once_leave_nothing_booked),
+		cmocka_unit_test(a_fill_that_stops_midway_leaves_nothing_booked),
 		cmocka_unit_test(full_memory_group_is_null_and_no_kill),
 		cmocka_unit_test(commit_in_a_full_group_keeps_contents_and_no_more),
 		cmocka_unit_test(full_memory_group_is_null_on_populated_areas_too),

@@ -91,7 +91,7 @@ static void any_sequence_of_edits_matches_an_array(void **state)
 		bytes = model_bytes(start, end);
 		assert_int_equal(ledger__bytes_within(&ledger, start, end), bytes);
 		assert_int_equal(ledger__covers(&ledger, start, end), bytes == end - start);
-		switch (random() % 5) {
+		switch (random() % 6) {
 		case 0:
 		case 1: {
 			int value = (int)(random() % 2);
@@ -106,6 +106,20 @@ static void any_sequence_of_edits_matches_an_array(void **state)
 			assert_int_equal(ledger__cut(&ledger, start, end, &cut), 0);
 			assert_int_equal(cut, bytes);
 			model_set(start, end, NOTHING);
+			break;
+		}
+		case 5: {
+			struct ledger_taken taken;
+
+			assert_int_equal(ledger__take(&ledger, start, end, &taken), 0);
+			assert_int_equal(taken.bytes, bytes);
+			assert_int_equal(ledger__bytes_within(&ledger, start, end), 0);
+			if (random() % 2 == 0) {
+				ledger__put_back(&ledger, &taken);
+			} else {
+				ledger__drop(&ledger, &taken);
+				model_set(start, end, NOTHING);
+			}
 			break;
 		}
 		case 3:

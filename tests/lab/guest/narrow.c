@@ -22,6 +22,7 @@ static int node = 2;
 
 struct load {
 	situs_heap_t *heap;
+	struct aml_area *area; /* beside the heap, nothing mapped from it */
 	char *blocks[N_BLOCKS];
 };
 
@@ -54,6 +55,7 @@ static void open_load(struct load *load)
 	load->heap = situs_heap_open(place);
 	if (!load->heap)
 		fail_msg("%s: %s", place, situs_error());
+	assert_int_equal(aml_area_open(&load->area, place), 0);
 	for (size_t i = 0; i < N_BLOCKS; i++) {
 		load->blocks[i] = situs_malloc(load->heap, size_of(i));
 		if (!load->blocks[i])
@@ -95,7 +97,9 @@ static void assert_refused_by_name(void)
 /* The node is gone: what must hold now. */
 static void check_without_node(struct load *load)
 {
+	struct aml_area *area = NULL;
 	situs_heap_t *other;
+	char place[32];
 	void *block;
 
 	for (size_t i = 0; i < N_BLOCKS; i++)
@@ -107,6 +111,15 @@ static void check_without_node(struct load *load)
 	assert_int_equal(errno, ENOMEM);
 	print_message("# %s\n", situs_error());
 	assert_non_null(strstr(situs_error(), "node"));
+
+	/* An area that is opened now is refused, and one that was opened before says where its node went. */
+	snprintf(place, sizeof(place), "node:%d,strict", node);
+	assert_int_equal(aml_area_open(&area, place), -AML_EDOM);
+	print_message("# %s\n", situs_error());
+	assert_null(aml_area_mmap(load->area, NULL, MIB));
+	assert_int_equal(errno, EDOM);
+	print_message("# %s\n", situs_error());
+	assert_non_null(strstr(situs_error(), "offline"));
 
 	other = situs_heap_open("node:0,strict");
 	assert_non_null(other);
@@ -129,6 +142,10 @@ static void check_with_node_again(struct load *load)
 	for (size_t i = 0; i < N_BLOCKS; i++)
 		situs_free(load->blocks[i]);
 	assert_int_equal(situs_heap_destroy(load->heap), 0);
+	block = aml_area_mmap(load->area, NULL, MIB);
+	assert_non_null(block);
+	assert_int_equal(aml_area_munmap(load->area, block, MIB), 0);
+	aml_area_close(&load->area);
 }
 
 static void a_narrowed_cpuset_ends_in_refusals_not_in_a_crash(void **state)
