@@ -122,10 +122,28 @@ static void a_discarded_pool_holds_no_memory_reads_as_zeros_and_serves_again(voi
 	pool__destroy(&pool);
 }
 
+/* Just beyond where another chunk of 2 MiB is mapped. */
+static void objects_that_were_never_taken_count_as_no_memory(void **state)
+{
+	enum { N = 34000, SIZE = 64 };
+	struct pool pool;
+
+	(void)state;
+	pool__init(&pool, SIZE);
+	for (int i = 0; i < N; i++)
+		assert_non_null(pool__get(&pool));
+	assert_true(pool.mapped > (size_t)N * SIZE + (1 << 20));
+	assert_in_range(pool__touched(&pool), N * SIZE, N * SIZE + 256 * 1024);
+	pool__discard(&pool, NULL);
+	assert_int_equal(pool__touched(&pool), 0);
+	pool__destroy(&pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_discarded_pool_holds_no_memory_reads_as_zeros_and_serves_again),
+		cmocka_unit_test(objects_that_were_never_taken_count_as_no_memory),
 		cmocka_unit_test(get_gives_distinct_aligned_objects),
 		cmocka_unit_test(put_objects_come_back),
 		cmocka_unit_test(reserved_objects_need_no_kernel),
