@@ -154,7 +154,8 @@ AML_PUBLIC void *aml_area_reserve(const struct aml_area *area, void **ptr, size_
 
 /*
  * Prints one line that describes the area; prefix (may be NULL) precedes it. It is a place string that opens
- * the same area again (aml_area_open); of a buffer, which none opens, a line that begins with "#".
+ * the same area again (aml_area_open); of a buffer, which none opens, a line that begins with "#", and so of a chain or a limit
+ * around an area that has none.
  */
 AML_PUBLIC int aml_area_fprintf(FILE *stream, const char *prefix, const struct aml_area *area);
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "area/place.h"
 #include "os/os.h"
 
 /*
@@ -340,8 +341,12 @@ int aml_area_link(const struct aml_area *area, const void *ptr)
 int area__fprintf(const struct aml_area_data *data, FILE *stream, const char *prefix)
 {
 	const struct area_head *head = (const struct area_head *)data;
+	struct place_chain places;
+	struct place_error error;
+	/* Of buffers, of areas of the program's own, and of limits around chains there is no place string. */
+	bool is_place = place__parse(head->place, &places, &error) == 0;
 
-	if (fprintf(stream, "%s%s\n", prefix, head->place) < 0)
+	if (fprintf(stream, "%s%s%s\n", prefix, is_place ? "" : "# ", head->place) < 0)
 		return aml__fail(AML_FAILURE, "printing an area: %s", os__strerror(errno));
 	return AML_SUCCESS;
 }

@@ -8,7 +8,6 @@
 #include "area/ledger.h"
 #include "area/linux.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 struct buffer_data {
@@ -85,18 +84,10 @@ static int buffer_info(const struct aml_area_data *data, struct aml_area_info *i
 	return AML_SUCCESS;
 }
 
-/* No place string opens memory that is the caller's: what is printed says that it is none. */
-static int buffer_fprintf(const struct aml_area_data *data, FILE *stream, const char *prefix)
-{
-	if (fprintf(stream, "%s# %s\n", prefix, self(data)->head.place) < 0)
-		return aml__fail(AML_FAILURE, "printing an area: %s", os__strerror(errno));
-	return AML_SUCCESS;
-}
-
 static const struct aml_area_ops buffer_ops = {
 	.mmap = buffer_mmap,
 	.munmap = buffer_munmap,
-	.fprintf = buffer_fprintf,
+	.fprintf = area__fprintf,
 	.locate = buffer_locate,
 	.info = buffer_info,
 };

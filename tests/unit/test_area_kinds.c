@@ -290,6 +290,7 @@ static void a_chain_of_long_places_prints_them_whole(void **state)
 
 	(void)state;
 	memset(place, 'x', sizeof(place) - 1);
+	memcpy(place, "file:/", 6);
 	place[sizeof(place) - 1] = '\0';
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(area__anon_create(&links[i], &options), AML_SUCCESS);

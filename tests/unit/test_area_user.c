@@ -192,7 +192,7 @@ static void chains_and_limits_take_areas_of_ones_own(void **state)
 	assert_int_equal(aml_area_chain_create(&chain, links, 2), AML_SUCCESS);
 	assert_int_equal(aml_area_fprintf(stream, "", chain), AML_SUCCESS);
 	fclose(stream);
-	assert_string_equal(text, "mine,limit:1048576 > anon\n");
+	assert_string_equal(text, "# mine,limit:1048576 > anon\n");
 	p = aml_area_mmap(chain, NULL, MIB);
 	q = aml_area_mmap(chain, NULL, MIB);
 	assert_int_equal(aml_area_link(chain, p), 0);

@@ -325,6 +325,39 @@ static void a_buffer_prints_a_line_that_is_no_place_and_says_so(void **state)
 	aml_area_buffer_destroy(&area);
 }
 
+static void chains_and_limits_print_places_where_their_areas_have_some(void **state)
+{
+	static char memory[1 << 16];
+	struct aml_area *buffer = NULL, *chain = NULL, *limit = NULL, *again;
+	const struct aml_area *links[] = {&aml_area_linux, NULL};
+	char *text;
+
+	(void)state;
+	assert_int_equal(aml_area_buffer_create(&buffer, memory, sizeof(memory)), 0);
+	links[1] = buffer;
+	assert_int_equal(aml_area_chain_create(&chain, links, 2), 0);
+	text = printed(chain);
+	assert_int_equal(strncmp(text, "# anon > buffer of ", 19), 0);
+	free(text);
+	assert_int_equal(aml_area_limit_create(&limit, chain, 4096), 0);
+	text = printed(limit);
+	assert_int_equal(strncmp(text, "# ", 2), 0);
+	assert_refused(text, AML_EINVAL, "is not a place");
+	free(text);
+	aml_area_limit_destroy(&limit);
+	aml_area_chain_destroy(&chain);
+	aml_area_buffer_destroy(&buffer);
+	assert_int_equal(aml_area_limit_create(&limit, &aml_area_linux, 1 << 20), 0);
+	text = printed(limit);
+	again = open_area(text);
+	free(text);
+	text = printed(again);
+	assert_string_equal(text, "anon,limit:1M");
+	free(text);
+	aml_area_close(&again);
+	aml_area_limit_destroy(&limit);
+}
+
 static void bad_places_are_refused_with_what_would_fit(void **state)
 {
 	char here[64];
@@ -721,6 +754,7 @@ int main(void)
 		cmocka_unit_test(what_is_printed_names_the_same_file_whatever_its_name),
 		cmocka_unit_test(names_with_control_characters_are_no_places),
 		cmocka_unit_test(a_buffer_prints_a_line_that_is_no_place_and_says_so),
+		cmocka_unit_test(chains_and_limits_print_places_where_their_areas_have_some),
 		cmocka_unit_test(bad_places_are_refused_with_what_would_fit),
 		cmocka_unit_test(closing_takes_nothing),
 		cmocka_unit_test(the_ready_made_hwloc_areas_give_memory),
