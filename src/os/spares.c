@@ -11,7 +11,8 @@ enum {
 	SLICE_PAGES = 32,
 	N_SLICES = 8,
 	SPARE_ROOM = 64 << 20, /* what the machine must have left for spares to be taken */
-	ENOUGH_LISTED = 1 << 20,
+	MUCH = 16 << 20, /* on lists: worth emptying them whenever they hold it */
+	PAUSE_MAX = 1024,
 };
 
 static size_t slice_size(void)
@@ -129,15 +130,29 @@ static size_t listed(const struct os_nodes *nodes)
 	return reader.n_pages * os__page_size();
 }
 
+static bool is_worth_it(struct os_spares *spares, size_t wanted)
+{
+	size_t there = listed(&spares->nodes);
+
+	if (there >= MUCH)
+		return true;
+	if (spares->wait > 0) {
+		spares->wait--;
+		return false;
+	}
+	if (there < wanted)
+		return false;
+	spares->pause = spares->pause == 0 ? 1 : spares->pause < PAUSE_MAX ? spares->pause * 2 : PAUSE_MAX;
+	spares->wait = spares->pause;
+	return true;
+}
+
 bool os__spares_offer(struct os_spares *spares, size_t wanted)
 {
-	size_t there, size = slice_size(), slice;
+	size_t size = slice_size(), slice;
 	bool offered = false;
 
-	if (spares == NULL || spares->n == 0)
-		return false;
-	there = listed(&spares->nodes);
-	if (there < wanted && there < ENOUGH_LISTED)
+	if (spares == NULL || spares->n == 0 || !is_worth_it(spares, wanted))
 		return false;
 	/* What was given up before has to be drawn again, for which there must be room. */
 	if (spares->n_offers >= N_SLICES && os__room() < SPARE_ROOM)

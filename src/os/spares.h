@@ -28,6 +28,8 @@ struct os_spares {
 	struct os_nodes nodes; /* those of which there are pages */
 	char *starts[OS_SPARES_NODES];
 	size_t n_offers; /* so far; each gives up the next slice of the pages of each node */
+	/* Of offers for little: how many requests are to pass before the next, and between the two after that */
+	size_t wait, pause;
 };
 
 /* Takes pages of the first OS_SPARES_NODES nodes of the set, where these have room. Pairs with drop. */
@@ -36,7 +38,8 @@ void os__spares_drop(struct os_spares *spares);
 
 /*
  * The nodes are full, it was said, when `wanted` bytes were asked for. True: there is more on the
- * processors' lists, and asking again may well succeed. NULL is nothing to offer.
+ * processors' lists, and asking again may well succeed. Emptying all lists costs as much as moving hundreds of
+ * pages, so where they hold little it is done ever less often. NULL is nothing to offer.
  */
 bool os__spares_offer(struct os_spares *spares, size_t wanted);
 

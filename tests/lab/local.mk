@@ -120,7 +120,6 @@ lab_suites += \
 	tests/lab/eight.sh \
 	tests/lab/giga.sh \
 	tests/lab/hbm-only.sh \
-	tests/lab/heap_chains.sh \
 	tests/lab/heap_moves.sh \
 	tests/lab/offline.sh
 endif
