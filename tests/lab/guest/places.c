@@ -5,8 +5,8 @@
  * socket.
  *
  * Arguments: PLACE=NODES, such as "hbm=2" or "node:0-1,interleave=0-1"; PLACE@NODE=NODES opens and uses
- * it on a thread of that node. `local' is where its thread is, so that no thread takes another's memory; NODES "-" means that the place must be
- * refused.
+ * it on a thread of that node. `local' is where its thread is, so that no thread takes another's memory;
+ * NODES "-" means that the place must be refused.
  *
  * Of a weighted place that says nothp the blocks' shares are checked too, against the kernel's weights,
  * which are changed to differ first.
