@@ -65,7 +65,10 @@ int region__unmap(const struct space_region *region, const struct aml_area *area
 {
 	annotate__root_removed((void *)region->start, region->end - region->start);
 	annotate__released((void *)region->start, region->end - region->start);
-	return aml_area_munmap(area, (void *)region->start, region->mapped) == AML_SUCCESS ? 0 : -EBUSY;
+	if (aml_area_munmap(area, (void *)region->start, region->mapped) == AML_SUCCESS)
+		return 0;
+	annotate__root_added((void *)region->start, region->end - region->start);
+	return -EBUSY;
 }
 
 static size_t granule_index(const struct space_region *region, uintptr_t address)
