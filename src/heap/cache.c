@@ -24,6 +24,10 @@ enum {
 	FIRST_CAPACITY = 8,
 	SLOTS_MAX = 4096, /* of one class, whatever the bound */
 	SLOW_CALLS_PER_AGE = 16,
+	LINE = 64,
+	SPREAD_LINES = 8,
+	SPREAD_BYTES = 32, /* blocks beyond that share a line with one other at most */
+	SPREAD_MAX = SPREAD_LINES * LINE / 8,
 };
 
 static size_t wanted_blocks(unsigned class)
@@ -181,31 +185,66 @@ static void *take_from_depot(struct cache *cache, unsigned class)
 	return low[n - 1];
 }
 
-static void *take_from_jemalloc(struct cache *cache, unsigned class)
+/* Lowest address first out: jemalloc gives them upwards. */
+static void take_in_order(struct cache *cache, unsigned class, size_t n)
 {
 	struct cache_bin *bin = &cache->bins[class];
-	size_t drawn = atomic_load_explicit(&cache->heap->account.drawn, memory_order_relaxed), more;
-	void *block = heap__block_of_class(cache->heap, cache->arena, class);
-	size_t batch = capacity(cache, class) / 2;
 	void **low = cache->rooms[class].base, **high;
-	int err = errno;
 
-	if (block == NULL)
-		return NULL;
 	(void)widen(cache, class);
-	/* One block is enough to succeed. */
-	error__keep();
-	batch = heap__blocks_of_class(cache->heap, cache->arena, class, low, batch);
-	cache__set_top(bin, low + batch);
-	error__settle(true);
-	errno = err;
-	/* Lowest address first out: jemalloc gives them upwards. */
+	n = heap__blocks_of_class(cache->heap, cache->arena, class, low, n);
+	cache__set_top(bin, low + n);
 	for (high = bin->top; low + 1 < high; low++) {
 		void *swapped = *low;
 
 		*low = *--high;
 		*high = swapped;
 	}
+}
+
+/*
+ * The first blocks of a thread are often made for others, and who frees one has it as its own next: each of
+ * SPREAD_LINES blocks that come out in a row lies on another cache line, or threads would wait for each other
+ * at every write. `first` is on its way out. The bin is empty, and as narrow as it can be.
+ */
+static void take_spread(struct cache *cache, unsigned class, void *first)
+{
+	size_t per_line = LINE / size_class__bytes[class], wanted = SPREAD_LINES * per_line, n;
+	void *blocks[SPREAD_MAX], **top = cache->rooms[class].base;
+
+	while (capacity(cache, class) < wanted && widen(cache, class))
+		;
+	if (wanted > capacity(cache, class))
+		wanted = capacity(cache, class);
+	blocks[0] = first;
+	n = 1 + heap__blocks_of_class(cache->heap, cache->arena, class, blocks + 1, wanted - 1);
+	for (size_t column = per_line; column-- > 0;)
+		for (size_t i = SPREAD_LINES; i-- > 0;) {
+			size_t at = i * per_line + column;
+
+			if (at != 0 && at < n)
+				*top++ = blocks[at];
+		}
+	cache__set_top(&cache->bins[class], top);
+}
+
+static void *take_from_jemalloc(struct cache *cache, unsigned class)
+{
+	size_t drawn = atomic_load_explicit(&cache->heap->account.drawn, memory_order_relaxed), more;
+	void *block = heap__block_of_class(cache->heap, cache->arena, class);
+	size_t room = capacity(cache, class);
+	int err = errno;
+
+	if (block == NULL)
+		return NULL;
+	/* One block is enough to succeed. */
+	error__keep();
+	if (room == FIRST_CAPACITY && size_class__bytes[class] <= SPREAD_BYTES)
+		take_spread(cache, class, block);
+	else
+		take_in_order(cache, class, room / 2);
+	error__settle(true);
+	errno = err;
 	/* The heap grows: what lies in the depot makes way. */
 	more = atomic_load_explicit(&cache->heap->account.drawn, memory_order_relaxed);
 	if (more > drawn)

@@ -31,6 +31,29 @@ static size_t held(situs_heap_t *heap)
 	return depot == NULL ? 0 : depot->held;
 }
 
+#ifndef SITUS_GUARDED
+static void the_first_blocks_of_a_thread_share_no_line(void **state)
+{
+	enum { FIRST = 8, LINE = 64 };
+
+	(void)state;
+	for (size_t size = 8; size <= 32; size *= 2) {
+		situs_heap_t *heap = make();
+		uintptr_t lines[FIRST];
+
+		for (int i = 0; i < FIRST; i++) {
+			lines[i] = (uintptr_t)situs_malloc(heap, size) / LINE;
+			for (int k = 0; k < i; k++)
+				assert_true(lines[i] != lines[k]);
+		}
+		/* The others of those lines follow, and none comes twice. */
+		for (int i = 0; i < 1000; i++)
+			memset(situs_malloc(heap, size), 1, size);
+		situs_heap_destroy(heap);
+	}
+}
+#endif
+
 static void fill(situs_heap_t *heap, int n, size_t size)
 {
 	for (int i = 0; i < n; i++) {
@@ -262,6 +285,9 @@ int main(void)
 		cmocka_unit_test(a_small_heap_is_not_mostly_caches),
 #endif
 		cmocka_unit_test(heaps_in_light_use_have_none),
+#ifndef SITUS_GUARDED
+		cmocka_unit_test(the_first_blocks_of_a_thread_share_no_line),
+#endif
 		cmocka_unit_test(what_is_held_is_bounded_by_what_is_drawn),
 		cmocka_unit_test(blocks_come_back_out_of_it_each_once),
 		cmocka_unit_test(what_the_program_holds_does_not_count_what_lies_in_it),
