@@ -12,6 +12,7 @@ enum {
 	N_SLICES = 8,
 	SPARE_ROOM = 64 << 20, /* what the machine must have left for spares to be taken */
 	MUCH = 16 << 20, /* on lists: worth emptying them whenever they hold it */
+	OFTEN = 32, /* offers in all after which those for little become rarer */
 	PAUSE_MAX = 1024,
 };
 
@@ -142,6 +143,8 @@ static bool is_worth_it(struct os_spares *spares, size_t wanted)
 	}
 	if (there < wanted)
 		return false;
+	if (spares->n_offers < OFTEN)
+		return true;
 	spares->pause = spares->pause == 0 ? 1 : spares->pause < PAUSE_MAX ? spares->pause * 2 : PAUSE_MAX;
 	spares->wait = spares->pause;
 	return true;
