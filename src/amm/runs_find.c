@@ -171,6 +171,8 @@ static int best_backward(struct asked *a, amm_addr_t *addr)
 
 		if (found != 0)
 			return found;
+		if (run.size == AMM_MAXADDR - AMM_MINADDR) /* all there is: nothing is larger */
+			break;
 		run.size++;
 	}
 	return take_hint(a, addr);

@@ -1,13 +1,17 @@
 # Random programs against models.
 if HAVE_CMOCKA
 property_tests = tests/property/test_amm_large tests/property/test_amm_model \
-	tests/property/test_amm_model_deep
+	tests/property/test_amm_model_deep tests/property/test_amm_wide tests/property/test_amm_wide_deep
 check_PROGRAMS += $(property_tests)
 TESTS += $(property_tests)
 
 tests_property_test_amm_large_SOURCES = tests/property/test_amm_large.c
 tests_property_test_amm_large_CFLAGS = $(test_cflags)
 tests_property_test_amm_large_LDADD = $(test_libs)
+
+tests_property_test_amm_wide_SOURCES = tests/property/test_amm_wide.c
+tests_property_test_amm_wide_CFLAGS = $(test_cflags)
+tests_property_test_amm_wide_LDADD = $(test_libs)
 
 amm_model_sources = tests/property/amm_model.c tests/property/amm_model.h \
 	tests/property/test_amm_model.c
@@ -29,4 +33,9 @@ tests_property_test_amm_model_deep_CPPFLAGS = $(AM_CPPFLAGS) -DAMM_SMALL_NODES
 tests_property_test_amm_model_deep_CFLAGS = $(test_cflags)
 tests_property_test_amm_model_deep_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pool__reserve
 tests_property_test_amm_model_deep_LDADD = $(CMOCKA_LIBS)
+
+tests_property_test_amm_wide_deep_SOURCES = tests/property/test_amm_wide.c $(amm_own_sources)
+tests_property_test_amm_wide_deep_CPPFLAGS = $(AM_CPPFLAGS) -DAMM_SMALL_NODES
+tests_property_test_amm_wide_deep_CFLAGS = $(test_cflags)
+tests_property_test_amm_wide_deep_LDADD = $(CMOCKA_LIBS)
 endif

@@ -157,6 +157,24 @@ static void exact_takes_that_address_or_none(void **state)
 	destroy(&amm);
 }
 
+/* The run is as large as one can be: there is no next size to try. */
+static void a_best_fit_over_all_addresses_may_find_no_aligned_place(void **state)
+{
+	amm_t amm;
+	amm_addr_t addr = 4;
+
+	(void)state;
+	make_holes(&amm);
+	for (int find_flags = AMM_FIRSTFIT; find_flags <= AMM_BESTFIT; find_flags += AMM_BESTFIT) {
+		assert_null(amm_find_gen(&amm, &addr, 1, 0, 0, 3, 5, find_flags | AMM_BACKWARD));
+		assert_null(amm_find_gen(&amm, &addr, AMM_MAXADDR - 4, 0, 0, 3, 5, find_flags));
+		assert_int_equal(addr, 4);
+	}
+	addr = 5;
+	assert_non_null(amm_find_gen(&amm, &addr, 1, 0, 0, 3, 5, AMM_BESTFIT | AMM_BACKWARD));
+	destroy(&amm);
+}
+
 static void a_wanted_bit_outside_the_mask_is_found_nowhere(void **state)
 {
 	amm_t amm;
@@ -360,6 +378,7 @@ int main(void)
 		cmocka_unit_test(best_fit_takes_the_smallest_run_measured_whole),
 		cmocka_unit_test(best_fit_sees_a_run_of_several_entries_as_one),
 		cmocka_unit_test(exact_takes_that_address_or_none),
+		cmocka_unit_test(a_best_fit_over_all_addresses_may_find_no_aligned_place),
 		cmocka_unit_test(a_wanted_bit_outside_the_mask_is_found_nowhere),
 		cmocka_unit_test(a_first_fit_that_went_far_knows_the_way_the_next_time),
 		cmocka_unit_test(any_number_of_flag_words_may_be_asked_for_in_turn),
