@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * iterate.c - visiting entries. The callback may change the map under the iteration, so nothing is
- * kept across it but an address, and the cursor only where the map counts no change. Where matches lie
+ * kept across it but an address, and the cursor only where it is the same map still, which counts no change.
+ * A map made in its place may have counted as many, but lacks the iteration's mark. Where matches lie
  * far apart and summaries do not lead from one to the next, a run index does once walks have paid for it.
  */
 #include "amm/map.h"
@@ -75,6 +76,7 @@ int amm_iterate_gen(amm_t *amm, amm_iterate_func *func, void *arg, amm_addr_t ad
 		size_t edits = amm->memory->edits;
 
 		prefetch_ahead(&c);
+		amm->memory->visiting = &c;
 
 		int result = func(amm, cursor__entry(&c), arg);
 
@@ -83,7 +85,7 @@ int amm_iterate_gen(amm_t *amm, amm_iterate_func *func, void *arg, amm_addr_t ad
 		if (end >= addr + size || amm->memory == NULL) /* it may have been destroyed */
 			return 0;
 		/* The entry at `end` may reach back by now; it is visited, for what is still to come. */
-		if (edits != amm->memory->edits)
+		if (edits != amm->memory->edits || amm->memory->visiting != &c)
 			tree__seek(amm, end, &c);
 		else if (!cursor__next(amm, &c))
 			return 0;

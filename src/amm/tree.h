@@ -85,6 +85,7 @@ struct amm_memory {
 	size_t n_unreserved;       /* nodes got beyond what was reserved: 0, or a bound is wrong */
 	size_t n_reserved;         /* nodes that the change under way may still get */
 	size_t n_visited;          /* nodes that searches by flags went through, ever */
+	const void *visiting;      /* which iteration called its callback last: to compare, not to follow */
 	struct runs_memory *runs;  /* run indices (runs.h) */
 };
 

@@ -173,6 +173,45 @@ static void an_iteration_ends_where_its_callback_destroys_the_map(void **state)
 	amm_destroy(&amm);
 }
 
+/* Thirty changes, each of which leaves an entry. */
+static void init_with_steps(amm_t *amm, amm_size_t step)
+{
+	init_plain(amm);
+	for (amm_addr_t i = 0; i < 30; i++)
+		assert_int_equal(amm_modify(amm, i * step, step, (int)(1 + i % 2), NULL), 0);
+}
+
+/* In place of the map that was there, one of as many changes, which iterations have gone over too. */
+static int make_another(amm_t *amm, amm_entry_t *entry, void *arg)
+{
+	amm_addr_t *starts = arg;
+	size_t sum = 0;
+
+	if (starts[0] != AMM_MAXADDR) {
+		starts[1] = amm_entry_start(entry);
+		return 1;
+	}
+	starts[0] = amm_entry_start(entry);
+	amm_destroy(amm);
+	init_with_steps(amm, 10);
+	assert_int_equal(amm_iterate(amm, sum_sizes, &sum), 0);
+	assert_int_equal(sum, AMM_MAXADDR);
+	return 0;
+}
+
+static void an_iteration_goes_on_in_the_map_that_its_callback_makes_instead(void **state)
+{
+	amm_addr_t starts[2] = {AMM_MAXADDR, AMM_MAXADDR};
+	amm_t amm;
+
+	(void)state;
+	init_with_steps(&amm, 100);
+	assert_int_equal(amm_iterate(&amm, make_another, starts), 1);
+	assert_int_equal(starts[0], 0);
+	assert_int_equal(starts[1], 100);
+	destroy(&amm);
+}
+
 /* Allocates, releases, and goes over the whole map inside a visit. */
 static int use_and_look(amm_t *amm, amm_entry_t *entry, void *arg)
 {
@@ -330,6 +369,7 @@ int main(void)
 		cmocka_unit_test(iteration_stops_where_the_callback_says_and_returns_that),
 		cmocka_unit_test(iteration_survives_whatever_its_callback_does),
 		cmocka_unit_test(an_iteration_ends_where_its_callback_destroys_the_map),
+		cmocka_unit_test(an_iteration_goes_on_in_the_map_that_its_callback_makes_instead),
 		cmocka_unit_test(a_callback_may_allocate_release_and_iterate),
 		cmocka_unit_test(an_iteration_does_not_look_beyond_its_range),
 		cmocka_unit_test(iterations_over_flags_that_are_rare_learn_the_way),
