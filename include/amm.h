@@ -284,7 +284,8 @@ AMM_PUBLIC int amm_read(const amm_t *amm, amm_addr_t addr, struct amm_range *ran
 /*
  * Calls func for copies of the ranges that overlap [addr, addr + size) with (flags & flagmask) ==
  * flags, in order of addresses and without gap or overlap. Every range is true at some instant during
- * the call, not all at the same. func may do anything. 0, EINVAL, or what func returned.
+ * the call, not all at the same. func may do anything; where nobody else uses the map and it destroys that,
+ * the call ends soon after, when it has gone through what it had copied. 0, EINVAL, or what func returned.
  */
 typedef int amm_range_func(const struct amm_range *range, void *arg);
 AMM_PUBLIC int amm_read_iterate(const amm_t *amm, amm_range_func *func, void *arg, amm_addr_t addr,

@@ -144,7 +144,8 @@ int amm_read_iterate(const amm_t *amm, amm_range_func *func, void *arg, amm_addr
 
 	if (amm == NULL || func == NULL || !map__is_range(addr, size) || !tree__has_readers(amm))
 		return map__invalid("amm_read_iterate", "a bad range, or a map made without AMM_READERS");
-	while (at < addr + size) {
+	/* A map that func has destroyed has no readers. */
+	while (at < addr + size && tree__has_readers(amm)) {
 		unsigned n = copy_leaf(&walk, at, ranges);
 
 		for (unsigned i = 0; i < n && at < addr + size; i++) {

@@ -260,6 +260,24 @@ static void child_of_a_fork_writes_on_in_a_map_without_readers(void **state)
 	amm_destroy(&map);
 }
 
+static int destroy_behind_reader(const struct amm_range *range, void *n)
+{
+	if (range->start == SLOTS / 2 * SLOT)
+		amm_destroy(&map);
+	++*(unsigned *)n;
+	return 0;
+}
+
+static void reading_ends_where_what_it_calls_destroys_the_map(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	make_map(AMM_READERS);
+	assert_int_equal(amm_read_iterate(&map, destroy_behind_reader, &n, 0, SLOTS * SLOT, 0, 0), 0);
+	assert_in_range(n, SLOTS / 2, SLOTS - 1);
+}
+
 /* Entries of the caller's whose memory stays mapped, each with an owner. */
 struct owned {
 	amm_entry_t entry;
@@ -347,6 +365,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(readers_see_only_what_was_true_while_a_writer_changes_the_map),
+		cmocka_unit_test(reading_ends_where_what_it_calls_destroys_the_map),
 		cmocka_unit_test(look_reads_the_entry_that_is_in_the_map),
 #if !defined(__SANITIZE_THREAD__)
 		/* The thread sanitizer's runtime does not outlive a fork of a program with threads. */
