@@ -272,6 +272,14 @@ int aml_area_collapse(const struct aml_area *area, void *ptr, size_t size)
 	return finish(call, area->ops->collapse(area->data, ptr, size), "collapse");
 }
 
+int area__add_located(const struct aml_area *area, const void *ptr, size_t size, size_t *bytes_on_node,
+	int n_nodes)
+{
+	if (area->ops->locate == NULL)
+		return unsupported("locate");
+	return area->ops->locate(area->data, ptr, size, bytes_on_node, n_nodes);
+}
+
 int aml_area_locate(const struct aml_area *area, const void *ptr, size_t size, size_t *bytes_on_node,
 	int n_nodes)
 {

@@ -124,6 +124,10 @@ struct area_head {
 
 int area__fprintf(const struct aml_area_data *data, FILE *stream, const char *prefix);
 
+/* As aml_area_locate, for areas around others: adds to bytes_on_node, as the operation does. */
+int area__add_located(const struct aml_area *area, const void *ptr, size_t size, size_t *bytes_on_node,
+	int n_nodes);
+
 /* Has an area what every area has? */
 static inline bool area__is_whole(const struct aml_area *area)
 {

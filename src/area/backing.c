@@ -511,11 +511,16 @@ int backing__create(struct aml_area **area, const struct backing_file *file, con
 	return AML_SUCCESS;
 }
 
+bool backing__is_file(const struct aml_area *area)
+{
+	return area->ops == &backing_ops;
+}
+
 void backing__settle(const struct aml_area *area)
 {
 	struct backing_data *backing;
 
-	if (area->ops != &backing_ops)
+	if (!backing__is_file(area))
 		return;
 	backing = backing__self(area->data);
 	backing->is_settled = true;

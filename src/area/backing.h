@@ -30,6 +30,9 @@ struct backing_file {
 int backing__create(struct aml_area **area, const struct backing_file *file, const char *kind,
 	const struct area_options *options);
 
+/* Is it an area of this kind? */
+bool backing__is_file(const struct aml_area *area);
+
 /* The area is what its opener wanted, and so is everything that was opened with it: now names may go for
    good. One that is destroyed before that leaves behind what it found. Other areas: nothing. */
 void backing__settle(const struct aml_area *area);

@@ -14,6 +14,7 @@
  * Failure of all links is the last one's failure. No locks but the ledger's.
  */
 #include "area/chain.h"
+#include "area/backing.h"
 #include "area/limit.h"
 #include "area/linux.h"
 #include "area/paid.h"
@@ -255,16 +256,19 @@ static int chain_munmap(const struct aml_area_data *data, void *ptr, size_t size
 	return for_each_link(chain, ptr, size, unmap_part, NULL);
 }
 
-/* Offers a range without pages to one link. */
-static int commit_on(struct chain_data *chain, int i, const struct ledger_range *part)
+/* Offers a range without pages to one link. under: the link whose policy it is under. */
+static int commit_on(struct chain_data *chain, int i, const struct ledger_range *part, intptr_t *under)
 {
 	const struct aml_area *area = chain->links[i].area;
 	void *ptr = (void *)part->start;
 	size_t size = part->end - part->start;
 	int failed = AML_SUCCESS;
 
-	if (i != part->value)
+	if (i != *under) {
+		/* Also where it fails half way. */
+		*under = i;
 		failed = aml_area_move(area, ptr, size);
+	}
 	if (failed == AML_SUCCESS)
 		failed = aml_area_commit(area, ptr, size);
 	if (failed != AML_SUCCESS)
@@ -276,18 +280,19 @@ static int commit_on(struct chain_data *chain, int i, const struct ledger_range 
 
 static int commit_part(struct chain_data *chain, const struct ledger_range *part, void *arg)
 {
+	intptr_t under = part->value;
 	int failed = AML_SUCCESS;
 
 	(void)arg;
 	for (int i = 0; i < chain->n_links; i++) {
 		if (!is_worth_asking(chain, i, part->end - part->start))
 			continue;
-		failed = commit_on(chain, i, part);
+		failed = commit_on(chain, i, part, &under);
 		if (failed == AML_SUCCESS)
 			return failed;
 	}
 	/* As it was, for whoever looks at the range's policy. */
-	if (part->value != chain->n_links - 1) {
+	if (under != part->value) {
 		int code = aml_errno;
 
 		aml_area_move(chain->links[part->value].area, (void *)part->start,
@@ -357,6 +362,16 @@ static int chain_decommit(const struct aml_area_data *data, void *ptr, size_t si
 	return for_each_link(self(data), ptr, size, decommit_part, NULL);
 }
 
+/* A file that is refused the space anew leaves memory that wants a commit, which these chains do not ask for. */
+static int check_purge(struct chain_data *chain, const struct ledger_range *part, void *arg)
+{
+	(void)arg;
+	if (!backing__is_file(limit__innermost(link_of(chain, part)->area)))
+		return AML_SUCCESS;
+	return aml__fail(AML_ENOTSUP, "%s: a file in a chain is not purged, since others could take the space",
+		chain->head.place);
+}
+
 static int purge_part(struct chain_data *chain, const struct ledger_range *part, void *arg)
 {
 	(void)arg;
@@ -365,7 +380,9 @@ static int purge_part(struct chain_data *chain, const struct ledger_range *part,
 
 static int chain_purge(const struct aml_area_data *data, void *ptr, size_t size)
 {
-	return for_each_link(self(data), ptr, size, purge_part, NULL);
+	int failed = for_each_link(self(data), ptr, size, check_purge, NULL);
+
+	return failed != AML_SUCCESS ? failed : for_each_link(self(data), ptr, size, purge_part, NULL);
 }
 
 static int chain_move(const struct aml_area_data *data, void *ptr, size_t size)
@@ -392,12 +409,8 @@ struct located {
 static int locate_part(struct chain_data *chain, const struct ledger_range *part, void *arg)
 {
 	struct located *located = arg;
-	const struct aml_area *area = link_of(chain, part)->area;
 
-	if (area->ops->locate == NULL)
-		return aml__fail(AML_ENOTSUP, "this area has no locate");
-	/* The operation adds; the call would clear first. */
-	return area->ops->locate(area->data, (void *)part->start, part->end - part->start,
+	return area__add_located(link_of(chain, part)->area, (void *)part->start, part->end - part->start,
 		located->bytes_on_node, located->n_nodes);
 }
 

@@ -104,6 +104,39 @@ static void *limit_reserve(const struct aml_area_data *data, void **ptr, size_t 
 	return NULL;
 }
 
+/* Is every byte of the range out, charged or not? */
+static bool has_out(struct limit_data *limit, uintptr_t at, uintptr_t end)
+{
+	struct ledger_range range;
+
+	for (; at < end; at = range.end)
+		if (!(ledger__next(&limit->charged, at, &range) && range.start <= at) &&
+			!(ledger__next(&limit->reserved, at, &range) && range.start <= at))
+			return false;
+	return true;
+}
+
+static int fail_foreign(const struct limit_data *limit, const void *ptr, size_t size)
+{
+	return aml__fail(AML_EINVAL, "%s: %zu bytes at %p are not what it mapped", limit->head.place, size,
+		ptr);
+}
+
+/* Takes what is charged of a range off the books; some of it may only be reserved. */
+static int take_charged(struct limit_data *limit, uintptr_t start, uintptr_t end, struct ledger_taken *charged)
+{
+	int failed = ledger__take(&limit->charged, start, end, charged);
+
+	if (failed == 0 && charged->bytes != end - start) {
+		ledger__put_back(&limit->charged, charged);
+		if (!has_out(limit, start, end))
+			return fail_foreign(limit, (void *)start, end - start);
+		failed = ledger__take(&limit->charged, start, end, charged);
+	}
+	return failed == 0 ? AML_SUCCESS :
+		aml__fail(AML_ENOMEM, "%s: no memory to note a split", limit->head.place);
+}
+
 static int limit_munmap(const struct aml_area_data *data, void *ptr, size_t size)
 {
 	struct limit_data *limit = self(data);
@@ -114,8 +147,9 @@ static int limit_munmap(const struct aml_area_data *data, void *ptr, size_t size
 	if (!area__round(size, limit->page_size, &size) || __builtin_add_overflow(start, size, &end))
 		return aml__fail(AML_EINVAL, "%s: unmapping a size that overflows", limit->head.place);
 	/* Before the addresses can come back on another thread. */
-	if (ledger__take(&limit->charged, start, end, &charged) != 0)
-		return aml__fail(AML_ENOMEM, "%s: no memory to note a split", limit->head.place);
+	failed = take_charged(limit, start, end, &charged);
+	if (failed != AML_SUCCESS)
+		return failed;
 	if (ledger__take(&limit->reserved, start, end, &reserved) != 0) {
 		ledger__put_back(&limit->charged, &charged);
 		return aml__fail(AML_ENOMEM, "%s: no memory to note a split", limit->head.place);
@@ -160,24 +194,6 @@ static void give_back(void *arg, uintptr_t start, uintptr_t end)
 	uncharge(limit, end - start);
 }
 
-/* Is every byte of the range out, charged or not? */
-static bool has_out(struct limit_data *limit, uintptr_t at, uintptr_t end)
-{
-	struct ledger_range range;
-
-	for (; at < end; at = range.end)
-		if (!(ledger__next(&limit->charged, at, &range) && range.start <= at) &&
-			!(ledger__next(&limit->reserved, at, &range) && range.start <= at))
-			return false;
-	return true;
-}
-
-static int fail_foreign(const struct limit_data *limit, const void *ptr, size_t size)
-{
-	return aml__fail(AML_EINVAL, "%s: %zu bytes at %p are not what it mapped", limit->head.place, size,
-		ptr);
-}
-
 /* Committing what is committed is allowed and costs nothing more. */
 static int limit_commit(const struct aml_area_data *data, void *ptr, size_t size)
 {
@@ -213,9 +229,25 @@ static int limit_decommit(const struct aml_area_data *data, void *ptr, size_t si
 	return AML_SUCCESS;
 }
 
+/* What was lost to others wants a commit, and so a charge, before it is touched again. */
+static void note_lost(struct limit_data *limit, uintptr_t start, uintptr_t end)
+{
+	size_t charged;
+
+	/* Without memory for the notes it stays charged. */
+	if (ledger__set(&limit->reserved, start, end, 0) == 0 &&
+		ledger__cut(&limit->charged, start, end, &charged) == 0)
+		uncharge(limit, charged);
+}
+
 static int limit_purge(const struct aml_area_data *data, void *ptr, size_t size)
 {
-	return aml_area_purge(self(data)->inner, ptr, size);
+	struct limit_data *limit = self(data);
+	int failed = aml_area_purge(limit->inner, ptr, size);
+
+	if (failed == -AML_ENOMEM && limit->inner->ops->commit != NULL)
+		note_lost(limit, (uintptr_t)ptr, (uintptr_t)ptr + size);
+	return failed;
 }
 
 static int limit_split(const struct aml_area_data *data, void *ptr, size_t size, size_t at)
@@ -249,7 +281,7 @@ static int limit_move(const struct aml_area_data *data, void *ptr, size_t size)
 static int limit_locate(const struct aml_area_data *data, const void *ptr, size_t size,
 	size_t *bytes_on_node, int n_nodes)
 {
-	return aml_area_locate(self(data)->inner, ptr, size, bytes_on_node, n_nodes);
+	return area__add_located(self(data)->inner, ptr, size, bytes_on_node, n_nodes);
 }
 
 static int limit_info(const struct aml_area_data *data, struct aml_area_info *info)
@@ -403,6 +435,13 @@ static bool is_limit(const struct aml_area *area)
 const struct aml_area *limit__inner(const struct aml_area *area)
 {
 	return is_limit(area) ? self(area->data)->inner : area;
+}
+
+const struct aml_area *limit__innermost(const struct aml_area *area)
+{
+	while (is_limit(area))
+		area = self(area->data)->inner;
+	return area;
 }
 
 int limit__claim(const struct aml_area *area, uintptr_t start, uintptr_t end)

@@ -19,6 +19,9 @@ int limit__wrap(struct aml_area **area, struct aml_area *inner, size_t limit);
 /* What a limit was put around; the area itself where it is none. */
 const struct aml_area *limit__inner(const struct aml_area *area);
 
+/* The same for limits around limits: what there is below them all. */
+const struct aml_area *limit__innermost(const struct aml_area *area);
+
 /* A range that came from elsewhere is the area's to commit and to charge. 0 or -ENOMEM. */
 int limit__enter(const struct aml_area *area, uintptr_t start, uintptr_t end);
 

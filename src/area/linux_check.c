@@ -70,7 +70,7 @@ int aml_area_linux_check_binding(const struct aml_area *area, const void *ptr, s
 	int failed;
 
 	if (area != NULL)
-		area = limit__inner(area);
+		area = limit__innermost(area);
 	if (area == NULL || area->ops == NULL ||
 		(area->ops->munmap != linux__munmap && area->ops != &strict__huge_ops))
 		return aml__fail(AML_EINVAL, "the area is not a Linux area");

@@ -186,6 +186,80 @@ static void a_limit_commits_only_what_it_has_out(void **state)
 	aml_area_close(&other);
 }
 
+static void a_limit_unmaps_only_what_it_has_out(void **state)
+{
+	const char *const places[] = {"any,limit:4M", "node:0,strict,limit:4M"};
+	struct aml_area *other = open_area("any");
+	char *others = aml_area_mmap(other, NULL, MIB);
+
+	(void)state;
+	skip_where_binding_is_forbidden();
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct aml_area *area = open_area(places[i]);
+
+		assert_refused(aml_area_munmap(area, others, MIB), AML_EINVAL, EINVAL);
+		memset(others, 7, MIB);
+		aml_area_close(&area);
+	}
+	assert_int_equal(aml_area_munmap(other, others, MIB), AML_SUCCESS);
+	aml_area_close(&other);
+}
+
+/* Purging files */
+
+static int purge_while_others_take_the_space(void *arg)
+{
+	struct rlimit none, limit;
+	struct aml_area *area = NULL;
+	char *p;
+
+	if (aml_area_open(&area, arg) != AML_SUCCESS || (p = aml_area_mmap(area, NULL, 2 * MIB)) == NULL)
+		return 1;
+	memset(p, 7, 2 * MIB);
+	if (available(area) != 6 * MIB || getrlimit(RLIMIT_FSIZE, &none) != 0)
+		return 2;
+	/* As if the space were gone. */
+	limit = (struct rlimit){MIB, none.rlim_max};
+	if (setrlimit(RLIMIT_FSIZE, &limit) != 0 || aml_area_purge(area, p, 2 * MIB) != -AML_ENOMEM)
+		return 3;
+	if (available(area) != 8 * MIB)
+		return 4;
+	if (aml_area_commit(area, p, 2 * MIB) != -AML_ENOMEM)
+		return 5;
+	if (setrlimit(RLIMIT_FSIZE, &none) != 0 || aml_area_commit(area, p, 2 * MIB) != AML_SUCCESS)
+		return 6;
+	if (available(area) != 6 * MIB || !all_zero(p, 2 * MIB))
+		return 7;
+	return aml_area_munmap(area, p, 2 * MIB) == AML_SUCCESS && available(area) == 8 * MIB ? 0 : 8;
+}
+
+static void what_a_purge_loses_is_committed_anew_below_a_limit_too(void **state)
+{
+	char place[] = "file:/tmp,limit:8M";
+
+	(void)state;
+	assert_int_equal(in_child(purge_while_others_take_the_space, place), 0);
+}
+
+static void a_file_in_a_chain_keeps_its_space(void **state)
+{
+	struct aml_area *area = open_area("file:/tmp,limit:1M > any");
+	char *p = aml_area_mmap(area, NULL, MIB), *q = aml_area_mmap(area, NULL, MIB);
+
+	(void)state;
+	assert_int_equal(aml_area_link(area, p), 0);
+	assert_int_equal(aml_area_link(area, q), 1);
+	memset(p, 7, MIB);
+	memset(q, 7, MIB);
+	assert_refused(aml_area_purge(area, p, MIB), AML_ENOTSUP, ENOTSUP);
+	assert_true(all_are(p, MIB, 7));
+	assert_int_equal(aml_area_purge(area, q, MIB), AML_SUCCESS);
+	assert_true(all_zero(q, MIB));
+	assert_int_equal(aml_area_munmap(area, p, MIB), AML_SUCCESS);
+	assert_int_equal(aml_area_munmap(area, q, MIB), AML_SUCCESS);
+	aml_area_close(&area);
+}
+
 /* Opening */
 
 static char folder[64];
@@ -322,6 +396,9 @@ int main(void)
 		cmocka_unit_test(a_commit_that_a_file_has_no_room_for_keeps_contents_and_room),
 		cmocka_unit_test(a_refused_munmap_gives_nothing_of_a_limit_back),
 		cmocka_unit_test(a_limit_commits_only_what_it_has_out),
+		cmocka_unit_test(a_limit_unmaps_only_what_it_has_out),
+		cmocka_unit_test(what_a_purge_loses_is_committed_anew_below_a_limit_too),
+		cmocka_unit_test(a_file_in_a_chain_keeps_its_space),
 		cmocka_unit_test(a_chain_that_cannot_be_opened_leaves_files_as_they_were),
 		cmocka_unit_test(shared_memory_of_a_killed_process_is_made_anew),
 		cmocka_unit_test(kept_shared_memory_of_a_killed_process_stays),

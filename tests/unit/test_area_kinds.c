@@ -152,18 +152,21 @@ static void limit_charges_reserved_memory_at_commit(void **state)
 	}
 }
 
-static void check_binding_looks_through_a_limit(void **state)
+static void check_binding_looks_through_limits(void **state)
 {
-	struct aml_area *area;
+	struct aml_area *area, *outer;
 	char *p;
 
 	(void)state;
 	skip_where_binding_is_forbidden();
 	area = limited(MIB, AML_AREA_LINUX_POLICY_BIND);
-	p = aml_area_mmap(area, NULL, MIB);
+	assert_int_equal(aml_area_limit_create(&outer, area, MIB), AML_SUCCESS);
+	p = aml_area_mmap(outer, NULL, MIB);
 	memset(p, 1, MIB);
 	assert_int_equal(aml_area_linux_check_binding(area, p, MIB), 1);
-	assert_int_equal(aml_area_munmap(area, p, MIB), AML_SUCCESS);
+	assert_int_equal(aml_area_linux_check_binding(outer, p, MIB), 1);
+	assert_int_equal(aml_area_munmap(outer, p, MIB), AML_SUCCESS);
+	aml_area_limit_destroy(&outer);
 	aml_area_linux_destroy(&area);
 }
 
@@ -253,6 +256,35 @@ static void chain_of_anonymous_memory_commits(void **state)
 	assert_int_equal(n_present(p, 8 * MIB), 0);
 	assert_int_equal(aml_area_munmap(area, p, 8 * MIB), AML_SUCCESS);
 	area__destroy(&area);
+}
+
+/* More than the machine has, so that the first link refuses. The sleep outlasts what a chain remembers. */
+static void what_only_the_last_link_takes_is_under_its_policy(void **state)
+{
+	size_t size = (size_t)sysconf(_SC_PHYS_PAGES) * PAGE;
+	const struct aml_area *links[2] = {NULL, &aml_area_linux};
+	struct aml_area *strict, *area;
+	char *p;
+
+	(void)state;
+	skip_where_binding_is_forbidden();
+	assert_int_equal(aml_area_linux_create(&strict, NULL, AML_AREA_LINUX_POLICY_STRICT), AML_SUCCESS);
+	links[0] = strict;
+	assert_int_equal(aml_area_chain_create(&area, links, 2), AML_SUCCESS);
+	p = aml_area_reserve(area, NULL, size);
+	if (p == NULL)
+		skip(); /* so much address space is not to be had */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(aml_area_commit(area, p, size), AML_SUCCESS);
+		assert_int_equal(aml_area_link(area, p), 1);
+		p[0] = 1;
+		assert_int_equal(aml_area_linux_check_binding(&aml_area_linux, p, PAGE), 1);
+		assert_int_equal(aml_area_decommit(area, p, size), AML_SUCCESS);
+		usleep(50000);
+	}
+	assert_int_equal(aml_area_munmap(area, p, size), AML_SUCCESS);
+	aml_area_chain_destroy(&area);
+	aml_area_linux_destroy(&strict);
 }
 
 static void chain_refuses_strangers(void **state)
@@ -438,11 +470,12 @@ int main(void)
 		cmocka_unit_test(buffer_takes_back_only_what_is_out),
 		cmocka_unit_test(limit_counts_mapped_bytes),
 		cmocka_unit_test(limit_charges_reserved_memory_at_commit),
-		cmocka_unit_test(check_binding_looks_through_a_limit),
+		cmocka_unit_test(check_binding_looks_through_limits),
 		cmocka_unit_test(chain_serves_from_the_first_link_that_can),
 		cmocka_unit_test(chain_fails_when_every_link_does),
 		cmocka_unit_test(chain_small_requests_are_served_where_large_ones_were_not),
 		cmocka_unit_test(chain_of_anonymous_memory_commits),
+		cmocka_unit_test(what_only_the_last_link_takes_is_under_its_policy),
 		cmocka_unit_test(chain_refuses_strangers),
 		cmocka_unit_test(chain_prints_its_links),
 		cmocka_unit_test(a_chain_of_long_places_prints_them_whole),

@@ -239,6 +239,39 @@ static void a_link_that_gets_room_from_elsewhere_is_asked_at_once(void **state)
 	aml_area_limit_destroy(&limit);
 }
 
+/* Two buffers side by side, each behind a limit, are the links: a range can be of both. */
+static void pages_of_every_link_are_counted(void **state)
+{
+	char *memory = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct aml_area *buffers[2], *limits[2], *chain = NULL;
+	size_t on_node[64], sum = 0;
+	char *p, *q;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(aml_area_buffer_create(&buffers[i], memory + i * PAGE, PAGE), AML_SUCCESS);
+		assert_int_equal(aml_area_limit_create(&limits[i], buffers[i], PAGE), AML_SUCCESS);
+	}
+	assert_int_equal(aml_area_chain_create(&chain, (const struct aml_area *const *)limits, 2), AML_SUCCESS);
+	p = aml_area_mmap(chain, NULL, PAGE);
+	q = aml_area_mmap(chain, NULL, PAGE);
+	assert_ptr_equal(q, p + PAGE);
+	memset(p, 1, 2 * PAGE);
+	assert_int_equal(aml_area_merge(chain, p, PAGE, PAGE), AML_SUCCESS);
+	if (aml_area_locate(chain, p, 2 * PAGE, on_node, 64) == -AML_EPERM)
+		skip(); /* a container that forbids move_pages */
+	for (int i = 0; i < 64; i++)
+		sum += on_node[i];
+	assert_int_equal(sum, 2 * PAGE);
+	assert_int_equal(aml_area_munmap(chain, p, 2 * PAGE), AML_SUCCESS);
+	aml_area_chain_destroy(&chain);
+	for (int i = 0; i < 2; i++) {
+		aml_area_limit_destroy(&limits[i]);
+		aml_area_buffer_destroy(&buffers[i]);
+	}
+	munmap(memory, 2 * PAGE);
+}
+
 static void impossible_chains_and_limits_are_refused(void **state)
 {
 	static const struct aml_area_ops half = {.mmap = plain_mmap};
@@ -269,6 +302,7 @@ int main(void)
 		cmocka_unit_test(optional_operations_are_used_where_given),
 		cmocka_unit_test(chains_and_limits_take_areas_of_ones_own),
 		cmocka_unit_test(a_link_that_gets_room_from_elsewhere_is_asked_at_once),
+		cmocka_unit_test(pages_of_every_link_are_counted),
 		cmocka_unit_test(impossible_chains_and_limits_are_refused),
 		cmocka_unit_test(an_operation_put_into_a_copied_table_fails_in_words_too),
 	};
