@@ -109,6 +109,17 @@ static int map_offsets(const struct backing_data *backing, void **ptr, void *hin
 	return os__map_file(ptr, hint, size, OS_MAP_NORESERVE, backing->fd, offset);
 }
 
+/* What is in main memory has its pages since they were allocated: they want no more room. */
+static int populate(const struct backing_data *backing, void *ptr, size_t size)
+{
+	int failed;
+
+	if (!backing->is_in_memory && backing->memory.page_size == os__page_size())
+		return linux__populate(&backing->memory, ptr, size);
+	failed = os__populate(ptr, size);
+	return failed == 0 ? AML_SUCCESS : fail(backing, failed, "populating", size);
+}
+
 /* Mapping */
 
 /* The file offset that an address hint names; 0: it names none, or the first. */
@@ -188,7 +199,7 @@ static void *map_fresh(struct backing_data *backing, void *hint, size_t size, bo
 	if (failed == AML_SUCCESS && paid)
 		failed = allocate(backing, p, offset, size);
 	if (failed == AML_SUCCESS && paid && backing->memory.populate)
-		failed = linux__populate(&backing->memory, p, size);
+		failed = populate(backing, p, size);
 	if (failed == AML_SUCCESS)
 		failed = note(backing, p, offset, size, paid);
 	if (failed == AML_SUCCESS)

@@ -279,6 +279,27 @@ static int fill_group(void *arg)
 	return n < 64 ? 0 : 4;
 }
 
+static int populate_most_of_it(void *arg)
+{
+	const struct in_group *in_group = arg;
+	struct aml_area *area;
+	char pid[32];
+	char *p;
+
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	if (!write_text(in_group->folder, "cgroup.procs", pid))
+		return 77;
+	if (aml_area_open(&area, in_group->place) != AML_SUCCESS)
+		return 1;
+	p = aml_area_mmap(area, NULL, 40 * MIB);
+	if (p == NULL)
+		return 2;
+	if (n_present(p, 40 * MIB) != 40 * MIB / PAGE)
+		return 3;
+	aml_area_close(&area);
+	return 0;
+}
+
 /* The group has no room for all of a region of which a part is committed. */
 static int commit_too_much(void *arg)
 {
@@ -344,6 +365,15 @@ static void full_memory_group_is_null_on_shared_memory_too(void **state)
 	shm_unlink("/situs-test-group");
 }
 
+static void shared_memory_is_populated_without_asking_for_room_twice(void **state)
+{
+	char place[64];
+
+	(void)state;
+	snprintf(place, sizeof(place), "shm:situs-test-%d,populate", getpid());
+	in_a_group(populate_most_of_it, place);
+}
+
 static void commit_in_a_full_group_keeps_contents_and_no_more(void **state)
 {
 	(void)state;
@@ -367,6 +397,7 @@ int main(void)
 		cmocka_unit_test(threads_that_fill_at_once_leave_nothing_booked),
 		cmocka_unit_test(a_fill_that_stops_midway_leaves_nothing_booked),
 		cmocka_unit_test(full_memory_group_is_null_and_no_kill),
+		cmocka_unit_test(shared_memory_is_populated_without_asking_for_room_twice),
 		cmocka_unit_test(commit_in_a_full_group_keeps_contents_and_no_more),
 		cmocka_unit_test(full_memory_group_is_null_on_populated_areas_too),
 		cmocka_unit_test(full_memory_group_is_null_on_shared_memory_too),
