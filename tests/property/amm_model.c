@@ -2,7 +2,8 @@
 /*
  * amm_model.c - see amm_model.h.
  *
- * Linked with --wrap=pool__reserve, so that the index's memory can fail like the entries'.
+ * Linked with --wrap for malloc, pool__get and pool__reserve, so that the map's own entries and the index's
+ * memory can fail like the entries of callbacks.
  */
 #include "tests/property/amm_model.h"
 
@@ -82,7 +83,26 @@ int __wrap_pool__reserve(struct pool *pool, size_t n)
 	return may_allocate() ? __real_pool__reserve(pool, n) : -ENOMEM;
 }
 
+/* Entries that the map makes for itself: nothing else here has their size. */
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+	return size != sizeof(amm_entry_t) || may_allocate() ? __real_malloc(size) : NULL;
+}
+
+void *__real_pool__get(struct pool *pool);
+void *__wrap_pool__get(struct pool *pool);
+
+void *__wrap_pool__get(struct pool *pool)
+{
+	return pool->object_size != sizeof(amm_entry_t) || may_allocate() ? __real_pool__get(pool) : NULL;
+}
+
 /* Callbacks */
+
+_Static_assert(sizeof(struct tagged) != sizeof(amm_entry_t), "what callbacks make is counted there");
 
 static amm_entry_t *new_entry(amm_addr_t from)
 {

@@ -1,4 +1,5 @@
 # Random programs against models.
+amm_model_wrap = -Wl,--wrap=malloc,--wrap=pool__get,--wrap=pool__reserve
 if HAVE_CMOCKA
 property_tests = tests/property/test_amm_large tests/property/test_amm_model \
 	tests/property/test_amm_model_deep tests/property/test_amm_wide tests/property/test_amm_wide_deep
@@ -25,13 +26,13 @@ amm_own_sources = src/amm/check.c src/amm/find.c src/amm/iterate.c src/amm/map.c
 
 tests_property_test_amm_model_SOURCES = $(amm_model_sources) $(amm_own_sources)
 tests_property_test_amm_model_CFLAGS = $(test_cflags)
-tests_property_test_amm_model_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pool__reserve
+tests_property_test_amm_model_LDFLAGS = $(AM_LDFLAGS) $(amm_model_wrap)
 tests_property_test_amm_model_LDADD = $(CMOCKA_LIBS)
 
 tests_property_test_amm_model_deep_SOURCES = $(amm_model_sources) $(amm_own_sources)
 tests_property_test_amm_model_deep_CPPFLAGS = $(AM_CPPFLAGS) -DAMM_SMALL_NODES
 tests_property_test_amm_model_deep_CFLAGS = $(test_cflags)
-tests_property_test_amm_model_deep_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pool__reserve
+tests_property_test_amm_model_deep_LDFLAGS = $(AM_LDFLAGS) $(amm_model_wrap)
 tests_property_test_amm_model_deep_LDADD = $(CMOCKA_LIBS)
 
 tests_property_test_amm_wide_deep_SOURCES = tests/property/test_amm_wide.c $(amm_own_sources)
