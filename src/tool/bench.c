@@ -44,13 +44,13 @@ static const struct argp_option option_list[] = {
 
 /* By soname, as packages install them; the first is what programs have without any of this. */
 static const struct bench_peer candidates[] = {
-	{ "glibc", "libc.so.6", false },
-	{ "Situs heap", NULL, true },
-	{ "situs run", "libsitus-preload.so", true },
-	{ "jemalloc", "libjemalloc.so.2", false },
-	{ "mimalloc", "libmimalloc.so.2", false },
-	{ "tcmalloc", "libtcmalloc_minimal.so.4", false },
-	{ "tbbmalloc", "libtbbmalloc_proxy.so.2", false },
+	{ "glibc", "libc.so.6", false, NULL },
+	{ "Situs heap", NULL, true, NULL },
+	{ "situs run", "libsitus-preload.so", true, NULL },
+	{ "jemalloc", "libjemalloc.so.2", false, "libjemalloc2" },
+	{ "mimalloc", "libmimalloc.so.2", false, "libmimalloc2.0" },
+	{ "tcmalloc", "libtcmalloc_minimal.so.4", false, "libtcmalloc-minimal4" },
+	{ "tbbmalloc", "libtbbmalloc_proxy.so.2", false, "libtbbmalloc2" },
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -109,7 +109,9 @@ static void __attribute__((noreturn)) start(const struct bench_peer *peer, const
 	_exit(TOOL_FAILED);
 }
 
-/* One figure: nanoseconds; 0 where the peer is not here; negative where it failed. */
+enum { FAILED = -1, ABSENT = -2 };
+
+/* One figure: nanoseconds; FAILED, or ABSENT where the peer is not here. */
 static double measure(const struct bench_peer *peer, const char *preload, const char *work,
 	const char *place)
 {
@@ -119,7 +121,7 @@ static double measure(const struct bench_peer *peer, const char *preload, const 
 	pid_t pid;
 
 	if (pipe(ends))
-		return -1;
+		return FAILED;
 	pid = fork();
 	if (pid == 0)
 		start(peer, preload, work, place, ends[1]);
@@ -127,11 +129,11 @@ static double measure(const struct bench_peer *peer, const char *preload, const 
 	n = pid < 0 ? -1 : read(ends[0], text, sizeof(text) - 1);
 	close(ends[0]);
 	if (pid < 0 || waitpid(pid, &status, 0) < 0)
-		return -1;
+		return FAILED;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == BENCH_ABSENT)
-		return 0;
+		return ABSENT;
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || n <= 0)
-		return -1;
+		return FAILED;
 	return strtod(text, NULL);
 }
 
@@ -141,11 +143,27 @@ static void show_progress(long round, long rounds, const char *work, const char 
 		fprintf(stderr, "\r\033[Kround %ld of %ld: %s, %s", round + 1, rounds, work, peer);
 }
 
-/* Takes the better figure; a peer that is not here, or fails, gets none. */
+/* Takes the better figure; 0: none yet. */
 static void add(double *best, double ns)
 {
-	if (ns > 0 && (*best == 0 || ns < *best))
+	if (ns > 0 ? *best <= 0 || ns < *best : *best == 0 && ns < FAILED)
 		*best = ns;
+}
+
+/* Those that are here with their figures, those that are not with their names. */
+static int sort_out(double best[][BENCH_N_WORKS], size_t n, struct bench_results *results)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (best[i][0] < 0) {
+			results->absent[results->n_absent++] = candidates[i];
+			continue;
+		}
+		results->peers[results->n_peers] = candidates[i];
+		memcpy(results->ns[results->n_peers++], best[i], sizeof(best[i]));
+		for (int work = 0; work < BENCH_N_WORKS; work++)
+			results->n_figures += best[i][work] > 0;
+	}
+	return results->n_figures ? TOOL_OK : tool__fail(TOOL_FAILED, "nothing could be measured");
 }
 
 static int measure_all(const struct options *options, struct bench_results *results)
@@ -168,15 +186,9 @@ static int measure_all(const struct options *options, struct bench_results *resu
 			}
 	if (isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr);
-	for (size_t i = 0; i < n; i++) {
-		if (best[i][0] == 0)
-			continue;
-		results->peers[results->n_peers] = candidates[i];
-		memcpy(results->ns[results->n_peers++], best[i], sizeof(best[i]));
-	}
 	snprintf(results->place, sizeof(results->place), "%s", options->place);
 	results->rounds = (int)options->rounds;
-	return results->n_peers ? TOOL_OK : tool__fail(TOOL_FAILED, "nothing could be measured");
+	return sort_out(best, n, results);
 }
 
 static void print_text(const struct bench_results *results)
@@ -200,13 +212,17 @@ static void print_text(const struct bench_results *results)
 	putchar('\n');
 	for (int work = 0; work < BENCH_N_WORKS; work++)
 		printf("%-8s %s\n", bench__works[work].name, bench__works[work].what);
+	for (size_t i = 0; i < results->n_absent; i++)
+		printf("%s is not here%s%s\n", results->absent[i].name,
+			results->absent[i].package ? "; Debian package " : "",
+			results->absent[i].package ? results->absent[i].package : "");
 	printf("CPU time of malloc, first write and free, the best of %d rounds; Situs in %s. The whole\n"
 	       "comparison is 'make bench' of the sources.\n", results->rounds, results->place);
 }
 
 static int print_json(const struct bench_results *results)
 {
-	json_t *peers = json_array(), *works;
+	json_t *peers = json_array(), *absent = json_array(), *works;
 
 	for (size_t i = 0; i < results->n_peers; i++) {
 		works = json_object();
@@ -216,8 +232,11 @@ static int print_json(const struct bench_results *results)
 		json_array_append_new(peers, json_pack("{ss so}", "name", results->peers[i].name,
 			"cpu_ns_per_block", works));
 	}
-	return tool__json(json_pack("{ss si so}", "place", results->place, "rounds", results->rounds, "peers",
-		peers));
+	for (size_t i = 0; i < results->n_absent; i++)
+		json_array_append_new(absent, json_pack("{ss ss*}", "name", results->absent[i].name, "package",
+			results->absent[i].package));
+	return tool__json(json_pack("{ss si so so}", "place", results->place, "rounds", results->rounds, "peers",
+		peers, "absent", absent));
 }
 
 int bench__main(int argc, char **argv)

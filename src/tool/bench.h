@@ -19,12 +19,16 @@ struct bench_peer {
 	const char *name;
 	const char *preload; /* whose malloc it is; NULL: heaps of libsitus, by situs_malloc */
 	bool is_ours;
+	const char *package; /* Debian's, that brings it; NULL: it is here always */
 };
 
 struct bench_results {
 	size_t n_peers; /* those that are here */
 	struct bench_peer peers[BENCH_MAX_PEERS];
-	double ns[BENCH_MAX_PEERS][BENCH_N_WORKS]; /* of CPU time a block, the best of all rounds; 0: none */
+	double ns[BENCH_MAX_PEERS][BENCH_N_WORKS]; /* of CPU time a block, the best of all rounds; 0: it failed */
+	size_t n_figures;
+	size_t n_absent;
+	struct bench_peer absent[BENCH_MAX_PEERS];
 	char place[128]; /* of the rows that are Situs's */
 	int rounds;
 };

@@ -49,6 +49,21 @@ static void describe(const struct bench_results *results, char *text, size_t siz
 		if (n < size)
 			n += (size_t)snprintf(text + n, size - n, ".");
 	}
+	for (size_t i = 0; i < results->n_absent && n < size; i++)
+		n += (size_t)snprintf(text + n, size - n, "%s %s", i ? "," : " Not here:", results->absent[i].name);
+}
+
+/* In one line below the works. */
+static void draw_absent(struct svg *svg, const struct bench_results *results, double x, double y)
+{
+	char names[256];
+	size_t n = 0;
+
+	for (size_t i = 0; i < results->n_absent && n < sizeof(names); i++)
+		n += (size_t)snprintf(names + n, sizeof(names) - n, "%s %s", i ? "," : "not here:",
+			results->absent[i].name);
+	if (n)
+		svg__text(svg, x, y, SVG_LEFT, "small light", "%s", names);
 }
 
 int bench__draw(const struct bench_results *results, const char *file)
@@ -68,5 +83,6 @@ int bench__draw(const struct bench_results *results, const char *file)
 	for (int work = 0; work < BENCH_N_WORKS; work++)
 		draw_work(svg, results, work, MARGIN + work % COLUMNS * (PANEL + GAP),
 			78 + work / COLUMNS * height);
+	draw_absent(svg, results, MARGIN, 70 + n_rows * height);
 	return svg__write(svg, width, 78 + n_rows * height, file);
 }

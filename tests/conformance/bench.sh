@@ -2,8 +2,11 @@
 # situs bench measures what is installed here; not how fast anything is, which is no test's business.
 . "${SITUS_SRCDIR:?}/tests/conformance/lib.sh"
 
-echo 1..7
-"$situs" bench --rounds 1 --area "$area" --json --svg "$scratch/bench.svg" >"$scratch/json" 2>"$scratch/err"
+echo 1..8
+# An empty file is no library: to this run it is as if mimalloc were not installed.
+mkdir "$scratch/lib" && : >"$scratch/lib/libmimalloc.so.2" || exit 99
+LD_LIBRARY_PATH=$scratch/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} "$situs" bench --rounds 1 --area "$area" --json \
+	--svg "$scratch/bench.svg" >"$scratch/json" 2>"$scratch/err"
 status=$?
 ok $status "everything is measured once"
 [ $status -eq 0 ] || show "$scratch/err"
@@ -17,6 +20,13 @@ for name in ('glibc', 'Situs heap', 'situs run'):
     assert all(ns > 0 for ns in peers[name].values()), peers
 END
 ok $? "glibc, heaps and the preload have figures for every work"
+python3 - "$scratch/json" <<'END' && grep -q 'Not here:.*mimalloc' "$scratch/bench.svg"
+import json, sys
+bench = json.load(open(sys.argv[1]))
+assert {'name': 'mimalloc', 'package': 'libmimalloc2.0'} in bench['absent'], bench['absent']
+assert 'mimalloc' not in [peer['name'] for peer in bench['peers']]
+END
+ok $? "an allocator that is not here is named, in the picture too"
 [ ! -s "$scratch/err" ]
 ok $? "where standard error is no terminal nothing is said on the way"
 python3 -c 'import sys, xml.dom.minidom as m; m.parse(sys.argv[1])' "$scratch/bench.svg" &&
