@@ -7,10 +7,13 @@
 
 #include <numaif.h>
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+
+#include "os/cgroup.h"
 
 static double seconds(const struct timeval *t)
 {
@@ -46,30 +49,30 @@ static size_t kilobytes(const char *path, const char *key)
 	return value * 1024;
 }
 
-static size_t one_number(const char *path)
+/* What the limit of address space (ulimit -v) leaves. */
+static size_t address_space(void)
 {
-	FILE *file = fopen(path, "re");
-	size_t value = 0;
+	size_t used = kilobytes("/proc/self/status", "VmSize:");
+	struct rlimit limit;
 
-	if (file == NULL)
+	if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
 		return SIZE_MAX;
-	if (fscanf(file, "%zu", &value) != 1) /* "max" */
-		value = SIZE_MAX;
-	fclose(file);
-	return value;
+	return limit.rlim_cur > used ? limit.rlim_cur - used : 0;
+}
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
 }
 
 size_t machine_available(void)
 {
 	size_t available = kilobytes("/proc/meminfo", "MemAvailable:");
-	size_t limit = one_number("/sys/fs/cgroup/memory.max");
-	size_t used = one_number("/sys/fs/cgroup/memory.current");
+	char group[256];
 
 	if (available == 0)
 		available = SIZE_MAX;
-	if (limit != SIZE_MAX && used != SIZE_MAX && (limit > used ? limit - used : 0) < available)
-		available = limit > used ? limit - used : 0;
-	return available;
+	return least(available, least(cgroup__room(group, sizeof(group)), address_space()));
 }
 
 size_t machine_peak(void)

@@ -43,8 +43,9 @@ static int usage(const char *program)
 static int info(void)
 {
 	printf("{\"name\": \"%s\", \"placement\": \"%s\", \"version\": \"%s\", \"grain\": %zu, "
-	       "\"decay0\": %s, \"works\": [",
-		peer.name, peer.placement, peer.version(), peer.grain, peer.has_decay0 ? "true" : "false");
+	       "\"available\": %zu, \"decay0\": %s, \"works\": [",
+		peer.name, peer.placement, peer.version(), peer.grain, machine_available(),
+		peer.has_decay0 ? "true" : "false");
 	for (size_t i = 0; work_all[i] != NULL; i++)
 		printf("%s{\"name\": \"%s\", \"what\": \"%s\"}", i == 0 ? "" : ", ", work_all[i]->name,
 			work_all[i]->what);

@@ -9,18 +9,24 @@
 #include <benchmark/benchmark.h>
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
+#include <exception>
 #include <memory>
+#include <new>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "bench/machine.h"
 #include "bench/micro.h"
 #include "bench/peer.h"
 #include "bench/random.h"
+#include "bench/work/work.h"
 
 namespace {
 
@@ -263,25 +269,45 @@ void declare()
 {
 	benchmark::RegisterBenchmark("pairs", pairs)->Arg(64)->Apply(with_threads);
 	benchmark::RegisterBenchmark("live", live)->Arg(10000)->Apply(with_threads);
-	benchmark::RegisterBenchmark("live", live)->Arg(1000);
-	/* So often in any case: to find a good number would fill the heap over and over. */
-	benchmark::RegisterBenchmark("live", live)->Arg(100000)->Arg(1000000)->Iterations(256 * 1024);
-	benchmark::RegisterBenchmark("zeroed", zeroed)->Arg(256)->Arg(16384);
-	benchmark::RegisterBenchmark("grow", grow)->Arg(4096)->Arg(1 << 20);
-	benchmark::RegisterBenchmark("aligned", aligned)->Arg(64)->Arg(4096);
-	benchmark::RegisterBenchmark("large", large)->Threads(1)->Threads(2);
+	benchmark::RegisterBenchmark("live", live)->Arg(1000)->Apply(with_threads);
+	/* So often in any case, all threads together: to find a good number would fill the heap over and over. */
+	for (int n : {1, 2, 4, 8})
+		benchmark::RegisterBenchmark("live", live)->Arg(100000)->Arg(1000000)->Threads(n)
+			->Iterations(256 * 1024 / n);
+	benchmark::RegisterBenchmark("zeroed", zeroed)->Arg(256)->Arg(16384)->Apply(with_threads);
+	benchmark::RegisterBenchmark("grow", grow)->Arg(4096)->Arg(1 << 20)->Apply(with_threads);
+	benchmark::RegisterBenchmark("aligned", aligned)->Arg(64)->Arg(4096)->Apply(with_threads);
+	benchmark::RegisterBenchmark("large", large)->Apply(with_threads);
 	benchmark::RegisterBenchmark("cross", cross)->Arg(64)->Threads(2)->Threads(4)->Threads(8);
 	if (peer.loops.owner != nullptr)
-		benchmark::RegisterBenchmark("owner", owner);
+		benchmark::RegisterBenchmark("owner", owner)->Apply(with_threads);
 	if (peer.heap_cycle != nullptr)
-		benchmark::RegisterBenchmark("heap", heap);
-	benchmark::RegisterBenchmark("threads", threads);
+		benchmark::RegisterBenchmark("heap", heap)->Apply(with_threads);
+	benchmark::RegisterBenchmark("threads", threads)->Apply(with_threads);
+}
+
+/* google-benchmark's threads and its own memory are C++'s, which throws; there is nobody who would catch. */
+[[noreturn]] void said_in_words()
+{
+	try {
+		if (std::current_exception() != nullptr)
+			std::rethrow_exception(std::current_exception());
+	} catch (const std::system_error &error) {
+		std::fprintf(stderr, "%s: no more threads can be had: %s\n", peer.name, error.what());
+		_exit(WORK_NO_MEMORY);
+	} catch (const std::bad_alloc &) {
+		std::fprintf(stderr, "%s: no memory for the benchmark itself\n", peer.name);
+		_exit(WORK_NO_MEMORY);
+	} catch (...) {
+	}
+	std::abort();
 }
 
 } // namespace
 
 int micro_main(int argc, char **argv)
 {
+	std::set_terminate(said_in_words);
 	benchmark::Initialize(&argc, argv);
 	if (benchmark::ReportUnrecognizedArguments(argc, argv))
 		return 2;

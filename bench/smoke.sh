@@ -48,12 +48,23 @@ work() { # program
 			echo "workload $work: exit status $status" >>"$out"
 			return $status
 		}
-		grep -q '^{"work": "'"$work"'"' "$out" || return 1
+		grep -q '^{"work": "'"$work"'".*"looked": [1-9]' "$out" || return 1
 	done
 }
 
+# Said, not crashed on; a system with small stacks may have enough.
+little_memory() {
+	(ulimit -v 60000 && exec "$bench/peer_glibc" micro --benchmark_filter='pairs/64/threads:8' \
+		--benchmark_min_time=0.000001) >"$out" 2>&1
+	case $? in
+	0) ;;
+	77) grep -q '^glibc: no ' "$out" ;;
+	*) return 1 ;;
+	esac
+}
+
 set -- $programs $peers
-echo "1..$(($# + $(echo $peers | wc -w)))"
+echo "1..$(($# + $(echo $peers | wc -w) + 1))"
 for program in $programs; do
 	case $program in
 	amm_bench) filter='/1000$' ;;
@@ -69,3 +80,5 @@ for peer in $peers; do
 	built peer_$peer && work peer_$peer
 	say $? "peer_$peer runs the workloads"
 done
+built peer_glibc && little_memory
+say $? "too little memory for threads is said"

@@ -25,26 +25,30 @@ class Chunk:
 
 CHUNKS = [
     Chunk(r"^pairs/", threads=8),
-    Chunk(r"^live/1000$"),
-    Chunk(r"^live/10000/", threads=8),
-    Chunk(r"^live/100000/", repetitions=1),
-    Chunk(r"^live/1000000/", repetitions=1),
-    Chunk(r"^(zeroed|grow|aligned)/"),
-    Chunk(r"^large/", threads=2),
-    Chunk(r"^large/", "decay 0, ", ["--decay0"], ["situs", "arena", "arena-cache"], threads=2),
+    Chunk(r"^live/10{3,4}/", threads=8),
+    Chunk(r"^live/100000/", threads=8, repetitions=1),
+    Chunk(r"^live/1000000/", threads=8, repetitions=1),
+    Chunk(r"^(zeroed|grow|aligned)/.*:[12]$", threads=2),
+    Chunk(r"^(zeroed|grow|aligned)/.*:[48]$", threads=8, repetitions=1),
+    Chunk(r"^large/.*:[12]$", threads=2),
+    Chunk(r"^large/.*:[48]$", threads=8, repetitions=1),
+    Chunk(r"^large/.*:[12]$", "decay 0, ", ["--decay0"], ["situs", "arena", "arena-cache"], threads=2),
+    Chunk(r"^large/.*:[48]$", "decay 0, ", ["--decay0"], ["situs", "arena", "arena-cache"], threads=8,
+          repetitions=1),
     Chunk(r"^cross/", threads=8),
-    Chunk(r"^(owner|heap|threads)$"),
+    Chunk(r"^(owner|heap|threads)/.*:[12]$", threads=2),
+    Chunk(r"^(owner|heap|threads)/.*:[48]$", threads=8, repetitions=1),
 ]
 
 QUICK = [
     Chunk(r"^pairs/64/threads:[12]$", threads=2),
-    Chunk(r"^live/(1000|10000/threads:[12])$", threads=2),
-    Chunk(r"^live/100000/", repetitions=1),
-    Chunk(r"^(zeroed|grow|aligned)/"),
+    Chunk(r"^live/(1000/threads:1|10000/threads:[12])$", threads=2),
+    Chunk(r"^live/100000/.*:1$", repetitions=1),
+    Chunk(r"^(zeroed|grow|aligned)/.*:1$"),
     Chunk(r"^large/threads:1$"),
     Chunk(r"^large/threads:1$", "decay 0, ", ["--decay0"], ["situs", "arena"]),
     Chunk(r"^cross/64/threads:2$", threads=2),
-    Chunk(r"^(owner|heap|threads)$"),
+    Chunk(r"^(owner|heap|threads)/threads:1$"),
 ]
 
 

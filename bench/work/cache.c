@@ -12,6 +12,7 @@
 
 struct worker {
 	char *given; /* by the first thread, to be freed here; NULL: nothing */
+	struct slot last; /* block, which the first thread looks at and frees */
 	size_t times;
 };
 
@@ -26,7 +27,10 @@ static void write_often(void *argument)
 
 		for (size_t k = 0; k < WRITES; k++)
 			p[k % SIZE]++;
-		peer.put((void *)p, SIZE);
+		if (i + 1 == w->times)
+			w->last = (struct slot){ (void *)p, SIZE };
+		else
+			peer.put((void *)p, SIZE);
 	}
 }
 
@@ -34,10 +38,17 @@ static void run(struct work_run *run, bool give)
 {
 	unsigned n = run->n_threads;
 	struct worker *workers = work_private(n * sizeof(*workers));
+	struct slot *last = work_private(n * sizeof(*last));
 
 	for (unsigned i = 0; i < n; i++)
-		workers[i] = (struct worker){ give ? work_get(SIZE) : NULL, work_scaled(run, TIMES, 2) };
+		workers[i] = (struct worker){ .given = give ? work_get(SIZE) : NULL,
+			.times = work_scaled(run, TIMES, 2) };
 	work_threads(n, write_often, workers, sizeof(*workers));
+	for (unsigned i = 0; i < n; i++)
+		last[i] = workers[i].last;
+	work_look(run, last, n);
+	for (unsigned i = 0; i < n; i++)
+		peer.put(last[i].p, SIZE);
 }
 
 static void run_scratch(struct work_run *r)

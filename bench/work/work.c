@@ -84,8 +84,10 @@ void work_threads(unsigned n, void (*func)(void *arg), void *args, size_t size)
 		work_corrupt("too many threads");
 	for (unsigned i = 0; i < n; i++) {
 		starts[i] = (struct start){ func, (char *)args + i * size };
-		if (pthread_create(&threads[i], NULL, begin, &starts[i]) != 0)
-			work_corrupt("no more threads can be had");
+		if (pthread_create(&threads[i], NULL, begin, &starts[i]) != 0) {
+			fprintf(stderr, "%s: no more threads can be had\n", peer.name);
+			_exit(WORK_NO_MEMORY);
+		}
 	}
 	for (unsigned i = 0; i < n; i++)
 		pthread_join(threads[i], NULL);

@@ -24,6 +24,7 @@ struct worker {
 	struct queue *queue;
 	uint64_t random;
 	size_t batches; /* 0: a consumer */
+	struct load *last; /* of a producer's, which the first thread looks at and frees */
 };
 
 static void push(struct queue *q, const struct load *load)
@@ -52,18 +53,32 @@ static bool pop(struct queue *q, struct load *load)
 	return got;
 }
 
+static void fill(struct load *load, uint64_t *random)
+{
+	for (size_t i = 0; i < N_BLOCKS; i++) {
+		struct slot *slot = &load->blocks[i];
+
+		slot->size = random_size(random, 4, 5);
+		slot->p = work_get(slot->size);
+		work_touch(slot->p, slot->size);
+	}
+}
+
+static void drop(const struct load *load)
+{
+	for (size_t i = 0; i < N_BLOCKS; i++)
+		peer.put(load->blocks[i].p, load->blocks[i].size);
+}
+
 static void produce(struct worker *w)
 {
 	struct load load;
 
-	for (size_t k = 0; k < w->batches; k++) {
-		for (size_t i = 0; i < N_BLOCKS; i++) {
-			load.blocks[i].size = random_size(&w->random, 4, 5);
-			load.blocks[i].p = work_get(load.blocks[i].size);
-			work_touch(load.blocks[i].p, load.blocks[i].size);
-		}
+	for (size_t k = 1; k < w->batches; k++) {
+		fill(&load, &w->random);
 		push(w->queue, &load);
 	}
+	fill(w->last, &w->random);
 	pthread_mutex_lock(&w->queue->lock);
 	w->queue->n_producers--;
 	pthread_mutex_unlock(&w->queue->lock);
@@ -75,8 +90,7 @@ static void consume(struct worker *w)
 	struct load load;
 
 	while (pop(w->queue, &load))
-		for (size_t i = 0; i < N_BLOCKS; i++)
-			peer.put(load.blocks[i].p, load.blocks[i].size);
+		drop(&load);
 }
 
 static void work(void *argument)
@@ -94,6 +108,7 @@ static void run(struct work_run *run)
 	unsigned n = run->n_threads;
 	struct queue *queue = work_private(sizeof(*queue));
 	struct worker *workers = work_private(n * sizeof(*workers));
+	struct load *last = work_private(n / 2 * sizeof(*last));
 
 	pthread_mutex_init(&queue->lock, NULL);
 	pthread_cond_init(&queue->filled, NULL);
@@ -101,8 +116,11 @@ static void run(struct work_run *run)
 	queue->n_producers = n / 2;
 	for (unsigned i = 0; i < n; i++)
 		workers[i] = (struct worker){ queue, random_seed(i),
-			i < n / 2 ? work_scaled(run, BATCHES, 2) : 0 };
+			i < n / 2 ? work_scaled(run, BATCHES, 2) : 0, i < n / 2 ? &last[i] : NULL };
 	work_threads(n, work, workers, sizeof(*workers));
+	work_look(run, last[0].blocks, (n / 2) * (size_t)N_BLOCKS);
+	for (unsigned i = 0; i < n / 2; i++)
+		drop(&last[i]);
 }
 
 const struct work work_xmalloc = { "xmalloc", "producers allocate, consumers free", 0, 2 << 20,
