@@ -2,16 +2,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Tests of what bench/report and bench/compare conclude, on made-up results; TAP."""
 
+import contextlib
+import io
 import os
 import random
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from suite import change, document, machine, micro, notes, plan, process, results, summary, targets  # noqa: E402
+from suite import (change, document, machine, micro, notes, peers, plan, process, results, summary,  # noqa: E402
+                   table, targets)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PEERS = ("situs", "jemalloc", "memkind", "mimalloc", "glibc")
@@ -119,6 +123,26 @@ def test_compare_exits_2_on_a_file_that_is_none():
     assert done.returncode == 2 and "bench/compare:" in done.stderr, done
 
 
+def test_compare_exits_2_on_results_of_something_else():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "x.json")
+        for text in ("[]", '{"suite": 1}', '{"suite": 1, "options": {}, "results": []}'):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            done = subprocess.run([sys.executable, os.path.join(HERE, "compare"), path, path],
+                                  capture_output=True, text=True)
+            assert done.returncode == 2 and done.stderr.count("\n") == 1, (text, done)
+
+
+def test_compare_names_what_is_not_measured_any_more():
+    new = made(noise=0.01, seed=1)
+    for peer in ("situs", "glibc"):
+        new.data["results"].remove(new.records["micro", "live/7", 1, peer])
+    done = compare(made(noise=0.01), new)
+    assert done.returncode == 1 and "not measured any more: micro: live/7: situs\n" in done.stdout and \
+        "glibc" not in done.stdout, done
+
+
 def test_ratios_are_of_the_same_round():
     r = results.Results()
     for round_, mood in enumerate((1, 10, 100)):
@@ -166,6 +190,41 @@ def test_a_workload_stands_beside_the_best_of_each_kind():
     assert any("beside the best that places (memkind)" in w for w in what), what
 
 
+def test_the_best_peer_is_the_one_that_is_furthest_ahead_in_its_rounds():
+    r = made()
+    for round_, (situs, lucky, ahead) in enumerate(((10, 9, 8), (10, 9, 8), (30, 9, 24), (30, 25, 24), (30, 25, 24))):
+        for peer, cpu in (("situs", situs), ("glibc", lucky), ("mimalloc", ahead)):
+            r.add(round_, "work", "new", 2, peer, cpu=cpu, wall=cpu, peak=1, faults=1, off_node=0, looked=1)
+    assert r.median("work", "new", 2, "glibc") < r.median("work", "new", 2, "mimalloc")
+    base, ratio = targets.best(r, "new", 2, False)
+    assert base == "mimalloc" and ratio.median == 1.25, (base, ratio)
+
+
+def test_a_missed_target_without_a_note_says_so():
+    before, notes.NOTES = notes.NOTES, []
+    try:
+        text = document.document(pairs(9.0))[0]
+    finally:
+        notes.NOTES = before
+    assert "missed by 20 %; nothing is known of it yet\n" in text
+
+
+def test_a_peer_that_is_a_hundred_times_ahead_has_a_figure():
+    assert table.cell(results.Ratio([0.0041])) == "**0.004**"
+
+
+def test_the_figures_have_workloads_of_any_number_of_threads():
+    r = made()
+    for round_ in range(5):
+        r.add(round_, "work", "sh8", 8, "situs", cpu=0.1)
+    assert any("sh8, 8 threads" in line for line in summary.summary(r, []))
+
+
+def test_page_faults_are_told_of_every_peer():
+    text, _ = document.document(made())
+    assert "| page faults | Situs heap | memkind | jemalloc | mimalloc | glibc |" in text
+
+
 def test_the_document_has_losses_in_bold():
     text, _ = document.document(made({("live/0", "jemalloc"): 0.5}, noise=0.001))
     line = next(line for line in text.splitlines() if line.startswith("| 0 live blocks"))
@@ -184,13 +243,88 @@ def test_a_missed_target_brings_what_is_known_of_it():
         missed, met = (document.document(pairs(value))[0] for value in (9.0, 5.0))
     finally:
         notes.NOTES = before
-    assert "- It is known." in missed and "It is known." not in met
+    assert "missed by 20 %; note 1\n" in missed and "\n1. It is known.\n" in missed and \
+        "It is known." not in met
 
 
 def test_skips_are_named():
     r = made()
     r.skip("memkind", "not built; Debian package libmemkind-dev")
     assert "- memkind: not built; Debian package libmemkind-dev" in document.document(r)[0]
+
+
+def scripts(folder, **texts):
+    for name, text in texts.items():
+        path = os.path.join(folder, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\n" + text)
+        os.chmod(path, 0o755)
+
+
+def test_a_peer_whose_library_is_gone_is_named():
+    with tempfile.TemporaryDirectory() as folder:
+        scripts(folder, peer_tbb="echo tbb: no libtbbmalloc.so.2 >&2; exit 127", peer_glibc="echo '{}'")
+        found, missing = peers.find_peers(folder)
+    assert [p.key for p in found] == ["glibc"]
+    assert ("TBB", "tbb: no libtbbmalloc.so.2; Debian package libtbb-dev") in missing, missing
+    assert ("memkind", "not built; Debian package libmemkind-dev") in missing, missing
+
+
+def test_what_cannot_be_preloaded_is_named_and_not_measured():
+    before, peers.PRELOADS = peers.PRELOADS, [("glibc", None, None), ("tbb", "libnosuch.so.9", "libnosuch9")]
+    which, peers.shutil.which = peers.shutil.which, lambda program: None
+    try:
+        found, missing = peers.find_preloads()
+    finally:
+        peers.PRELOADS, peers.shutil.which = before, which
+    assert found == [("glibc", None)]
+    assert missing == [("preload of TBB", "no libnosuch.so.9; Debian package libnosuch9"),
+                       ("numactl --membind", "no numactl here; Debian package numactl")], missing
+
+
+def test_maps_that_were_not_there_are_named():
+    with tempfile.TemporaryDirectory() as folder:
+        scripts(folder, amm_bench="echo 'find<Amm>/1000'; echo 'find<BoostIcl>/1000'")
+        assert peers.find_maps(folder) == [("absl::btree_map", "not built; Debian package libabsl-dev")]
+
+
+def test_a_process_that_is_killed_found_too_little_memory():
+    try:
+        process.run(["sh", "-c", "kill -9 $$"])
+    except process.Skip as why:
+        assert "memory" in str(why)
+    else:
+        raise AssertionError("no skip")
+
+
+def made_run(steps, minutes=1, only=()):
+    run = plan.Run.__new__(plan.Run)
+    run.build, run.results, run.plan, run.preloads = "", made(), {"programs": []}, []
+    run.options = {"rounds": 3, "minutes": minutes, "only": list(only)}
+    run.results.data["rounds"] = 0
+    run.steps = lambda where: steps
+    return run
+
+
+def test_a_first_round_that_takes_too_long_ends_and_names_what_it_lacks():
+    begun = []
+    steps = [(name, lambda round_, n=name: (begun.append((n, round_)), time.sleep(0.01)))
+             for name in ("one", "two", "three")]
+    run = made_run(steps, minutes=0.005 / 60)
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
+        run.run(os.path.join(folder, "out"))
+    assert begun == [("one", 0)], begun
+    assert [s["what"] for s in run.results.data["skipped"]] == ["two", "three"]
+
+
+def test_a_word_that_no_step_has_is_an_error():
+    run = made_run([("one", print)], only=["four"])
+    try:
+        run.run(os.devnull)
+    except ValueError as error:
+        assert "four" in str(error)
+    else:
+        raise AssertionError("no error")
 
 
 def test_pictures_are_xml_with_a_title_for_each_bar():

@@ -78,6 +78,15 @@ def same_scale(old, new):
     return old.data["options"]["scale"] == new.data["options"]["scale"]
 
 
+def gone(old, new):
+    """What of Situs's the old run has and the new one has not, of the steps that both were asked for."""
+    if old.data["options"].get("mode") != new.data["options"].get("mode") or new.data["options"].get("only"):
+        return []
+    return [f"{group}: {name}{f', {threads} threads' if threads > 1 else ''}: {peer}"
+            for group, name, threads, peer in old.records
+            if is_own(group, peer) and new.median(group, name, threads, peer) is None]
+
+
 def changes(old, new):
     """Changes of all that is Situs's own and in both runs; workloads only where they are the same."""
     found = []

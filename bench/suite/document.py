@@ -10,7 +10,7 @@ METHOD = """\
 Each allocator runs in a process of its own, linked from the same objects (`bench/peers/`: one adapter of
 less than 80 lines each). Everything is measured once a round, peers one right after the other and in
 another order each round, micro-benchmarks several times in a row; a ratio is the median of the rounds' quotients, so that what the machine did
-meanwhile cancels out. Times are processor time, user and system, of all threads: what an allocator costs
+meanwhile cancels out. {warm}Times are processor time, user and system, of all threads: what an allocator costs
 whoever else uses the machine. Peaks are the kernel's (`VmHWM`), of the whole process.
 
 In the tables a peer's cell says **how many times as much as the Situs heap it takes**: 2.00 is twice as
@@ -20,12 +20,19 @@ mapping of every block; jemalloc's arenas have default hooks, so they place noth
 hooks of one's own would be added to."""
 
 
+WARM = """\
+Micro-benchmarks run until google-benchmark knows how many
+iterations fill the time, which is not counted; every real program ran once before the first round. """
+
+
 def machine_lines(results):
     data = results.data
     m = data["machine"]
     versions = ", ".join(f"{k} {v}" for k, v in m["versions"].items())
     pinned = "pinned to processors of their own" if data.get("pinned") else \
         "not pinned: too few processors"
+    own = data.get("peers", {}).get(peers.SITUS, {}).get("version")
+    versions = ", ".join(v for v in (f"Situs {own}" if own else "", versions) if v)
     return [
         f"- {m['processor']}{' (virtual machine)' if m['virtual'] else ''}, {m['cpus']} processors, "
         f"{many(m['nodes'], 'node')}, {amount(m['memory'], 'B')}; "
@@ -58,11 +65,18 @@ def scoreboard(verdicts):
                 else ".")]
     if missed:
         lines += ["", "Missed, the worst first:", ""]
+        shown, numbers = notes.of([f"{v.group}: {v.what}" for v in missed])
         lines += [f"- {v.group}: {v.what}: {v.value:.3g}{v.unit} where "
                   f"{'at least' if v.at_least else 'at most'} {v.bound:g}{v.unit} is wanted, "
-                  f"{v.words().replace('**', '')}" for v in missed]
-    known = notes.of(missed)
-    return lines + (["", "What is known of them:", "", *(f"- {note}" for note in known)] if known else [])
+                  f"{v.words().replace('**', '')}; {_see(own)}" for v, own in zip(missed, numbers)]
+        if shown:
+            lines += ["", "What is known of them, and what was tried:", "",
+                      *(f"{n}. {note}" for n, note in enumerate(shown, 1))]
+    return lines
+
+
+def _see(numbers):
+    return "note " + ", ".join(str(n) for n in numbers) if numbers else "nothing is known of it yet"
 
 
 def _section(title, intro, lines):
@@ -91,7 +105,7 @@ def document(results):
     for group in dict.fromkeys(v.group for v in all_verdicts):
         lines += ["", f"### {group}", "",
                   *table.target_table([v for v in all_verdicts if v.group == group])]
-    lines += ["", "## How it is measured", "", METHOD]
+    lines += ["", "## How it is measured", "", METHOD.format(warm=WARM if data.get("warmed_up") else "")]
     lines += _section("One operation", "Processor time of one operation.",
                       _image(shown, "micro.svg") + table.compare_table(results, "micro", "cpu", "ns",
                                                                        "operation"))
@@ -101,8 +115,9 @@ def document(results):
                       _image(shown, "memory.svg") +
                       table.compare_table(results, "work", "peak", "B", "workload"))
     if results.tests("work"):
-        lines += ["", "Page faults, and pages of live blocks that were found on another node than asked for:",
-                  "", *table.work_extra(results)]
+        lines += ["", "Page faults of the whole run:", "", *table.faults_table(results), "",
+                  "Pages of live blocks that were found on another node than asked for:", "",
+                  *table.off_node_table(results)]
     lines += _section("Real programs", "Under `situs run --area node:0`, beside other preloads; processor "
                       "time.", _image(shown, "programs.svg") +
                       _programs(results, "cpu", "s"))

@@ -7,8 +7,8 @@ import re
 import subprocess
 
 PACKAGES = ["libjemalloc2", "libmemkind0", "libmimalloc2.0", "libtcmalloc-minimal4", "libtbbmalloc2",
-            "libc6", "libnuma1", "libabsl20220623", "libboost1.74-dev", "redis-tools", "sqlite3",
-            "python3", "gcc"]
+            "libc6", "libnuma1", "libhwloc15", "libbenchmark1debian", "libabsl20220623", "libboost1.74-dev",
+            "redis-tools", "sqlite3", "python3", "perl", "git", "gcc", "numactl"]
 
 
 def _read(path):
@@ -62,11 +62,6 @@ def describe():
         "load": os.getloadavg()[0],
         "versions": _versions(),
     }
-
-
-def available():
-    """Bytes of memory that can be had."""
-    return int(_first(r"^MemAvailable:\s*(\d+)", _read("/proc/meminfo"), "0")) * 1024
 
 
 def cpus_for(n_threads):

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What is known of targets that are missed, and was tried. Shown only while one of them is missed by more
-than noise; whoever mends the cause takes the note out."""
+"""What is known of targets that are missed, and was tried: patterns of "group: what" and texts. A note is
+shown only while one of its targets is missed; whoever mends the cause takes it out."""
 
 import re
-
-WORTH_TELLING = 0.05  # missed by less: no story
 
 NOTES = [
     (r"64-byte pairs, beside",
@@ -39,6 +37,7 @@ NOTES = [
 
 
 def of(missed):
-    """The notes that go with these verdicts, each once."""
-    texts = [v.what for v in missed if v.missed_by > WORTH_TELLING]
-    return [note for pattern, note in NOTES if any(re.search(pattern, t) for t in texts)]
+    """(The notes that go with these, each once; for each of these the numbers of its notes, from 1)."""
+    shown = [(pattern, note) for pattern, note in NOTES if any(re.search(pattern, t) for t in missed)]
+    return [note for _, note in shown], [
+        [n for n, (pattern, _) in enumerate(shown, 1) if re.search(pattern, t)] for t in missed]

@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 
 SITUS = "situs"
@@ -39,6 +40,12 @@ PRELOADS = [
     ("tbb", "libtbbmalloc_proxy.so.2", "libtbbmalloc2"),
 ]
 
+# What the address map stands beside, where it was there as amm_bench was built.
+MAPS = [
+    ("AbslBtree", "absl::btree_map", "libabsl-dev"),
+    ("BoostIcl", "boost::icl", "libboost-dev"),
+]
+
 
 class Peer:
     """One that is here: how it is started."""
@@ -58,24 +65,42 @@ def find_peers(bench):
             why = f"not built; Debian package {package}" if package else "not built"
             missing.append((label, why))
             continue
-        info = json.loads(subprocess.run([path, "info"], capture_output=True, text=True,
-                                         check=True).stdout)
-        tried = subprocess.run([path, *arguments, "micro", "--benchmark_list_tests"],
-                               capture_output=True, text=True)
+        asked = _ask([path, "info"])
+        tried = asked if asked.returncode else _ask([path, *arguments, "micro", "--benchmark_list_tests"])
         if tried.returncode != 0:
-            missing.append((label, tried.stderr.strip() or f"exit status {tried.returncode}"))
+            missing.append((label, why_not(tried) + (f"; Debian package {package}" if package else "")))
             continue
-        found.append(Peer(key, [path, *arguments], info))
+        found.append(Peer(key, [path, *arguments], json.loads(asked.stdout)))
     return found, missing
 
 
+def _ask(command, env=None):
+    return subprocess.run(command, capture_output=True, text=True, env=env)
+
+
+def why_not(done):
+    """The last that a process said, or how it ended."""
+    said = done.stderr.strip().splitlines()
+    return said[-1] if said else f"exit status {done.returncode}"
+
+
+def find_maps(bench):
+    """[(who, why not)] of the maps that the address map is not compared with."""
+    program = os.path.join(bench, "amm_bench")
+    listing = _ask([program, "--benchmark_list_tests"]).stdout if os.access(program, os.X_OK) else ""
+    return [(label, f"not built; Debian package {package}") for key, label, package in MAPS
+            if listing and f"<{key}>" not in listing]
+
+
 def find_preloads():
-    """[(key, library)] of what is installed, and [(who, why not)]."""
-    listing = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True).stdout
+    """[(key, library)] of what can be preloaded, and [(who, why not)]. What ld.so cannot preload it passes
+    over with a line on standard error: the program would run, with another malloc."""
     found, missing = [], []
     for key, library, package in PRELOADS:
-        if library is None or f"\t{library} " in listing:
+        if library is None or not _ask(["/bin/true"], env=dict(os.environ, LD_PRELOAD=library)).stderr:
             found.append((key, library))
         else:
             missing.append((f"preload of {LABELS[key]}", f"no {library}; Debian package {package}"))
+    if shutil.which("numactl") is None:
+        missing.append((LABELS["numactl"], "no numactl here; Debian package numactl"))
     return found, missing

@@ -2,16 +2,21 @@
 """What a run consists of, and the run: rounds, in each of which everything is measured once, peers one
 right after the other and each round in another order."""
 
+import contextlib
 import os
 import sys
 import time
 
 from . import machine, micro, peers, programs
 from .process import Broken, Skip, run_json
+from .words import many
 from .results import Results
 
 # A peer that took longer than this for one workload is not asked again: seconds.
 ENOUGH = 1.5
+
+# What a real program must find free: MiB, about twice what the largest of them takes.
+PROGRAM_WANTS = 256
 
 # Where a mapping for every block would take minutes.
 MANY_SMALL = {"larson", "xmalloc", "sh6", "sh8", "mstress", "cache-scratch", "cache-thrash", "page-cache"}
@@ -39,7 +44,7 @@ class Run:
         self.cannot = set()
         self.peers, missing = peers.find_peers(self.bench)
         self.preloads, not_preloaded = peers.find_preloads()
-        for what, why in missing + not_preloaded:
+        for what, why in missing + not_preloaded + peers.find_maps(self.bench):
             self.skip(what, why)
         self.threads = max(2, min(8, machine.describe()["cpus"]))
         self.results.data.update(
@@ -48,8 +53,8 @@ class Run:
             peers={p.key: p.info for p in self.peers})
         cpus = self.results.data["machine"]["cpus"]
         if cpus < 8:
-            self.skip(f"more than {cpus} threads at once",
-                      f"this machine has {cpus} processors: 4 and 8 threads take turns on them")
+            self.skip(f"more than {many(cpus, 'thread')} at once",
+                      f"{many(cpus, 'processor')} can be had: more threads, up to 8, take turns")
 
     def skip(self, what, why):
         if {"what": what, "why": why} not in self.results.data["skipped"]:
@@ -119,6 +124,9 @@ class Run:
                          lambda k=key, p=prefix, e=env: self._program(round_, name, where, k, p, e))
 
     def _program(self, round_, name, where, key, prefix, env):
+        available = run_json([*self.peers[0].command, "info"])["available"] >> 20
+        if available < PROGRAM_WANTS:
+            raise Skip(f"wants {PROGRAM_WANTS} MiB free, there are {available}")
         account = programs.PROGRAMS[name](where, prefix, env)
         self.results.add(round_, "program", name, 1, key,
                          **{k: account[k] for k in ("cpu", "wall", "peak")})
@@ -165,17 +173,44 @@ class Run:
     def works(self):
         return [w["name"] for p in self.peers[:1] for w in p.info["works"]]
 
+    def no_time_for(self, label, round_):
+        if round_ == 0:  # what has rounds before this is not left out
+            self.skip(label, f"{self.options['minutes']:g} minutes were over before it could begin")
+
+    def warm_up(self, where, labels):
+        """Every program once: what it reads from files is in memory then, for whoever comes first. The peers'
+        programs have answered what they are; their benchmarks warm up by themselves."""
+        ways = [way for way in programs.prefixes(self.build, self.preloads) if way[0] == "glibc"]
+        for name in self.plan["programs"]:
+            for _, prefix, env in ways if f"program {name}" in labels else []:
+                with contextlib.suppress(Skip, Broken):  # told when it is measured
+                    programs.PROGRAMS[name](where, prefix, env)
+        self.results.data["warmed_up"] = True
+
+    def chosen(self, where):
+        only = self.options["only"]
+        return [(label, step) for label, step in self.steps(where)
+                if not only or any(o in label for o in only)]
+
     def run(self, out):
-        """All rounds that the time allows, one at least; saved after each."""
+        """All rounds that the time allows, one at least; saved after each. A machine that has other work may
+        be so slow that even the first takes longer: the steps that are not begun by then are named."""
         where = programs.Where(self.build)
         begin = time.monotonic()
         done, seconds = (self.results.data.get(key, 0) for key in ("rounds", "seconds"))
         limit = self.options["minutes"] * 60
         try:
+            steps = self.chosen(where)
+            if not steps:
+                raise ValueError(f"no step has {' or '.join(self.options['only'])} in its name")
+            with open(out, "a", encoding="utf-8"):
+                pass  # better now than after the first round
+            self.warm_up(where, {label for label, _ in steps})
             for round_ in range(done, done + self.options["rounds"]):
                 started = time.monotonic()
-                for label, step in self.steps(where):
-                    if self.options["only"] and not any(o in label for o in self.options["only"]):
+                for label, step in steps:
+                    if time.monotonic() - begin > limit:
+                        self.no_time_for(label, round_)
                         continue
                     print(f"[{time.monotonic() - begin:4.0f} s] round {round_ + 1}: {label}",
                           file=sys.stderr)

@@ -3,11 +3,13 @@
 
 import json
 import os
+import signal
 import subprocess
 
 from . import machine
 
 CANNOT = 77  # exit status: it cannot be measured here
+KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)  # nobody here sends that: the kernel, where memory ends
 
 
 class Skip(Exception):
@@ -35,6 +37,8 @@ def run(command, threads=1, seconds=120, env=None, stdin=None, cwd=None):
         raise Skip(f"no {command[0]} here") from None
     if done.returncode == CANNOT:
         raise Skip(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "cannot")
+    if done.returncode in KILLED:
+        raise Skip("was killed, as the kernel does where memory ends")
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()
         raise Broken(f"{os.path.basename(command[0])}: exit status {done.returncode}"

@@ -174,12 +174,15 @@ def start(where, prefix, env):
 
 def redis(where, prefix, env):
     """The server's processor time and peak for a fixed load; wall is the load's."""
+    for tool in ("redis-benchmark", "redis-cli"):
+        if shutil.which(tool) is None:
+            raise Skip(f"no {tool} here; Debian package redis-tools")
     server = shutil.which("redis-server")
     if server is None:
         # Debian's redis-tools holds the server too, under its second name.
         check = shutil.which("redis-check-rdb")
-        if check is None or shutil.which("redis-benchmark") is None:
-            raise Skip("no redis-server here")
+        if check is None:
+            raise Skip("no redis-server here; Debian package redis-tools")
         server = where.path("redis-server")
         if not os.path.exists(server):
             os.symlink(os.path.realpath(check), server)

@@ -44,9 +44,12 @@ class Results:
     def load(cls, path):
         with open(path, encoding="utf-8") as file:
             data = json.load(file)
-        if data.get("suite") != 1:
-            raise ValueError(f"{path}: not results of this suite")
-        return cls(data)
+        try:
+            if data["suite"] == 1 and data["options"]["scale"] > 0:
+                return cls(data)
+        except (KeyError, TypeError):
+            pass
+        raise ValueError(f"{path}: not results of this suite")
 
     def save(self, path):
         with open(path, "w", encoding="utf-8") as file:

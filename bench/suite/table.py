@@ -20,7 +20,8 @@ def head(cells, right_from=1):
 def cell(ratio):
     if ratio is None:
         return ""
-    text = f"{ratio.median:.2f}" if ratio.median < 10 else f"{ratio.median:.0f}"
+    digits = 0 if ratio.median >= 10 else 2 if ratio.median >= 0.1 else 3
+    text = f"{ratio.median:.{digits}f}"
     return f"**{text}**" if ratio.median < AHEAD else text
 
 
@@ -76,16 +77,23 @@ def area_table(results):
     return lines
 
 
-def work_extra(results):
-    """Faults and pages off their node, of those that place; medians of all rounds."""
-    keys = [p for p in present(results, "work") if peers.PLACEMENT[p] == "node"]
-    lines = head(["workload"] + [f"{peers.LABELS[p]}: faults" for p in keys] +
-                 [f"{peers.LABELS[p]}: off node" for p in keys])
+def faults_table(results):
+    """Page faults, medians of all rounds: those that hold more have fewer."""
+    keys = present(results, "work")
+    lines = head(["page faults"] + [peers.LABELS[p] for p in keys])
     for name, threads in results.tests("work"):
-        faults, off = [], []
+        medians = [results.median("work", name, threads, p, "faults") for p in keys]
+        lines.append(row([name] + ["" if m is None else f"{m:.0f}" for m in medians]))
+    return lines
+
+
+def off_node_table(results):
+    """Pages off their node, of those that place; of all rounds."""
+    keys = [p for p in present(results, "work") if peers.PLACEMENT[p] == "node"]
+    lines = head(["pages off their node"] + [peers.LABELS[p] for p in keys])
+    for name, threads in results.tests("work"):
+        off = []
         for peer in keys:
-            median = results.median("work", name, threads, peer, "faults")
-            faults.append("" if median is None else f"{median:.0f}")
             looked = results.values("work", name, threads, peer, "looked")
             astray = results.values("work", name, threads, peer, "off_node")
             if not looked or not max(looked):
@@ -94,7 +102,7 @@ def work_extra(results):
                 off.append("not told")
             else:
                 off.append(f"{sum(astray)} of {sum(looked)}")
-        lines.append(row([name] + faults + off))
+        lines.append(row([name] + off))
     return lines
 
 

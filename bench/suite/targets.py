@@ -88,15 +88,12 @@ def work_targets(results):
 
 
 def best(results, name, threads, placed):
-    """The fastest other peer of a workload, by the median, and Situs's ratio to it."""
+    """The other peer of a workload that is furthest ahead of Situs, or least behind, and Situs's ratio to it.
+    By ratios, as in the tables: whose median is best may have had the better rounds only."""
     others = [p for p in results.peers("work", name, threads)
               if p not in (SITUS, "strict") and (peers.PLACEMENT[p] != "none") == placed]
-    others.sort(key=lambda p: results.median("work", name, threads, p))
-    for base in others:
-        ratio = results.ratio("work", name, threads, SITUS, base)
-        if ratio is not None:
-            return base, ratio
-    return None, None
+    ratios = [(p, results.ratio("work", name, threads, SITUS, p)) for p in others]
+    return max((r for r in ratios if r[1] is not None), key=lambda r: r[1].median, default=(None, None))
 
 
 def map_targets(results):
