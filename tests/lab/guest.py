@@ -29,10 +29,11 @@ BOOT_LIMIT = 180  # seconds; booting takes 4 to 8 on a machine with nothing else
 
 def qemu_command(qemu, topology, kernel, archive, words=()):
     """The command but for the serial lines. Without cmpxchg16b: 6.12 under emulation faults with it.
-    Without the kernel's watchdogs: they measure time, and a busy host stops an emulated processor."""
+    Without the kernel's watchdogs: they measure time, and a busy host stops an emulated processor. With the kernel
+    where it was linked to be: at a random place it may lie in the way of what a boot sets aside."""
     return [qemu, "-accel", "tcg,thread=multi", "-cpu", "max,-cx16", "-display", "none", "-no-reboot",
             "-nodefaults", "-monitor", "none", "-kernel", kernel, "-initrd", archive, "-append",
-            " ".join(["console=ttyS0", "rdinit=/init", "panic=-1", "loglevel=4", "nowatchdog",
+            " ".join(["console=ttyS0", "rdinit=/init", "panic=-1", "loglevel=4", "nowatchdog", "nokaslr",
                       *topology.kernel, *words]), *topology.qemu()]
 
 
