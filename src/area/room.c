@@ -50,6 +50,7 @@ static void forget_in_child(void)
 	lock__reset(&look_lock);
 	atomic_store(&booked, 0);
 	atomic_store(&credit, 0);
+	os__forget_room();
 }
 
 __attribute__((constructor)) static void register_fork(void)
@@ -92,6 +93,7 @@ static int refuse(const char *place, size_t size, const struct os_room *room)
 		[OS_ROOM_MACHINE] = "on this machine",
 		[OS_ROOM_CPUSET] = "on the nodes this process may use, ",
 		[OS_ROOM_GROUP] = "in the memory control group ",
+		[OS_ROOM_UNSEEN] = "for sure, without a file descriptor to look with",
 	};
 
 	return aml__fail(AML_ENOMEM, "%s: %s asked, %s left %s%s", place, linux__size(size).text,

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <numaif.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,27 +211,38 @@ static size_t cpuset_room(struct os_nodes *allowed)
 	return after_margin(sum > kept ? sum - kept : 0, sum_total);
 }
 
+/* Did the last look that saw everything find that neither a cpuset nor a group limits this process? */
+static _Atomic bool is_unlimited;
+
 void os__ask_room(struct os_room *room)
 {
+	unsigned n_unread = atomic_load(&text__n_unread);
+	char group[sizeof(room->name)];
+	size_t of_cpuset, of_group;
 	struct os_nodes allowed;
-	size_t bytes;
 
 	*room = (struct os_room){.bytes = machine_room(), .of = OS_ROOM_MACHINE};
-	bytes = cpuset_room(&allowed);
-	if (bytes < room->bytes) {
-		room->bytes = bytes;
+	of_cpuset = cpuset_room(&allowed);
+	if (of_cpuset < room->bytes) {
+		room->bytes = of_cpuset;
 		room->of = OS_ROOM_CPUSET;
 		os__nodes_text(&allowed, room->name, sizeof(room->name));
 	}
-
-	char group[sizeof(room->name)];
-
-	bytes = cgroup__room(group, sizeof(group));
-	if (bytes < room->bytes) {
-		room->bytes = bytes;
+	of_group = cgroup__room(group, sizeof(group));
+	if (of_group < room->bytes) {
+		room->bytes = of_group;
 		room->of = OS_ROOM_GROUP;
 		memcpy(room->name, group, sizeof(group));
 	}
+	if (atomic_load(&text__n_unread) == n_unread)
+		atomic_store(&is_unlimited, of_cpuset == SIZE_MAX && of_group == SIZE_MAX);
+	else if (!atomic_load(&is_unlimited))
+		*room = (struct os_room){.bytes = 0, .of = OS_ROOM_UNSEEN};
+}
+
+void os__forget_room(void)
+{
+	atomic_store(&is_unlimited, false);
 }
 
 size_t os__room(void)

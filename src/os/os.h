@@ -6,7 +6,7 @@
  * size of the mapping they name, size is not 0, and ptr + size does not wrap. Functions return 0 or
  * a negative errno value and leave no sentence (base/error.h): the caller knows what was meant.
  * Out-parameters are written on success only. Nothing here allocates with malloc, takes a lock or
- * keeps state beyond values that never change, so everything may run on any thread, inside
+ * keeps state beyond values that never change (and what os__room found last), so everything may run on any thread, inside
  * jemalloc's extent hooks and in the child of a fork.
  *
  * Constants are those of the kernel's uapi headers, defined in numa.c and map.c where the C library's
@@ -73,7 +73,8 @@ void os__node_performance(int node, struct os_performance *performance);
 
 /* Bytes of main memory the whole machine could still give to programs without killing any, after a
    margin that keeps other processes alive; the limits of this process's memory control groups count
-   too. SIZE_MAX: the kernel does not tell. */
+   too. SIZE_MAX: the kernel does not tell. Without a file descriptor to look with: 0, but where the last look
+   found neither a cpuset nor a group that limits this process. */
 size_t os__room(void);
 
 /* The same, with what it is that has no more. */
@@ -81,6 +82,7 @@ enum os_room_of {
 	OS_ROOM_MACHINE,
 	OS_ROOM_CPUSET, /* the nodes this process may use: name is their list */
 	OS_ROOM_GROUP,  /* a memory control group: name is its folder, perhaps only the end of it */
+	OS_ROOM_UNSEEN, /* there is no file descriptor to look with */
 };
 struct os_room {
 	size_t bytes;
@@ -88,6 +90,9 @@ struct os_room {
 	char name[96];
 };
 void os__ask_room(struct os_room *room);
+
+/* Nothing is known of limits any more: they may be others in the child of a fork. */
+void os__forget_room(void);
 
 /* Milliseconds of a clock that is read in a few nanoseconds, and steps by a few milliseconds. */
 uint64_t os__now_ms(void);

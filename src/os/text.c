@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+_Atomic unsigned text__n_unread;
 
 ssize_t text__read(const char *path, char *text, size_t size)
 {
@@ -13,8 +16,13 @@ ssize_t text__read(const char *path, char *text, size_t size)
 	size_t used = 0;
 	ssize_t n;
 
-	if (fd < 0)
-		return -errno;
+	if (fd < 0) {
+		int err = errno;
+
+		if (err == EMFILE || err == ENFILE)
+			atomic_fetch_add(&text__n_unread, 1);
+		return -err;
+	}
 	while (used < size - 1) {
 		n = read(fd, text + used, size - 1 - used);
 		if (n < 0 && errno == EINTR)

@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* How often a file could not be read for want of a descriptor. */
+extern _Atomic unsigned text__n_unread;
+
 /* Reads a file from its start, as text, as far as it fits. Its length, or a negative errno. */
 ssize_t text__read(const char *path, char *text, size_t size);
 

@@ -5,6 +5,7 @@
 #include <numa.h>
 #include <numaif.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "area/room.h"
@@ -279,6 +280,31 @@ static int fill_group(void *arg)
 	return n < 64 ? 0 : 4;
 }
 
+/* Limits cannot be read then. */
+static int fill_group_without_descriptors(void *arg)
+{
+	const struct in_group *in_group = arg;
+	struct rlimit limit = {64, 64};
+	struct aml_area *area;
+	char pid[32];
+	char *p;
+
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	if (!write_text(in_group->folder, "cgroup.procs", pid))
+		return 77;
+	if (aml_area_open(&area, in_group->place) != AML_SUCCESS || setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return 1;
+	while (dup(0) >= 0)
+		;
+	for (int n = 0; n < 64; n++) {
+		p = aml_area_mmap(area, NULL, MIB);
+		if (p == NULL)
+			return aml_errno == AML_ENOMEM && strstr(error__text(), "file descriptor") != NULL ? 0 : 2;
+		memset(p, 1, MIB);
+	}
+	return 3;
+}
+
 static int populate_most_of_it(void *arg)
 {
 	const struct in_group *in_group = arg;
@@ -365,6 +391,12 @@ static void full_memory_group_is_null_on_shared_memory_too(void **state)
 	shm_unlink("/situs-test-group");
 }
 
+static void memory_group_that_cannot_be_seen_is_null_and_no_kill(void **state)
+{
+	(void)state;
+	in_a_group(fill_group_without_descriptors, "node:0,strict");
+}
+
 static void shared_memory_is_populated_without_asking_for_room_twice(void **state)
 {
 	char place[64];
@@ -397,6 +429,7 @@ int main(void)
 		cmocka_unit_test(threads_that_fill_at_once_leave_nothing_booked),
 		cmocka_unit_test(a_fill_that_stops_midway_leaves_nothing_booked),
 		cmocka_unit_test(full_memory_group_is_null_and_no_kill),
+		cmocka_unit_test(memory_group_that_cannot_be_seen_is_null_and_no_kill),
 		cmocka_unit_test(shared_memory_is_populated_without_asking_for_room_twice),
 		cmocka_unit_test(commit_in_a_full_group_keeps_contents_and_no_more),
 		cmocka_unit_test(full_memory_group_is_null_on_populated_areas_too),
