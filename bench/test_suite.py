@@ -209,6 +209,20 @@ def test_a_missed_target_without_a_note_says_so():
     assert "missed by 20 %; nothing is known of it yet\n" in text
 
 
+def test_a_note_goes_with_its_own_targets_only():
+    r = made(peak=1.5)
+    for round_ in range(5):
+        r.add(round_, "micro", "pairs/64", 1, "situs", cpu=5.0)
+        r.add(round_, "micro", "pairs/64", 1, "jemalloc", cpu=10.0)
+    before, notes.NOTES = notes.NOTES, [("Workloads: larson", "Of time."), ("peak resident of larson", "Of memory.")]
+    try:
+        text = document.document(r)[0]
+    finally:
+        notes.NOTES = before
+    line = next(line for line in text.splitlines() if line.startswith("- Heaps: peak resident of larson"))
+    assert line.endswith("; note 1") and "1. Of memory." in text and "Of time." not in text, line
+
+
 def test_a_peer_that_is_a_hundred_times_ahead_has_a_figure():
     assert table.cell(results.Ratio([0.0041])) == "**0.004**"
 

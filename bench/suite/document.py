@@ -68,15 +68,17 @@ def scoreboard(verdicts):
         shown, numbers = notes.of([f"{v.group}: {v.what}" for v in missed])
         lines += [f"- {v.group}: {v.what}: {v.value:.3g}{v.unit} where "
                   f"{'at least' if v.at_least else 'at most'} {v.bound:g}{v.unit} is wanted, "
-                  f"{v.words().replace('**', '')}; {_see(own)}" for v, own in zip(missed, numbers)]
+                  f"{v.words().replace('**', '')}; {_see(own, v.close)}" for v, own in zip(missed, numbers)]
         if shown:
             lines += ["", "What is known of them, and what was tried:", "",
                       *(f"{n}. {note}" for n, note in enumerate(shown, 1))]
     return lines
 
 
-def _see(numbers):
-    return "note " + ", ".join(str(n) for n in numbers) if numbers else "nothing is known of it yet"
+def _see(numbers, close):
+    if numbers:
+        return "note " + ", ".join(str(n) for n in numbers)
+    return "the rounds differ by more" if close else "nothing is known of it yet"
 
 
 def _section(title, intro, lines):

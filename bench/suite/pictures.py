@@ -41,7 +41,7 @@ def _grid(results, group, tests, metric, unit, labels=peers.LABELS):
 
 
 LESS = ("Shorter is better; medians, the thin line is from the least to the most of all rounds. "
-        "Blue: Situs, dark: peers that place.")
+        "Blue: Situs, dark: peers that place, or could.")
 
 
 def pictures(results):
