@@ -302,6 +302,12 @@ def test_maps_that_were_not_there_are_named():
         assert peers.find_maps(folder) == [("absl::btree_map", "not built; Debian package libabsl-dev")]
 
 
+def test_areas_that_cannot_be_had_are_named():
+    with tempfile.TemporaryDirectory() as folder:
+        scripts(folder, area_bench="echo 'left out: hugetlb:2M,node:0: the place has no room' >&2; echo call/raw/mmap")
+        assert peers.find_areas(folder) == [("area hugetlb:2M,node:0", "the place has no room")]
+
+
 def test_a_process_that_is_killed_found_too_little_memory():
     try:
         process.run(["sh", "-c", "kill -9 $$"])

@@ -92,6 +92,14 @@ def find_maps(bench):
             if listing and f"<{key}>" not in listing]
 
 
+def find_areas(bench):
+    """[(which area, why not)] of those that area_bench says it leaves out."""
+    program = os.path.join(bench, "area_bench")
+    said = _ask([program, "--benchmark_list_tests"]).stderr if os.access(program, os.X_OK) else ""
+    left_out = (line.split(": ") for line in said.splitlines() if line.startswith("left out: "))
+    return list(dict.fromkeys((f"area {': '.join(words[1:-1])}", words[-1]) for words in left_out))
+
+
 def find_preloads():
     """[(key, library)] of what can be preloaded, and [(who, why not)]. What ld.so cannot preload it passes
     over with a line on standard error: the program would run, with another malloc."""

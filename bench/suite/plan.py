@@ -44,7 +44,8 @@ class Run:
         self.cannot = set()
         self.peers, missing = peers.find_peers(self.bench)
         self.preloads, not_preloaded = peers.find_preloads()
-        for what, why in missing + not_preloaded + peers.find_maps(self.bench):
+        for what, why in (missing + not_preloaded + peers.find_maps(self.bench) +
+                          peers.find_areas(self.bench)):
             self.skip(what, why)
         self.threads = max(2, min(8, machine.describe()["cpus"]))
         self.results.data.update(
