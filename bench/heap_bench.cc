@@ -3,6 +3,7 @@
  * heap_bench.cc - what it costs to ask about a heap, and to move it, beside the kernel's own calls.
  *
  *   locate/...   where 64 MiB of touched pages lie
+ *   locate_heap/...  where a heap lies that holds as much in blocks of 1 MiB, in pages of the smallest size
  *   sampled/...  pairs of malloc and free while another thread takes statistics every so many milliseconds
  *   migrate/...  64 MiB from one node to another and back; wants two nodes
  */
@@ -15,6 +16,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -87,6 +89,36 @@ bool raw_move(char *from, int node, std::vector<void *> &pages, std::vector<int>
 				   where.data(), MPOL_MF_MOVE) == 0;
 	}
 	return ok;
+}
+
+/* A heap of many blocks, and the names of all their pages. */
+void locate_heap(State &state, bool raw)
+{
+	constexpr std::size_t N_BLOCKS = 64, BLOCK = SIZE / N_BLOCKS;
+	std::unique_ptr<situs_heap_t, int (*)(situs_heap_t *)> heap(
+		situs_heap_open("node:0,nothp"), situs_heap_destroy);
+	std::vector<void *> pages;
+	std::vector<int> where(N_PAGES);
+	std::size_t bytes[8];
+
+	for (std::size_t i = 0; i < N_BLOCKS && heap; i++) {
+		char *block = static_cast<char *>(situs_malloc(heap.get(), BLOCK));
+
+		if (block == nullptr)
+			break;
+		std::memset(block, 1, BLOCK);
+		for (std::size_t at = 0; at < BLOCK; at += PAGE)
+			pages.push_back(block + at);
+	}
+	if (pages.size() != N_PAGES)
+		return state.SkipWithError(situs_error());
+	for (auto _ : state) {
+		if (!raw)
+			benchmark::DoNotOptimize(situs_heap_locate(heap.get(), bytes, 8));
+		for (std::size_t i = 0; i < N_PAGES && raw; i += AT_ONCE)
+			if (move_pages(0, AT_ONCE, &pages[i], nullptr, &where[i], 0) != 0)
+				return state.SkipWithError("wants to know where pages lie; this process may not");
+	}
 }
 
 void locate_raw(State &state)
@@ -190,6 +222,8 @@ void migrate_raw(State &state)
 
 BENCHMARK(locate_situs)->Name("locate/situs")->Unit(benchmark::kMicrosecond);
 BENCHMARK(locate_raw)->Name("locate/move_pages")->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(locate_heap, situs, false)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(locate_heap, move_pages, true)->Unit(benchmark::kMicrosecond);
 BENCHMARK(sampled)->Name("sampled")->Arg(0)->Arg(1)->Arg(100);
 BENCHMARK(migrate_situs)->Name("migrate/situs")->Unit(benchmark::kMicrosecond);
 BENCHMARK(migrate_raw)->Name("migrate/move_pages")->Unit(benchmark::kMicrosecond);

@@ -2,12 +2,12 @@
 /*
  * locate.c - on which nodes the pages of a range are, as the kernel tells it.
  *
- * Ranges whose pages are present, and small, are asked about page by page, many at a time, which costs the
- * question and nothing else. Elsewhere the page tables say first which pages are present and which are
- * huge (os/present.h), and only those are asked about; so a range costs what its present pages cost,
- * however large it is. Its first pages say which of the two it is, and as soon as half of the pages of one
- * question are absent the page tables are read. Where they cannot be read every page is asked about.
- * Nothing is touched and no lock is held.
+ * A range costs what its present pages cost, however large it is: which pages there are is found out first.
+ * Of many, page tables say for a part of them whether these are present and small, or huge, or absent for
+ * long (os/present.h). Small pages side by side are asked about one and all, until absent ones among them are
+ * not few; then mincore tells these apart, which costs a thirtieth of asking where a page lies. Page tables cost a
+ * third of that, and absent pages nearly as much as others. What neither will tell is asked about page by page. All ranges of a heap share questions. Nothing
+ * is touched and no lock is held.
  */
 #include <errno.h>
 #include <limits.h>
@@ -25,36 +25,75 @@
 
 enum {
 	N_ASKED = 1024, /* pages in one call; larger batches are no faster */
+	N_PIECES = 128,
 	N_RUNS = 128,
 	PROBE = 64, /* pages that say what a range is like */
-	FEW_PAGES = 512, /* asking about so many costs no more than finding out which are present */
+	PRESENT_LEAST = 4, /* one page in so many is worth a look at each */
+	ABSENT_MOST = 16,  /* one page in so many is not worth finding out which it is */
+	FEW_PAGES = 512,
 };
 
 /* End of the addresses that a mapping without a hint can have. */
 #define USER_END ((uintptr_t)1 << 47)
+
+/* Pages of a question that follow each other: every `step` bytes one, all but the first at multiples. */
+struct piece {
+	uintptr_t start, end;
+	size_t step, n;
+};
+
+/* What page tables say of a range. */
+struct told {
+	size_t n_small; /* present pages that are not huge */
+	bool any_huge;
+};
 
 struct located {
 	uintptr_t start, end; /* the range asked for; pages count as far as they lie in it */
 	size_t *bytes_on_node;
 	int n_nodes;
 	size_t n_pages; /* on these nodes */
-	int handle;     /* page tables; negative: cannot be read */
+	int handle;     /* page tables; negative: cannot be read, or not opened yet */
+	bool is_opened;
+	bool has_gaps; /* absent pages have been met, and not few */
 
-	/* Pages to be asked about, each for `step` bytes from it on. */
-	size_t n;
+	/* The next question. */
+	size_t n, n_pieces;
 	void *pages[N_ASKED];
-	size_t steps[N_ASKED];
+	struct piece pieces[N_PIECES];
 };
 
-static void count_page(struct located *located, uintptr_t page, size_t step, int node)
+static void count_run(struct located *located, uintptr_t start, uintptr_t end, int node)
 {
-	uintptr_t start = page < located->start ? located->start : page;
-	uintptr_t end = located->end - page < step ? located->end : page + step;
-
-	if (node < 0 || node >= located->n_nodes)
+	if (node >= located->n_nodes)
 		return;
+	located->n_pages += (end - start) / os__page_size();
+	if (start < located->start)
+		start = located->start;
+	if (end > located->end)
+		end = located->end;
 	located->bytes_on_node[node] += end - start;
-	located->n_pages += (end - page + os__page_size() - 1) / os__page_size();
+}
+
+/* How many of its pages are absent. */
+static size_t count_piece(struct located *located, const struct piece *piece, const int *nodes)
+{
+	uintptr_t base = piece->start & ~(piece->step - 1), start = piece->start, end;
+	size_t n_absent = 0;
+
+	for (size_t i = 0, first; i < piece->n; start = end) {
+		/* Neighbours mostly lie together. */
+		int node = nodes[i];
+
+		for (first = i++; i < piece->n && nodes[i] == node; i++)
+			;
+		end = i == piece->n ? piece->end : base + i * piece->step;
+		if (node < 0)
+			n_absent += i - first;
+		else
+			count_run(located, start, end, node);
+	}
+	return n_absent;
 }
 
 static int fail_to_ask(int err)
@@ -67,14 +106,40 @@ static int fail_to_ask(int err)
 static int ask(struct located *located)
 {
 	int nodes[N_ASKED];
-	int err = located->n == 0 ? 0 : os__where(located->pages, located->n, nodes);
+	const int *told = nodes;
+	size_t n_absent = 0;
+	int err;
 
+	if (located->n == 0)
+		return 0;
+	err = os__where(located->pages, located->n, nodes);
 	if (err != 0)
 		return fail_to_ask(err);
-	for (size_t i = 0; i < located->n; i++)
-		count_page(located, (uintptr_t)located->pages[i], located->steps[i], nodes[i]);
-	located->n = 0;
+	for (size_t i = 0; i < located->n_pieces; told += located->pieces[i++].n)
+		n_absent += count_piece(located, &located->pieces[i], told);
+	located->has_gaps = located->has_gaps || n_absent > located->n / ABSENT_MOST;
+	located->n = located->n_pieces = 0;
 	return 0;
+}
+
+/* As many as there is room for; where to go on. */
+static uintptr_t add_piece(struct located *located, uintptr_t start, uintptr_t end, size_t step)
+{
+	/* Huge pages are aligned, the range need not be. */
+	uintptr_t base = start & ~(step - 1);
+	size_t n = (end - base + step - 1) / step, room = N_ASKED - located->n;
+	void **pages = located->pages + located->n;
+
+	if (n > room) {
+		n = room;
+		end = base + n * step;
+	}
+	pages[0] = (void *)start;
+	for (size_t i = 1; i < n; i++)
+		pages[i] = (void *)(base + i * step);
+	located->pieces[located->n_pieces++] = (struct piece){start, end, step, n};
+	located->n += n;
+	return end;
 }
 
 static int add(struct located *located, uintptr_t start, uintptr_t end, size_t step)
@@ -82,21 +147,15 @@ static int add(struct located *located, uintptr_t start, uintptr_t end, size_t s
 	int err = 0;
 
 	while (start < end && err == 0) {
-		/* Up to the next multiple: huge pages are aligned, the range need not be. */
-		uintptr_t next = (start & ~(step - 1)) + step;
-
-		if (next > end || next < start)
-			next = end;
-		located->pages[located->n] = (void *)start;
-		located->steps[located->n++] = next - start;
-		start = next;
-		if (located->n == N_ASKED)
+		start = add_piece(located, start, end, step);
+		if (located->n == N_ASKED || located->n_pieces == N_PIECES)
 			err = ask(located);
 	}
 	return err;
 }
 
-static int add_present(struct located *located, uintptr_t start, uintptr_t end)
+/* Adds what the page tables say of a range, or all of it where they say nothing. */
+static int add_told(struct located *located, uintptr_t start, uintptr_t end, struct told *told)
 {
 	struct os_run runs[N_RUNS];
 	int err = 0;
@@ -104,142 +163,151 @@ static int add_present(struct located *located, uintptr_t start, uintptr_t end)
 	while (start < end && err == 0) {
 		int n = os__present_runs(located->handle, &start, end, runs, N_RUNS);
 
-		if (n < 0)
+		if (n < 0) {
+			told->n_small += (end - start) / os__page_size();
 			return add(located, start, end, os__page_size());
-		for (int i = 0; i < n && err == 0; i++)
-			err = add(located, runs[i].start, runs[i].end,
-				runs[i].huge && OS_HUGE_STEP != 0 ? OS_HUGE_STEP : os__page_size());
+		}
+		for (int i = 0; i < n && err == 0; i++) {
+			bool is_huge = runs[i].huge && OS_HUGE_STEP != 0;
+
+			told->any_huge = told->any_huge || is_huge;
+			told->n_small += is_huge ? 0 : (runs[i].end - runs[i].start) / os__page_size();
+			err = add(located, runs[i].start, runs[i].end, is_huge ? OS_HUGE_STEP : os__page_size());
+		}
 	}
 	return err;
 }
 
-/* Are most pages at the start of a range present, and none of them huge? */
-static bool starts_dense(const struct located *located, uintptr_t start, uintptr_t end)
+/* The pages of [*start, end) that may be present; how many these are, with *start moved to where to go on. */
+static int add_some(struct located *located, uintptr_t *start, uintptr_t end)
 {
-	uintptr_t stop = end - start > PROBE * os__page_size() ? start + PROBE * os__page_size() : end;
-	uintptr_t at = start;
 	struct os_run runs[N_RUNS];
-	size_t present = 0;
-	int n = os__present_runs(located->handle, &at, stop, runs, N_RUNS);
+	uintptr_t at = *start;
+	int n = os__resident_runs(start, end, runs, N_RUNS), n_pages = 0, err = 0;
 
-	for (int i = 0; i < n; i++) {
-		if (runs[i].huge)
-			return false;
-		present += runs[i].end - runs[i].start;
+	/* Not all of it is mapped: that much is asked about, and page tables may know where to go on. */
+	if (n < 0) {
+		size_t size = N_ASKED * os__page_size();
+
+		*start = end - at > size ? at + size : end;
+		return add(located, at, *start, os__page_size());
 	}
-	return n >= 0 && present >= (at - start) / 2;
-}
-
-/* What of the first and the last page of the range asked for lies outside of it. */
-static void cut(struct located *located, uintptr_t page, int node)
-{
-	uintptr_t end = page + os__page_size();
-
-	if (node < 0 || node >= located->n_nodes)
-		return;
-	if (page < located->start)
-		located->bytes_on_node[node] -= located->start - page;
-	if (end > located->end)
-		located->bytes_on_node[node] -= end - located->end;
-}
-
-/* At most N_ASKED pages in one question, with as little around it as can be; how many are present. */
-static int ask_dense(struct located *located, uintptr_t start, size_t n)
-{
-	size_t page = os__page_size();
-	int nodes[N_ASKED], n_present = 0, err;
-
-	for (size_t i = 0; i < n; i++)
-		located->pages[i] = (void *)(start + i * page);
-	err = os__where(located->pages, n, nodes);
-	if (err != 0)
-		return fail_to_ask(err);
-	for (size_t i = 0, first; i < n;) {
-		/* Neighbours mostly lie together. */
-		int node = nodes[i];
-
-		for (first = i++; i < n && nodes[i] == node; i++)
-			;
-		if (node < 0)
-			continue;
-		n_present += (int)(i - first);
-		if (node >= located->n_nodes)
-			continue;
-		located->bytes_on_node[node] += (i - first) * page;
-		located->n_pages += i - first;
+	for (int i = 0; i < n && err == 0; i++) {
+		n_pages += (int)((runs[i].end - runs[i].start) / os__page_size());
+		err = add(located, runs[i].start, runs[i].end, os__page_size());
 	}
-	cut(located, start, nodes[0]);
-	if (n > 1)
-		cut(located, start + (n - 1) * page, nodes[n - 1]);
-	return n_present;
+	located->has_gaps = (size_t)n_pages < (*start - at) / os__page_size() * (ABSENT_MOST - 1) / ABSENT_MOST;
+	return err != 0 ? err : n_pages;
 }
 
-/* Page by page, as long as that finds pages. */
-static int add_dense(struct located *located, uintptr_t start, uintptr_t end)
+/* All pages, as many as there is room for. */
+static int add_all(struct located *located, uintptr_t *start, uintptr_t end)
 {
-	int n_present = ask(located);
+	size_t size = (N_ASKED - located->n) * os__page_size();
+	uintptr_t at = *start;
 
-	while (start < end && n_present >= 0) {
-		size_t n = (end - start) / os__page_size();
-
-		if (n > N_ASKED)
-			n = N_ASKED;
-		n_present = ask_dense(located, start, n);
-		start += n * os__page_size();
-		if (n_present >= 0 && (size_t)n_present < n / 2)
-			return add_present(located, start, end);
-	}
-	return n_present < 0 ? n_present : 0;
+	*start = end - at > size ? at + size : end;
+	return add(located, at, *start, os__page_size());
 }
 
-/* A few pages are asked about together with those of other ranges, more than that by themselves, which
-   costs a call and saves as much. */
+/* Page by page, as long as that finds pages; *start is where to go on. */
+static int add_dense(struct located *located, uintptr_t *start, uintptr_t end)
+{
+	int err = 0;
+
+	while (*start < end && err == 0) {
+		uintptr_t at = *start;
+		bool is_told = located->has_gaps;
+		int n = is_told ? add_some(located, start, end) : add_all(located, start, end);
+
+		if (n >= 0 && is_told && (size_t)n < (*start - at) / os__page_size() / PRESENT_LEAST)
+			break;
+		err = n < 0 ? n : 0;
+	}
+	return err;
+}
+
+/* A look at the page tables, further each time, until that shows small pages side by side. */
+static int add_many(struct located *located, uintptr_t start, uintptr_t end)
+{
+	size_t size = PROBE * os__page_size();
+	int err = 0;
+
+	while (start < end && err == 0) {
+		uintptr_t stop = end - start > size ? start + size : end;
+		size_t least = (stop - start) / os__page_size() / PRESENT_LEAST;
+		struct told told = {0, false};
+
+		err = add_told(located, start, stop, &told);
+		start = stop;
+		size = size > UINTPTR_MAX / 4 ? size : size * 2;
+		if (err == 0 && !told.any_huge && told.n_small >= least) {
+			err = add_dense(located, &start, end);
+			size = PROBE * os__page_size();
+		}
+	}
+	return err;
+}
+
 static int add_few(struct located *located, uintptr_t start, uintptr_t end)
 {
-	size_t n = (end - start) / os__page_size();
-	int n_present;
+	int n = 0;
 
-	if (n < PROBE)
+	while (start < end && n >= 0)
+		n = located->has_gaps ? add_some(located, &start, end) : add_all(located, &start, end);
+	return n < 0 ? n : 0;
+}
+
+/* Whole pages. Some may be left to be asked about together with those of the next range. */
+static int add_range(struct located *located, uintptr_t start, uintptr_t end)
+{
+	if ((end - start) / os__page_size() < PROBE)
 		return add(located, start, end, os__page_size());
-	n_present = ask(located);
-	if (n_present == 0)
-		n_present = ask_dense(located, start, n);
-	return n_present < 0 ? n_present : 0;
+	if ((end - start) / os__page_size() <= FEW_PAGES)
+		return add_few(located, start, end);
+	if (!located->is_opened)
+		located->handle = os__present_open();
+	located->is_opened = true;
+	if (start < USER_END && end > USER_END)
+		end = USER_END;
+	if (located->handle < 0)
+		return add_few(located, start, end);
+	return add_many(located, start, end);
 }
 
 static void begin(struct located *located, size_t *bytes_on_node, int n_nodes)
 {
 	memset(bytes_on_node, 0, (size_t)n_nodes * sizeof(*bytes_on_node));
+	located->start = 0;
+	located->end = UINTPTR_MAX;
 	located->bytes_on_node = bytes_on_node;
 	located->n_nodes = n_nodes;
 	located->n_pages = 0;
-	located->n = 0;
+	located->n = located->n_pieces = 0;
 	located->handle = -1;
+	located->is_opened = located->has_gaps = false;
 }
 
-/* Locates one range; nothing is left to be asked about afterwards. */
+/* Asks about what is left. */
+static int finish(struct located *located, int err)
+{
+	if (err == 0)
+		err = ask(located);
+	os__present_close(located->handle);
+	return err;
+}
+
 static int locate(struct located *located, uintptr_t start, size_t size)
 {
 	size_t page = os__page_size();
-	uintptr_t first = start & ~(page - 1), end;
-	int err;
+	uintptr_t end;
 
 	located->start = start;
 	located->end = start + size;
 	end = (located->end + page - 1) & ~(page - 1);
 	if (end < located->end) /* the last page of the address space */
 		end = located->end & ~(page - 1);
-	if ((end - first) / page <= FEW_PAGES)
-		err = add_few(located, first, end);
-	else if (located->handle < 0)
-		err = add(located, first, end, page);
-	else {
-		if (first < USER_END && end > USER_END)
-			end = USER_END;
-		err = starts_dense(located, first, end) ? add_dense(located, first, end) :
-			add_present(located, first, end);
-	}
-	return err != 0 ? err : ask(located);
+	return add_range(located, start & ~(page - 1), end);
 }
 
 static size_t pages_touched(uintptr_t start, size_t size)
@@ -282,10 +350,7 @@ int situs_locate(const void *ptr, size_t size, size_t *bytes_on_node, int n_node
 	begin(&located, bytes_on_node, n_nodes);
 	if (size == 0)
 		return 0;
-	if (pages_touched((uintptr_t)ptr, size) > FEW_PAGES)
-		located.handle = os__present_open();
-	err = locate(&located, (uintptr_t)ptr, size);
-	os__present_close(located.handle);
+	err = finish(&located, locate(&located, (uintptr_t)ptr, size));
 	return err != 0 ? err : rest(pages_touched((uintptr_t)ptr, size), &located);
 }
 
@@ -301,7 +366,7 @@ static int locate_run(struct heap_walk *walk)
 	size_t size = walk->end - walk->start;
 
 	walk->n_pages += pages_touched(walk->start, size);
-	return size == 0 ? 0 : locate(&walk->located, walk->start, size);
+	return size == 0 ? 0 : add_range(&walk->located, walk->start, walk->end);
 }
 
 static int add_extent(const struct situs_extent *extent, void *arg)
@@ -329,11 +394,10 @@ int situs_heap_locate(situs_heap_t *heap, size_t *bytes_on_node, int n_nodes)
 	walk.start = walk.end = 0;
 	walk.n_pages = 0;
 	begin(&walk.located, bytes_on_node, n_nodes);
-	walk.located.handle = os__present_open();
 	err = situs_heap_iterate(heap, add_extent, &walk);
 	if (err == 0)
 		err = locate_run(&walk);
-	os__present_close(walk.located.handle);
+	err = finish(&walk.located, err);
 	return err != 0 ? err : rest(walk.n_pages, &walk.located);
 }
 
@@ -365,16 +429,15 @@ static int sample(struct located *located, uintptr_t start, size_t n_pages, size
 	uint64_t state = start ^ n_samples;
 	int err = 0;
 
-	located->start = start & ~(page - 1);
-	located->end = located->start + n_pages * page;
+	start &= ~(page - 1);
 	for (size_t i = 0; i < n_samples && err == 0; i++) {
 		size_t from = (size_t)((__uint128_t)n_pages * i / n_samples);
 		size_t to = (size_t)((__uint128_t)n_pages * (i + 1) / n_samples);
-		uintptr_t at = located->start + (from + next_random(&state) % (to - from)) * page;
+		uintptr_t at = start + (from + next_random(&state) % (to - from)) * page;
 
 		err = add(located, at, at + page, page);
 	}
-	return err != 0 ? err : ask(located);
+	return finish(located, err);
 }
 
 /* Turns bytes of samples into bytes of the range; how far off the worst of them may be. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -29,7 +30,7 @@ struct scan_arg {
 #define ENTRY_PRESENT (UINT64_C(1) << 63)
 #define ENTRY_SWAPPED (UINT64_C(1) << 62)
 
-enum { N_REGIONS = 256, N_ENTRIES = 512 };
+enum { N_REGIONS = 256, N_ENTRIES = 512, N_VECTOR = 2048 };
 
 static atomic_bool no_scan; /* the kernel is older */
 
@@ -113,29 +114,32 @@ static int read_entries(int handle, const struct wanted *wanted, uintptr_t *at, 
 	return (int)n_runs;
 }
 
-/* Without a handle; what is in swap is not seen. */
-static int ask_mincore(uintptr_t *at, uintptr_t end, struct os_run *runs, size_t n)
+int os__resident_runs(uintptr_t *at, uintptr_t end, struct os_run *runs, size_t n)
 {
 	size_t page = os__page_size(), n_runs = 0, n_pages = (end - *at) / page, i = 0;
-	unsigned char is_present[N_ENTRIES];
+	unsigned char is_present[N_VECTOR];
 	uintptr_t start = *at;
 
-	if (n_pages > N_ENTRIES)
-		n_pages = N_ENTRIES;
+	if (n_pages > N_VECTOR)
+		n_pages = N_VECTOR;
 	if (mincore((void *)start, n_pages * page, is_present) != 0)
 		return -errno;
-	for (; i < n_pages; i++, start += page) {
-		if (!(is_present[i] & 1))
-			continue;
-		if (n_runs != 0 && runs[n_runs - 1].end == start) {
-			runs[n_runs - 1].end += page;
+	while (i < n_pages) {
+		const unsigned char *absent;
+		size_t first = i;
+
+		if (!(is_present[i] & 1)) {
+			i++;
 			continue;
 		}
 		if (n_runs == n)
 			break;
-		runs[n_runs++] = (struct os_run){start, start + page, false};
+		/* Runs are long, and other bits than the first are kept for later use: none so far. */
+		absent = memchr(is_present + i, 0, n_pages - i);
+		i = absent == NULL ? n_pages : (size_t)(absent - is_present);
+		runs[n_runs++] = (struct os_run){start + first * page, start + i * page, false};
 	}
-	*at = start;
+	*at = start + i * page;
 	return (int)n_runs;
 }
 
@@ -160,5 +164,5 @@ int os__present_runs(int handle, uintptr_t *at, uintptr_t end, struct os_run *ru
 
 int os__held_runs(int handle, uintptr_t *at, uintptr_t end, struct os_run *runs, size_t n)
 {
-	return handle < 0 ? ask_mincore(at, end, runs, n) : find_runs(handle, &held, at, end, runs, n);
+	return handle < 0 ? os__resident_runs(at, end, runs, n) : find_runs(handle, &held, at, end, runs, n);
 }

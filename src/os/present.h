@@ -36,6 +36,13 @@ void os__present_close(int handle);
  */
 int os__present_runs(int handle, uintptr_t *at, uintptr_t end, struct os_run *runs, size_t n);
 
+/*
+ * The same without a handle, by mincore: all that is present is told of, what was swapped out is not, and
+ * pages of files too that are in memory without being mapped here; never as huge. -ENOMEM: something near *at
+ * is not mapped.
+ */
+int os__resident_runs(uintptr_t *at, uintptr_t end, struct os_run *runs, size_t n);
+
 /* The same for pages that hold something: present, swapped out, or just being moved by the kernel. With the failure of an open for a
    handle too, then without what was swapped out. */
 int os__held_runs(int handle, uintptr_t *at, uintptr_t end, struct os_run *runs, size_t n);

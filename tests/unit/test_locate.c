@@ -114,6 +114,24 @@ static void a_huge_range_of_little_is_answered(void **state)
 	munmap(start, size);
 }
 
+static void what_is_not_mapped_in_between_is_the_rest(void **state)
+{
+	static const size_t sizes[] = {2 * MIB, 64 * MIB, (size_t)100 << 30};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		size_t on_node[N_NODES], size = sizes[i], full = size > 16 * MIB ? 16 * MIB : size / 2;
+		char *start = map(size);
+
+		memset(start, 1, full);
+		start[size - 1] = 1;
+		munmap(start + full, size - full - PAGE);
+		assert_int_equal(situs_locate(start, size, on_node, N_NODES), (size - full) / PAGE - 1);
+		assert_int_equal(sum(on_node), full + PAGE);
+		munmap(start, size);
+	}
+}
+
 static void huge_pages_count_in_full_and_in_part(void **state)
 {
 	const size_t huge = 2 * MIB;
@@ -187,6 +205,83 @@ static void a_heap_is_located_block_for_block(void **state)
 	assert_int_equal(situs_heap_destroy(heap), 0);
 }
 
+/* Bytes of present pages of the extents, by another question to the kernel. */
+struct present {
+	size_t bytes, n_extents, n_pages;
+};
+
+static int add_present(const struct situs_extent *extent, void *arg)
+{
+	static unsigned char is_present[64 * MIB / PAGE];
+	struct present *present = arg;
+
+	assert_true(extent->size <= 64 * MIB);
+	assert_int_equal(mincore((void *)(uintptr_t)extent->start, extent->size, is_present), 0);
+	for (size_t i = 0; i < extent->size / PAGE; i++)
+		present->bytes += is_present[i] & 1 ? PAGE : 0;
+	present->n_extents++;
+	present->n_pages += extent->size / PAGE;
+	return 0;
+}
+
+static void assert_located(situs_heap_t *heap, size_t least_extents)
+{
+	struct present present = {0, 0, 0};
+	size_t on_node[N_NODES];
+	int rest = situs_heap_locate(heap, on_node, N_NODES);
+
+	assert_int_equal(situs_heap_iterate(heap, add_present, &present), 0);
+	assert_true(present.n_extents >= least_extents);
+	assert_int_equal(sum(on_node), present.bytes);
+	assert_int_equal(rest, present.n_pages - present.bytes / PAGE);
+}
+
+/* More pieces, and more pages, than go into one question. */
+static void extents_far_apart_are_all_located(void **state)
+{
+	enum { N = 600 };
+	struct situs_config config = {.struct_size = sizeof(config), .n_arenas = 1, .decay_ms = 1};
+	situs_heap_t *heap;
+	char *blocks[N];
+
+	(void)state;
+	assert_int_equal(situs_heap_create(&heap, &aml_area_linux, &config), 0);
+	for (int i = 0; i < N; i++) {
+		size_t size = (size_t)(i % 7 + 5) * 4 * PAGE;
+
+		blocks[i] = situs_malloc(heap, size);
+		assert_non_null(blocks[i]);
+		memset(blocks[i], 1, i % 3 == 0 ? size : size / 2);
+	}
+	for (int i = 0; i < N; i += 2)
+		situs_free(blocks[i]);
+	situs_heap_trim(heap);
+	assert_located(heap, 290);
+	assert_int_equal(situs_heap_destroy(heap), 0);
+}
+
+/* Full, empty and half full, each longer than one question. */
+static void a_heap_is_full_in_one_place_and_empty_in_another(void **state)
+{
+	static const size_t touched[] = {6, 0, 3, 6, 5, 0, 1};
+	enum { N = sizeof(touched) / sizeof(touched[0]) };
+	struct aml_area *area;
+	situs_heap_t *heap;
+
+	(void)state;
+	assert_int_equal(aml_area_open(&area, "any,nothp"), AML_SUCCESS);
+	assert_int_equal(situs_heap_create(&heap, area, NULL), 0);
+	for (int i = 0; i < N; i++) {
+		char *block = situs_malloc(heap, 6 * MIB);
+
+		assert_non_null(block);
+		memset(block, 1, touched[i] * MIB);
+		assert_located(heap, 1);
+	}
+	assert_int_equal(situs_heap_destroy(heap), 0);
+	aml_area_close(&area);
+}
+
 static void nodes_beyond_the_array_are_the_rest(void **state)
 {
 	size_t on_node[1 + N_NODES] = {0};
@@ -229,10 +324,13 @@ int main(void)
 		cmocka_unit_test(bytes_of_a_block_count_not_its_pages),
 		cmocka_unit_test(any_address_is_a_valid_question),
 		cmocka_unit_test(a_huge_range_of_little_is_answered),
+		cmocka_unit_test(what_is_not_mapped_in_between_is_the_rest),
 		cmocka_unit_test(huge_pages_count_in_full_and_in_part),
 		cmocka_unit_test(a_sample_is_within_its_error),
 		cmocka_unit_test(a_sample_of_everything_has_no_error),
 		cmocka_unit_test(a_heap_is_located_block_for_block),
+		cmocka_unit_test(extents_far_apart_are_all_located),
+		cmocka_unit_test(a_heap_is_full_in_one_place_and_empty_in_another),
 		cmocka_unit_test(nodes_beyond_the_array_are_the_rest),
 		cmocka_unit_test(bad_arguments_are_refused_in_words),
 	};

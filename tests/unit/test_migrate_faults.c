@@ -242,6 +242,47 @@ static void putting_a_chain_in_order_may_fail_anywhere(void **state)
 	}
 }
 
+/* The right answer, or a failure in words. */
+static void try_to_locate(situs_heap_t *heap, enum call call, int at, int right_rest, const size_t *right)
+{
+	size_t told[8];
+	int rest;
+
+	fail_at[call] = at;
+	rest = situs_heap_locate(heap, told, 8);
+	if (rest < 0 && situs_error()[0] == '\0')
+		fail_msg("%s, call %d: no words for %d", names[call], at, rest);
+	if (rest >= 0) {
+		assert_int_equal(rest, right_rest);
+		assert_memory_equal(told, right, sizeof(told));
+	}
+}
+
+static void asking_where_a_heap_lies_may_fail(void **state)
+{
+	struct aml_area *area = open_area("any,nothp");
+	situs_heap_t *heap = make(area);
+	size_t right[8];
+	char *blocks[N_BLOCKS];
+	int rest;
+
+	(void)state;
+	fill(heap, blocks);
+	assert_non_null(situs_malloc(heap, 30 * MIB)); /* untouched: page tables are read */
+	rest = situs_heap_locate(heap, right, 8);
+	assert_true(rest >= (int)(29 * MIB / 4096));
+	for (int call = 0; call < N_CALLS; call++) {
+		for (int on = 0; on < 2; on++) {
+			fails_on = on;
+			for (int at = 1; at <= MOST; at++)
+				try_to_locate(heap, (enum call)call, at, rest, right);
+		}
+		fail_at[call] = 0;
+	}
+	situs_heap_destroy(heap);
+	aml_area_close(&area);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +302,7 @@ int main(void)
 		cmocka_unit_test(read_may_fail_for_good),
 		cmocka_unit_test(pread_may_fail),
 		cmocka_unit_test(putting_a_chain_in_order_may_fail_anywhere),
+		cmocka_unit_test(asking_where_a_heap_lies_may_fail),
 	};
 
 	return cmocka_run_group_tests_name("migrate faults", tests, NULL, NULL);
