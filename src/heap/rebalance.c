@@ -4,7 +4,8 @@
  *
  * Of a chain, three walks: what is cold makes room, what is hot comes first, the rest follows. A link
  * that had no room for one step is not asked again in this walk, so that a full node costs one attempt.
- * Each stretch is offered whole, and in steps only where that finds no room.
+ * Each stretch is offered whole, and in steps only where that finds no room or a page that the kernel cannot
+ * move; of these each holds back its own step and nothing else.
  */
 #include <errno.h>
 #include <limits.h>
@@ -31,6 +32,24 @@ struct rebalance {
 	size_t size_nearer; /* bytes that came to an earlier link, or home to their node */
 };
 
+/* What stays at its link comes home to its nodes. */
+static int stay(struct rebalance *rebalance, const struct aml_area *area, const struct ledger_range *part)
+{
+	struct migrate_account *account = &rebalance->move->account;
+	size_t before = account->all.moved;
+	int err = migrate__move_leaf(chain__link(area, (int)part->value), (void *)part->start,
+		part->end - part->start, false, NULL, account);
+
+	rebalance->size_nearer += account->all.moved - before;
+	return err;
+}
+
+/* Was there room, and a page that the kernel could not move? */
+static bool is_stuck(const struct migrate_figures *attempt)
+{
+	return attempt->no_room == 0 && migrate__left(attempt) != 0;
+}
+
 /* Hands a part to link i as far as that takes it; *part is what is left. 0 or a negative errno. */
 static int offer(struct rebalance *rebalance, const struct aml_area *area, struct ledger_range *part,
 	int i)
@@ -55,6 +74,12 @@ static int offer(struct rebalance *rebalance, const struct aml_area *area, struc
 		} else if (taken == 0 && size > STEP) {
 			size = STEP;
 			taken = 1;
+		} else if (taken == 0 && is_stuck(&attempt.all)) {
+			struct ledger_range step = {part->start, part->start + size, part->value};
+			int err = stay(rebalance, area, &step);
+
+			part->start = step.end;
+			taken = err != 0 ? err : 1;
 		}
 	}
 	rebalance->is_full[i] = rebalance->is_full[i] || taken == 0;
@@ -77,20 +102,12 @@ static int push_away(struct rebalance *rebalance, const struct aml_area *area,
 static int pull_home(struct rebalance *rebalance, const struct aml_area *area,
 	struct ledger_range part)
 {
-	struct migrate_account *account = &rebalance->move->account;
-	size_t before;
 	int err = 0;
 
 	for (int i = 0; i < part.value && part.start < part.end && err == 0; i++)
 		if (!rebalance->is_full[i])
 			err = offer(rebalance, area, &part, i);
-	if (err != 0 || part.start == part.end)
-		return err;
-	before = account->all.moved;
-	err = migrate__move_leaf(chain__link(area, (int)part.value), (void *)part.start,
-		part.end - part.start, false, NULL, account);
-	rebalance->size_nearer += account->all.moved - before;
-	return err;
+	return err != 0 || part.start == part.end ? err : stay(rebalance, area, &part);
 }
 
 static int visit(const struct space_stretch *stretch, void *arg)

@@ -267,6 +267,44 @@ static void it_works_without_page_tables(void **state)
 	end(&played);
 }
 
+static size_t bytes_on_second_link(const struct aml_area *chain, const char *block, size_t size)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < size; i += PAGE)
+		if (aml_area_link(chain, block + i) == 1)
+			bytes += PAGE;
+	return bytes;
+}
+
+static void a_page_that_stays_holds_nothing_else_back_when_a_chain_is_put_in_order(void **state)
+{
+	struct aml_area *chain = open_area("node:0,nothp,limit:48M > any,nothp");
+	situs_heap_t *heap = make(chain);
+	char *filler = situs_malloc(heap, 40 * MIB), *block = situs_malloc(heap, 32 * MIB);
+	int n;
+
+	(void)state;
+	memset(is_moved, 0, sizeof(is_moved));
+	memset(block, 1, 32 * MIB);
+	assert_int_equal(bytes_on_second_link(chain, block, 32 * MIB), 32 * MIB);
+	situs_free(filler);
+	situs_heap_trim(heap);
+	stuck = (void *)((uintptr_t)(block + 3 * MIB) & ~(PAGE - 1));
+	plays = true;
+	n = situs_heap_rebalance(heap, NULL, NULL);
+	assert_int_equal(aml_area_link(chain, stuck), 1);
+	assert_true(bytes_on_second_link(chain, block, 32 * MIB) <= 128 * 1024);
+	assert_true(n >= (int)((32 * MIB - 128 * 1024) / PAGE));
+	stuck = NULL;
+	assert_true(situs_heap_rebalance(heap, NULL, NULL) > 0);
+	plays = false;
+	assert_int_equal(bytes_on_second_link(chain, block, 32 * MIB), 0);
+	check_spaces(heap);
+	situs_heap_destroy(heap);
+	aml_area_close(&chain);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +315,7 @@ int main(void)
 		cmocka_unit_test(what_the_call_does_not_tell_is_asked_about),
 		cmocka_unit_test(a_page_that_stays_is_no_success),
 		cmocka_unit_test(it_works_without_page_tables),
+		cmocka_unit_test(a_page_that_stays_holds_nothing_else_back_when_a_chain_is_put_in_order),
 	};
 
 	return cmocka_run_group_tests_name("migrate in bulk", tests, NULL, NULL);
