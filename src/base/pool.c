@@ -2,8 +2,10 @@
 #include "base/pool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -90,6 +92,21 @@ static struct pool_chunk *fresh_chunk(struct pool *pool)
 	return pool->fresh;
 }
 
+/* MADV_COLLAPSE does not ask whether whoever runs the machine wants huge pages at all. */
+static bool may_be_huge(void)
+{
+	char text[64];
+	int fd = open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	return strstr(text, "[never]") == NULL;
+}
+
 /*
  * What is as large as a huge page is reached at random, and an index of a million entries is searched
  * faster by a third without the misses of the TLB. In a small pool a chunk becomes one when it has been used
@@ -99,7 +116,8 @@ static void settle(struct pool_chunk *chunk)
 {
 	int saved = errno;
 
-	if (!chunk->is_huge && chunk->size % HUGE_PAGE == 0 && madvise(chunk, chunk->size, MADV_HUGEPAGE) == 0)
+	if (!chunk->is_huge && chunk->size % HUGE_PAGE == 0 && may_be_huge() &&
+		madvise(chunk, chunk->size, MADV_HUGEPAGE) == 0)
 		(void)madvise(chunk, chunk->size, MADV_COLLAPSE);
 	errno = saved;
 }

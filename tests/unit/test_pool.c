@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/test.h"
 
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/pool.h"
 
@@ -139,11 +146,83 @@ static void objects_that_were_never_taken_count_as_no_memory(void **state)
 	pool__destroy(&pool);
 }
 
+static size_t huge_kib(void)
+{
+	FILE *file = fopen("/proc/self/smaps_rollup", "r");
+	char line[256];
+	size_t kib = 0;
+
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+		(void)sscanf(line, "AnonHugePages: %zu kB", &kib);
+	if (file != NULL)
+		fclose(file);
+	return kib;
+}
+
+static bool makes_all_huge(void)
+{
+	FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
+	char text[64] = "";
+	bool does = file != NULL && fgets(text, sizeof(text), file) != NULL && strstr(text, "[always]") != NULL;
+
+	if (file != NULL)
+		fclose(file);
+	return does;
+}
+
+/* Another word in the kernel's place, for this process alone; false: it may not be put there. */
+static bool forbid_huge_pages(void)
+{
+	char name[] = "/tmp/situs-never-XXXXXX";
+	int fd = mkstemp(name);
+	bool done = fd >= 0 && dprintf(fd, "always madvise [never]\n") > 0 && unshare(CLONE_NEWNS) == 0 &&
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+		mount(name, "/sys/kernel/mm/transparent_hugepage/enabled", NULL, MS_BIND, NULL) == 0;
+
+	if (fd >= 0) {
+		close(fd);
+		unlink(name);
+	}
+	return done;
+}
+
+static void no_page_is_huge_where_the_machine_forbids_it(void **state)
+{
+	enum { SKIP = 77, N = 200000 };
+	int status = 0;
+	pid_t pid;
+
+	(void)state;
+	if (makes_all_huge()) {
+		print_message("# this machine makes huge pages of whatever it can\n");
+		skip();
+	}
+	pid = fork();
+	if (pid == 0) {
+		struct pool pool;
+
+		if (!forbid_huge_pages())
+			_exit(SKIP);
+		pool__init(&pool, 64);
+		for (int i = 0; i < N; i++)
+			memset(pool__get(&pool), 1, 64);
+		_exit(huge_kib() == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == SKIP) {
+		print_message("# it takes root to hide a file of the kernel's\n");
+		skip();
+	}
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_discarded_pool_holds_no_memory_reads_as_zeros_and_serves_again),
 		cmocka_unit_test(objects_that_were_never_taken_count_as_no_memory),
+		cmocka_unit_test(no_page_is_huge_where_the_machine_forbids_it),
 		cmocka_unit_test(get_gives_distinct_aligned_objects),
 		cmocka_unit_test(put_objects_come_back),
 		cmocka_unit_test(reserved_objects_need_no_kernel),
