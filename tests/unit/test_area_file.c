@@ -53,11 +53,17 @@ static size_t bytes_in_use(const char *path)
 
 static void file_in_a_folder_has_no_name_and_leaves_nothing(void **state)
 {
-	int descriptors = n_descriptors(), mappings = n_mappings();
 	struct aml_area *area = open_area("file", folder, "");
-	char *p = aml_area_mmap(area, NULL, MIB);
+	int descriptors, mappings;
+	char *p;
 
 	(void)state;
+	/* What the first area takes for good, a sanitizer's books among it, is there from now on. */
+	aml_area_close(&area);
+	descriptors = n_descriptors();
+	mappings = n_mappings();
+	area = open_area("file", folder, "");
+	p = aml_area_mmap(area, NULL, MIB);
 	assert_non_null(p);
 	assert_true(all_zero(p, MIB));
 	memset(p, 1, MIB);
