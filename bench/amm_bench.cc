@@ -89,6 +89,39 @@ class Amm {
 	amm_t map_;
 };
 
+/* The same map as readers beside a writer see it. */
+class Readers {
+      public:
+	Readers()
+	{
+		if (amm_init_with(&map_, AMM_READERS, -1, nullptr, nullptr, nullptr, nullptr, nullptr) != 0)
+			std::abort();
+	}
+	~Readers()
+	{
+		amm_destroy(&map_);
+	}
+	Readers(const Readers &) = delete;
+	Readers &operator=(const Readers &) = delete;
+
+	int find(Address address)
+	{
+		struct amm_range range;
+
+		if (amm_read(&map_, address, &range, nullptr, nullptr) != 0)
+			std::abort();
+		return range.flags;
+	}
+	void modify(Address start, Address size, int flags)
+	{
+		if (amm_modify(&map_, start, size, flags, nullptr) != 0)
+			std::abort();
+	}
+
+      private:
+	amm_t map_;
+};
+
 /* Start of a range to its flags, as a program would write it over an ordered map. */
 template <class Map> class Starts {
       public:
@@ -427,6 +460,7 @@ BENCHMARK_TEMPLATE(iterate, StdMap)->Apply(sizes);
 #ifdef HAVE_ICL
 BENCHMARK_TEMPLATE(iterate, BoostIcl)->Apply(sizes);
 #endif
+BENCHMARK_TEMPLATE(find, Readers)->Name("read")->Apply(sizes);
 BENCHMARK(select)->Apply(sizes);
 BENCHMARK(allocate)->Apply(sizes);
 BENCHMARK_CAPTURE(find_gen, first_forward, -1, 0, AMM_FORWARD, true, false)->Apply(sizes);

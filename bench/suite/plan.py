@@ -22,7 +22,7 @@ PROGRAM_WANTS = 256
 MANY_SMALL = {"larson", "xmalloc", "sh6", "sh8", "mstress", "cache-scratch", "cache-thrash", "page-cache"}
 
 FULL = {"rounds": 9, "minutes": 10, "chunks": micro.CHUNKS, "seconds": 0.01, "scale": 1.0,
-        "map": r"^(find|modify|iterate)<.*/(1000|1000000)$|^find<Amm>|^select/(1000|1000000)$"
+        "map": r"^(find|modify|iterate)<.*/(1000|1000000)$|^find<Amm>|^(read|select|allocate)/(1000|1000000)$"
                r"|^find_gen/.*/(1000|200000|1000000)$",
         "area": r"^call/|^touch/.*/(65536|1048576|16777216)$"
                 r"|^touch/(raw/mmap.populate|raw/strict_by_hand|area/node:0,strict)/536870912$",

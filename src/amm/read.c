@@ -75,6 +75,7 @@ static const struct node *find_leaf(struct walk *walk, amm_addr_t addr, unsigned
 		if (!still_true(walk))
 			return NULL;
 		node = child;
+		node__prefetch(node); /* whatever lies there by now: no prefetch faults */
 	}
 }
 
