@@ -20,7 +20,9 @@ enum {
 /* Also of spaces that are about to switch: what follows from it asks space__purge, which knows. */
 bool space__is_purgeable(const struct space *space) LOCK_UNCHECKED
 {
-	return (space->flags & (AML_AREA_LAZY | AML_AREA_ZEROED | AML_AREA_COMMIT)) ==
+	unsigned flags = __atomic_load_n(&space->flags, __ATOMIC_RELAXED);
+
+	return (flags & (AML_AREA_LAZY | AML_AREA_ZEROED | AML_AREA_COMMIT)) ==
 		(AML_AREA_LAZY | AML_AREA_ZEROED);
 }
 

@@ -213,7 +213,8 @@ static void exchange_locked(struct space *space, const struct change *change) LO
 		passage__leave(space->area, (void *)region->start, region->mapped);
 	recharge_locked(space, space->flags, change->flags);
 	space->area = change->to;
-	space->flags = change->flags;
+	/* space__is_purgeable looks without the lock. */
+	__atomic_store_n(&space->flags, change->flags, __ATOMIC_RELAXED);
 	space->largest = change->largest;
 }
 
