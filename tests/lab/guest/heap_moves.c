@@ -261,12 +261,13 @@ static void a_full_target_stops_cleanly_and_says_what_stayed(void **state)
 	fill(heap, blocks);
 	while (n < N_FILLERS && (fillers[n] = aml_area_mmap(to, NULL, 8 * MIB)) != NULL)
 		n++;
-	/* Room for about a third. */
-	for (int i = 0; i < 4; i++)
-		assert_int_equal(aml_area_munmap(to, fillers[--n], 8 * MIB), AML_SUCCESS);
+	/* Room for a part: to this come what strict areas leave free, a twentieth of the node, and what lies on
+	   processors' lists, which migrations use up. */
+	assert_int_equal(aml_area_munmap(to, fillers[--n], 8 * MIB), AML_SUCCESS);
 	assert_int_equal(situs_heap_migrate(heap, to, NULL, NULL), -ENOMEM);
 	assert_non_null(strstr(situs_error(), "stayed behind"));
 	assert_int_equal(situs_heap_migration(heap, &account), 0);
+	print_message("# %zu MiB found room, %zu MiB none\n", account.moved / MIB, account.no_room / MIB);
 	assert_true(account.no_room > 0 && account.moved > 0);
 	assert_int_equal(on_node(blocks, 0) + on_node(blocks, 1), N_BLOCKS * BLOCK);
 	assert_true(account.moved + account.no_room + account.busy + account.other >= N_BLOCKS * BLOCK);
