@@ -116,8 +116,14 @@ int strict__seal(const struct aml_area_data *data, void *ptr, size_t size);
 int strict__commit(const struct aml_area_data *data, void *ptr, size_t size);
 int strict__move(const struct aml_area_data *data, void *ptr, size_t size);
 
+/* What a mapping ends with once it was filled, or was not: sealed, or given back with words and NULL. */
+void *strict__finish(const struct aml_area_data *data, void *p, size_t size, int failed);
+
 /* What was said before what was present had been given back is said anew, with what is left now. */
 int strict__explain(const struct aml_area_data *data, size_t asked, int failed);
+
+/* The nodes of n pages, as os__where tells them; the failure said. */
+int linux__ask(const struct aml_area_data *data, void **pages, size_t n, int *nodes);
 
 /* Where pages are, for the whole range: calls `found` once a page with its size and node, or -ENOENT (not
    present), -EFAULT (not mapped, or the page of zeros). Huge pages of areas that asked for them are one

@@ -9,6 +9,18 @@
 /* How many pages one question to the kernel names; the arrays live on the stack of a hook. */
 enum { N_ASKED = 256, N_RUNS = 64 };
 
+int linux__ask(const struct aml_area_data *data, void **pages, size_t n, int *nodes)
+{
+	int failed = os__where(pages, n, nodes);
+
+	if (linux__may_not(failed, "move_pages", data->head.place))
+		return -AML_EPERM;
+	if (failed != 0)
+		return aml__fail(aml__code(failed), "%s: asking where pages are: %s", data->head.place,
+			os__strerror(failed));
+	return AML_SUCCESS;
+}
+
 /* Asks about every stride-th byte. */
 static int ask_stride(const struct aml_area_data *data, char *page, char *end, size_t stride,
 	linux_where_func *found, void *arg)
@@ -22,12 +34,9 @@ static int ask_stride(const struct aml_area_data *data, char *page, char *end, s
 
 		for (; n < N_ASKED && page < end; page += stride)
 			pages[n++] = page;
-		failed = os__where(pages, n, nodes);
-		if (linux__may_not(failed, "move_pages", data->head.place))
-			return -AML_EPERM;
-		if (failed != 0)
-			return aml__fail(aml__code(failed), "%s: asking where pages are: %s",
-				data->head.place, os__strerror(failed));
+		failed = linux__ask(data, pages, n, nodes);
+		if (failed != AML_SUCCESS)
+			return failed;
 		for (size_t i = 0; i < n; i++) {
 			int result = found(arg, pages[i], stride, nodes[i]);
 

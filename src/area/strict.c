@@ -89,12 +89,9 @@ int strict__bring_home(const struct aml_area_data *data, char *ptr, char *end, s
 
 		for (; n < N_ASKED && ptr < end; ptr += stride)
 			pages[n++] = ptr;
-		failed = os__where(pages, n, nodes);
-		if (linux__may_not(failed, "move_pages", data->head.place))
-			return -AML_EPERM;
-		if (failed != 0)
-			return aml__fail(aml__code(failed), "%s: asking where pages are: %s",
-				data->head.place, os__strerror(failed));
+		failed = linux__ask(data, pages, n, nodes);
+		if (failed != AML_SUCCESS)
+			return failed;
 		if (!move_home(data, pages, nodes, n))
 			return strict__refuse(data, asked);
 	}
@@ -172,17 +169,8 @@ static bool round_size(const struct aml_area_data *data, size_t *size)
 	return false;
 }
 
-static void *strict_mmap(const struct aml_area_data *data, void **ptr, size_t size)
+void *strict__finish(const struct aml_area_data *data, void *p, size_t size, int failed)
 {
-	void *p;
-	int failed;
-
-	if (!round_size(data, &size))
-		return NULL;
-	p = linux__reserve(data, area__hint(ptr), size, LINUX_SEALED);
-	if (p == NULL)
-		return NULL;
-	failed = strict__fill(data, p, size);
 	if (failed == AML_SUCCESS)
 		failed = strict__seal(data, p, size);
 	if (failed == AML_SUCCESS)
@@ -190,6 +178,18 @@ static void *strict_mmap(const struct aml_area_data *data, void **ptr, size_t si
 	linux__unreserve(p, size);
 	strict__explain(data, size, failed);
 	return NULL;
+}
+
+static void *strict_mmap(const struct aml_area_data *data, void **ptr, size_t size)
+{
+	void *p;
+
+	if (!round_size(data, &size))
+		return NULL;
+	p = linux__reserve(data, area__hint(ptr), size, LINUX_SEALED);
+	if (p == NULL)
+		return NULL;
+	return strict__finish(data, p, size, strict__fill(data, p, size));
 }
 
 static void *strict_reserve(const struct aml_area_data *data, void **ptr, size_t size)

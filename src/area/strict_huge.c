@@ -76,7 +76,6 @@ static void *reserve(const struct aml_area_data *data, void *hint, size_t size)
 static void *huge_mmap(const struct aml_area_data *data, void **ptr, size_t size)
 {
 	void *p;
-	int failed;
 
 	if (!area__round(size, data->huge_size, &size)) {
 		aml__fail(AML_ENOMEM, "%s: the size overflows when rounded to huge pages",
@@ -86,14 +85,7 @@ static void *huge_mmap(const struct aml_area_data *data, void **ptr, size_t size
 	p = reserve(data, area__hint(ptr), size);
 	if (p == NULL)
 		return NULL;
-	failed = strict__fill_by(data, p, size, bring_step_home);
-	if (failed == AML_SUCCESS)
-		failed = strict__seal(data, p, size);
-	if (failed == AML_SUCCESS)
-		return p;
-	linux__unreserve(p, size);
-	strict__explain(data, size, failed);
-	return NULL;
+	return strict__finish(data, p, size, strict__fill_by(data, p, size, bring_step_home));
 }
 
 /* Whole huge pages only, or says so. */

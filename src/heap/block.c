@@ -268,11 +268,12 @@ size_t heap__blocks_of_class(struct situs_heap *heap, struct heap_arena *arena, 
 	return ours;
 }
 
-void heap__free_blocks(struct heap_arena *arena, unsigned class, void **blocks, size_t n)
+void heap__free_blocks(const struct situs_heap *heap, struct heap_arena *arena, unsigned class, void **blocks,
+	size_t n)
 {
 	n = mistaken__drop(blocks, n, class);
-	if (arena != NULL && n >= CONDUIT_FEW && size_class__bytes[class] <= CONDUIT_BYTES &&
-		!annotate__is_heard() && conduit__put(&arena->conduit, size_class__bytes[class], blocks, n))
+	if (arena != NULL && wants_conduit(heap, class, n) &&
+		conduit__put(&arena->conduit, size_class__bytes[class], blocks, n))
 		return;
 	for (size_t i = 0; i < n; i++)
 		arena__free(blocks[i]);

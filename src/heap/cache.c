@@ -91,7 +91,7 @@ static void flush_oldest(struct cache *cache, unsigned class, size_t n, bool to_
 	size_t done = to_depot ? depot__put(cache->heap, class, base, n) : 0;
 
 	/* What leaves for good takes no way on which it may get stuck. */
-	heap__free_blocks(to_depot ? cache->arena : NULL, class, base + done, n - done);
+	heap__free_blocks(cache->heap, to_depot ? cache->arena : NULL, class, base + done, n - done);
 	memmove(base, base + n, rest * sizeof(void *));
 	cache__set_top(&cache->bins[class], base + rest);
 }

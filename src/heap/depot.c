@@ -126,7 +126,7 @@ static size_t give_up(struct situs_heap *heap, struct depot *depot, unsigned cla
 		lock__acquire(&depot->classes[class].lock);
 		some = pop_locked(depot, class, blocks, some);
 		lock__release(&depot->classes[class].lock);
-		heap__free_blocks(arena, class, blocks, some);
+		heap__free_blocks(heap, arena, class, blocks, some);
 		done += some;
 	} while (some != 0 && done < n);
 	return done;

@@ -107,7 +107,8 @@ size_t heap__blocks_of_class(struct situs_heap *heap, struct heap_arena *arena, 
 
 /* Gives cached blocks of one class to jemalloc, each once; the array is changed. arena: whose conduit to take,
    any of the heap's; NULL: one by one. */
-void heap__free_blocks(struct heap_arena *arena, unsigned class, void **blocks, size_t n);
+void heap__free_blocks(const struct situs_heap *heap, struct heap_arena *arena, unsigned class, void **blocks,
+	size_t n);
 
 /* What passed through to jemalloc and got stuck on the way. */
 void heap__flush_conduits(struct situs_heap *heap);

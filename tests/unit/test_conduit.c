@@ -72,6 +72,22 @@ static void heaps_in_light_use_have_none(void **state)
 	situs_heap_destroy(heap);
 }
 
+/* What it frees finds no room in so small a depot, and goes to jemalloc. */
+static void small_heaps_with_small_caches_have_none(void **state)
+{
+	struct situs_config config = {.struct_size = sizeof(config), .n_arenas = 1, .thread_cache = 64 * 1024};
+	situs_heap_t *heap = NULL;
+
+	(void)state;
+	assert_int_equal(situs_heap_create(&heap, &aml_area_linux, &config), 0);
+	for (int i = 0; i < 4000; i++)
+		blocks[i] = situs_malloc(heap, 64);
+	for (int i = 0; i < 4000; i++)
+		situs_free(blocks[i]);
+	assert_false(has_conduit(heap));
+	situs_heap_destroy(heap);
+}
+
 static void blocks_lie_in_the_area_and_none_is_given_twice(void **state)
 {
 	static const size_t sizes[] = {8, 48, 64, 200, 512, 1024};
@@ -150,6 +166,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(heaps_in_light_use_have_none),
+		cmocka_unit_test(small_heaps_with_small_caches_have_none),
 		cmocka_unit_test(blocks_lie_in_the_area_and_none_is_given_twice),
 		cmocka_unit_test(what_got_stuck_counts_as_free_and_can_be_had_back),
 		cmocka_unit_test(a_child_of_many_threads_uses_counts_and_destroys_the_heap),
