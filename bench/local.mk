@@ -1,9 +1,16 @@
-# Benchmarks: a program for each peer, from the same objects; `make bench` runs them.
-# Plain builds have them checked with one tiny iteration; sanitizers would measure themselves.
+# Benchmarks: a program for each peer, from the same objects; `make bench` runs them, and so does
+# `situs bench`, for which they are installed. Plain builds have them checked with one tiny iteration;
+# sanitizers would measure themselves.
+benchexecdir = $(pkglibexecdir)/bench
+bench_suitedir = $(benchexecdir)/suite
 
 bench_programs =
+bench_suite = bench/suite/__init__.py bench/suite/change.py bench/suite/document.py bench/suite/machine.py \
+	bench/suite/micro.py bench/suite/notes.py bench/suite/peers.py bench/suite/pictures.py bench/suite/plan.py \
+	bench/suite/plot.py bench/suite/process.py bench/suite/programs.py bench/suite/results.py \
+	bench/suite/shown.py bench/suite/summary.py bench/suite/table.py bench/suite/targets.py bench/suite/words.py
 if HAVE_BENCHMARK
-bench_programs += bench/amm_bench bench/area_bench bench/heap_bench \
+bench_programs += bench/timed bench/amm_bench bench/area_bench bench/heap_bench \
 	bench/peer_situs bench/peer_glibc bench/peer_jemalloc bench/peer_arena_nocache \
 	bench/peer_arena_tcache bench/peer_numa
 if HAVE_MEMKIND
@@ -20,23 +27,26 @@ bench_programs += bench/peer_tbb
 endif
 bench_libraries = bench/libbench.a
 endif
-bench_programs += bench/timed
 
 if SANITIZED
 EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_LIBRARIES = $(bench_libraries)
 else
-check_PROGRAMS += $(bench_programs)
-check_LIBRARIES = $(bench_libraries)
+noinst_LIBRARIES = $(bench_libraries)
+benchexec_PROGRAMS = $(bench_programs)
+# Installing may link them anew, against the library that is installed. (By a variable, or Automake would
+# take this for the whole rule.)
+install_bench = install-benchexecPROGRAMS
+$(install_bench): install-libLTLIBRARIES
+if HAVE_BENCHMARK
+dist_benchexec_SCRIPTS = bench/quick
+dist_bench_suite_DATA = $(bench_suite)
+endif
 TESTS += bench/smoke.sh
 endif
 TESTS += bench/report_test.sh
 dist_check_SCRIPTS += bench/smoke.sh bench/report_test.sh
-EXTRA_DIST += bench/compare bench/report bench/run bench/test_suite.py \
-	bench/suite/__init__.py bench/suite/change.py bench/suite/document.py bench/suite/machine.py \
-	bench/suite/micro.py bench/suite/notes.py bench/suite/peers.py bench/suite/pictures.py bench/suite/plan.py \
-	bench/suite/process.py bench/suite/programs.py bench/suite/results.py \
-	bench/suite/summary.py bench/suite/svg.py bench/suite/table.py bench/suite/targets.py bench/suite/words.py
+EXTRA_DIST += bench/compare bench/quick bench/report bench/run bench/test_suite.py $(bench_suite)
 
 # How much memory is left: the library's own look, which it does not export.
 bench_room_sources = src/os/cgroup.c src/os/cgroup.h src/os/text.c src/os/text.h
@@ -58,8 +68,9 @@ bench_peer_situs_SOURCES = bench/peers/situs.c
 nodist_EXTRA_bench_peer_situs_SOURCES = bench/none.cc
 bench_peer_situs_CFLAGS = $(bench_peer_cflags)
 bench_peer_situs_LDADD = bench/libbench.a libsitus.la $(BENCHMARK_LIBS) $(NUMA_LIBS) -lpthread
-# Runs as it lies there, against the shared library, without libtool's script in between.
-bench_peer_situs_LDFLAGS = $(AM_LDFLAGS) -no-install
+# An installed tree may be moved, or ldconfig not be run yet.
+bench_own_ldflags = $(AM_LDFLAGS) '-Wl,-rpath,$$ORIGIN/../../../lib'
+bench_peer_situs_LDFLAGS = $(bench_own_ldflags)
 
 bench_peer_glibc_SOURCES = bench/peers/glibc.c bench/peers/plain.h
 nodist_EXTRA_bench_peer_glibc_SOURCES = bench/none.cc
@@ -121,17 +132,17 @@ if HAVE_ICL
 bench_amm_bench_CPPFLAGS += -DHAVE_ICL
 endif
 bench_amm_bench_LDADD = libsitus.la $(BENCHMARK_LIBS) $(NUMA_LIBS) -lpthread
-bench_amm_bench_LDFLAGS = $(AM_LDFLAGS) -no-install
+bench_amm_bench_LDFLAGS = $(bench_own_ldflags)
 
 bench_area_bench_SOURCES = bench/area_bench.cc
 bench_area_bench_CPPFLAGS = $(AM_CPPFLAGS) $(BENCHMARK_CFLAGS)
 bench_area_bench_LDADD = libsitus.la $(BENCHMARK_LIBS) $(NUMA_LIBS)
-bench_area_bench_LDFLAGS = $(AM_LDFLAGS) -no-install
+bench_area_bench_LDFLAGS = $(bench_own_ldflags)
 
 bench_heap_bench_SOURCES = bench/heap_bench.cc
 bench_heap_bench_CPPFLAGS = $(AM_CPPFLAGS) $(BENCHMARK_CFLAGS)
 bench_heap_bench_LDADD = libsitus.la $(BENCHMARK_LIBS) $(NUMA_LIBS) -lpthread
-bench_heap_bench_LDFLAGS = $(AM_LDFLAGS) -no-install
+bench_heap_bench_LDFLAGS = $(bench_own_ldflags)
 
 bench_timed_SOURCES = bench/timed.c
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """doc/benchmarks.md, from results."""
 
-from . import notes, peers, table, targets
-from .pictures import MAP_LABELS, pictures
+from . import notes, peers, plot, table, targets
+from .pictures import MAP_LABELS, plans
 from .summary import summary
 from .words import amount, many
 
@@ -95,11 +95,10 @@ def _programs(results, metric, unit):
 
 
 def document(results):
-    """(Markdown, [(file name, SVG)])."""
+    """Markdown; it shows the pictures that pictures.py makes, where they can be made."""
     data = results.data
     all_verdicts = list(targets.verdicts(results))
-    images = list(pictures(results))
-    shown = {name: title for name, title, _ in images}
+    shown = {name: title for name, title, _ in plans(results)} if plot.matplotlib else {}
     lines = ["# Benchmarks", "", f"Measured {data['date']}; made by `make bench bench-doc`, not by hand.",
              "", *machine_lines(results), "", "## In short", "",
              "How many times as much as the Situs heap each takes; bold: it is ahead.", "",
@@ -132,11 +131,12 @@ def document(results):
                       table.compare_table(results, "amm", "cpu", "ns", "operation", MAP_LABELS, "Amm"))
     lines += _section("Areas", "A mapping and its end, beside the kernel's calls by hand (`raw/`).",
                       table.area_table(results))
-    if data["skipped"] or data.get("failed"):
+    skipped = data["skipped"] + ([] if plot.matplotlib else [{"what": "pictures", "why": plot.MISSING}])
+    if skipped or data.get("failed"):
         lines += ["", "## Left out", ""]
         lines += [f"- **failed**: {f['what']}: {f['why']}" for f in data.get("failed", [])]
-        lines += [f"- {peers_free(s['what'])}: {s['why']}" for s in data["skipped"]]
-    return "\n".join(lines) + "\n", [(name, text) for name, _, text in images]
+        lines += [f"- {peers_free(s['what'])}: {s['why']}" for s in skipped]
+    return "\n".join(lines) + "\n"
 
 
 def peers_free(what):

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -56,11 +57,13 @@ class Peer:
         self.info = info
 
 
-def find_peers(bench):
-    """Those built in the folder `bench`, and [(who, why not)] for the rest."""
+def find_peers(bench, area="node:0"):
+    """Those built in the folder `bench`, and [(who, why not)] for the rest; Situs's heap lies in `area`."""
     found, missing = [], []
     for key, program, arguments, label, package, _ in PEERS:
         path = os.path.join(bench, program)
+        if key == SITUS:
+            arguments = [f"--place={area}", f"--node={node_of(area)}"]
         if not os.access(path, os.X_OK):
             why = f"not built; Debian package {package}" if package else "not built"
             missing.append((label, why))
@@ -72,6 +75,12 @@ def find_peers(bench):
             continue
         found.append(Peer(key, [path, *arguments], json.loads(asked.stdout)))
     return found, missing
+
+
+def node_of(area):
+    """The one node that an area's pages belong on; -1: there are several, or nobody says."""
+    node = re.fullmatch(r"node:(\d+)(,(bind|strict|thp|nothp))*", area)
+    return int(node.group(1)) if node else -1
 
 
 def _ask(command, env=None):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The pictures of a report."""
+"""The pictures of a report: what is on them. plot.py draws them."""
 
-from . import peers
-from .svg import Bar, Panel, picture
+from . import peers, plot
+from .plot import Bar, Panel
 from .words import amount, test_name
 
 SHOWN_MICRO = [("pairs/64", 1), ("pairs/64", 2), ("live/10000", 1), ("live/1000000", 1), ("cross/64", 2),
@@ -44,25 +44,33 @@ LESS = ("Shorter is better; medians, the thin line is from the least to the most
         "Blue: Situs, dark: peers that place, or could.")
 
 
-def pictures(results):
-    """[(file name, title, text of the SVG)] of those that there is something to show for."""
-    plans = [
+def plans(results):
+    """[(file name, title, panels)] of those that there is something to show for."""
+    wanted = [
         ("micro.svg", "One operation: processor time", "micro",
          [t for t in SHOWN_MICRO if t in results.tests("micro")], "cpu", "ns"),
         ("workloads.svg", "Workloads: processor time", "work", results.tests("work"), "cpu", "s"),
         ("memory.svg", "Workloads: peak resident memory", "work", results.tests("work"), "peak", "B"),
-        ("programs.svg", "Real programs: processor time", "program", results.tests("program"), "cpu",
-         "s"),
+        ("programs.svg", "Real programs: processor time", "program", results.tests("program"), "cpu", "s"),
         ("programs-memory.svg", "Real programs: peak resident memory", "program",
          [t for t in results.tests("program") if t[0] != "start"], "peak", "B"),
+        ("map.svg", "Address map: processor time of one operation, random access", "amm",
+         [t for t in results.tests("amm") if t[0].split("/")[0] in ("find", "modify", "iterate")], "cpu", "ns"),
     ]
-    for file, title, group, tests, metric, unit in plans:
-        labels = peers.PROGRAM_LABELS if group == "program" else peers.LABELS
+    for file, title, group, tests, metric, unit in wanted:
+        labels = {"program": peers.PROGRAM_LABELS, "amm": MAP_LABELS}.get(group, peers.LABELS)
         panels = _grid(results, group, tests, metric, unit, labels)
         if panels:
-            yield file, title, picture(title, LESS, panels)
-    tests = [t for t in results.tests("amm") if t[0].split("/")[0] in ("find", "modify", "iterate")]
-    panels = _grid(results, "amm", tests, "cpu", "ns", MAP_LABELS)
-    if panels:
-        title = "Address map: processor time of one operation, random access"
-        yield "map.svg", title, picture(title, LESS, panels)
+            yield file, title, panels
+
+
+def pictures(results):
+    """[(file name, text of the SVG)]."""
+    return [(file, plot.picture(title, LESS, panels)) for file, title, panels in plans(results)]
+
+
+def one_picture(results):
+    """The text of one SVG with the operations and the workloads; None: nothing to show was measured."""
+    panels = [panel for file, _, panels in plans(results) if file in ("micro.svg", "workloads.svg")
+              for panel in panels]
+    return plot.picture("Situs beside other allocators: processor time", LESS, panels) if panels else None

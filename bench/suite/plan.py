@@ -27,22 +27,29 @@ FULL = {"rounds": 9, "minutes": 10, "chunks": micro.CHUNKS, "seconds": 0.01, "sc
         "area": r"^call/|^touch/.*/(65536|1048576|16777216)$"
                 r"|^touch/(raw/mmap.populate|raw/strict_by_hand|area/node:0,strict)/536870912$",
         "programs": list(programs.PROGRAMS), "strict": True}
-QUICK = {"rounds": 3, "minutes": 3, "chunks": micro.QUICK, "seconds": 0.005, "scale": 0.4,
+QUICK = {"rounds": 3, "minutes": 2.8, "chunks": micro.QUICK, "seconds": 0.005, "scale": 0.4,
          "map": r"^(find|modify)<.*/1000000$|^find<Amm>.*000$|^find_gen/best/(1000|200000|1000000)$",
          "area": r"^call/|^touch/(raw/mmap.populate|area/node:0,strict)/536870912$",
          "programs": list(programs.PROGRAMS), "strict": False}
 
 
+def say(line):
+    print(line, file=sys.stderr)
+
+
 class Run:
-    def __init__(self, build, plan, options, before=None):
-        self.build = build
-        self.bench = os.path.join(build, "bench")
+    def __init__(self, bench, situs, plan, options, before=None, say=say):
+        """bench: the folder of the peers' programs; situs: the command; say: is told what goes on."""
+        self.bench = bench
+        self.situs = situs
+        self.say = say
         self.plan = plan
         self.options = options
         self.results = before or Results()
         self.slow = set()
         self.cannot = set()
-        self.peers, missing = peers.find_peers(self.bench)
+        self.area = options.get("area", "node:0")
+        self.peers, missing = peers.find_peers(self.bench, self.area)
         self.preloads, not_preloaded = peers.find_preloads()
         for what, why in (missing + not_preloaded + peers.find_maps(self.bench) +
                           peers.find_areas(self.bench)):
@@ -59,11 +66,11 @@ class Run:
 
     def skip(self, what, why):
         if {"what": what, "why": why} not in self.results.data["skipped"]:
-            print(f"  skipped: {what}: {why}", file=sys.stderr)
+            self.say(f"  skipped: {what}: {why}")
         self.results.skip(what, why)
 
     def broken(self, what, why):
-        print(f"  FAILED: {what}: {why}", file=sys.stderr)
+        self.say(f"  FAILED: {what}: {why}")
         self.results.data.setdefault("failed", []).append({"what": what, "why": str(why)})
 
     def attempt(self, what, function):
@@ -120,7 +127,7 @@ class Run:
                          off_node=account["off_node"], looked=account["looked"])
 
     def program(self, round_, name, where):
-        for key, prefix, env in self.turn(round_, programs.prefixes(self.build, self.preloads)):
+        for key, prefix, env in self.turn(round_, programs.prefixes(self.situs, self.preloads, self.area)):
             self.attempt(f"{name} under {peers.LABELS[key]}",
                          lambda k=key, p=prefix, e=env: self._program(round_, name, where, k, p, e))
 
@@ -181,7 +188,7 @@ class Run:
     def warm_up(self, where, labels):
         """Every program once: what it reads from files is in memory then, for whoever comes first. The peers'
         programs have answered what they are; their benchmarks warm up by themselves."""
-        ways = [way for way in programs.prefixes(self.build, self.preloads) if way[0] == "glibc"]
+        ways = [way for way in programs.prefixes(self.situs, self.preloads, self.area) if way[0] == "glibc"]
         for name in self.plan["programs"]:
             for _, prefix, env in ways if f"program {name}" in labels else []:
                 with contextlib.suppress(Skip, Broken):  # told when it is measured
@@ -196,7 +203,7 @@ class Run:
     def run(self, out):
         """All rounds that the time allows, one at least; saved after each. A machine that has other work may
         be so slow that even the first takes longer: the steps that are not begun by then are named."""
-        where = programs.Where(self.build)
+        where = programs.Where(self.bench)
         begin = time.monotonic()
         done, seconds = (self.results.data.get(key, 0) for key in ("rounds", "seconds"))
         limit = self.options["minutes"] * 60
@@ -213,8 +220,7 @@ class Run:
                     if time.monotonic() - begin > limit:
                         self.no_time_for(label, round_)
                         continue
-                    print(f"[{time.monotonic() - begin:4.0f} s] round {round_ + 1}: {label}",
-                          file=sys.stderr)
+                    self.say(f"[{time.monotonic() - begin:4.0f} s] round {round_ + 1}: {label}")
                     step(round_)
                 self.results.data["rounds"] = round_ + 1
                 self.results.data["seconds"] = seconds + round(time.monotonic() - begin)

@@ -15,10 +15,10 @@ from .process import Broken, Skip, pinned, run
 
 
 class Where:
-    """The build, and a folder for what programs leave behind; removed at the end."""
+    """The suite's programs, and a folder for what programs leave behind; removed at the end."""
 
-    def __init__(self, build):
-        self.build = build
+    def __init__(self, bench):
+        self.bench = bench
         self.scratch = tempfile.mkdtemp(prefix="situs-bench-")
         self.n = 0
 
@@ -32,7 +32,7 @@ class Where:
         """The head of a command that is measured, and where its account will be."""
         self.n += 1
         account = self.path(f"account-{self.n}")
-        return [os.path.join(self.build, "bench", "timed"), account], account
+        return [os.path.join(self.bench, "timed"), account], account
 
 
 def _account(path):
@@ -226,10 +226,10 @@ PROGRAMS = {"start": start, "sqlite3": sqlite, "python3": python, "python3 tests
             "git": git, "gcc": gcc, "redis": redis}
 
 
-def prefixes(build, preloads, area="node:0"):
+def prefixes(situs, preloads, area):
     """[(peer, prefix command, environment)]; Situs comes through its own command."""
     env = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD" and not k.startswith("SITUS_")}
-    ways = [("situs", [os.path.join(build, "situs"), "run", f"--area={area}", "--"], env)]
+    ways = [("situs", [situs, "run", f"--area={area}", "--"], env)]
     for key, library in preloads:
         # env(1), so that every way has one program more to go through, as `situs run` is.
         ways.append((key, ["env"] + ([f"LD_PRELOAD={library}"] if library else []), env))

@@ -45,10 +45,19 @@ def in_order(tests):
     return sorted((t for t in tests if not t[0].startswith("memory/")), key=key)
 
 
-def compare_table(results, group, metric, unit, first, labels=peers.LABELS, base=peers.SITUS):
+def markdown(rows):
+    """A table of rows of cells, of which the first is the head."""
+    return head(rows[0]) + [row(r) for r in rows[1:]]
+
+
+def compare_table(results, *how):
+    return markdown(compare_rows(results, *how))
+
+
+def compare_rows(results, group, metric, unit, first, labels=peers.LABELS, base=peers.SITUS):
     """Situs's own figure with its spread, then each peer's ratio to it."""
     others = [p for p in present(results, group) if p != base]
-    lines = head([first, labels.get(base, base)] + [labels.get(p, p) for p in others])
+    rows = [[first, labels.get(base, base)] + [labels.get(p, p) for p in others]]
     for name, threads in in_order(results.tests(group)):
         values = results.values(group, name, threads, base, metric)
         if not values:
@@ -58,23 +67,27 @@ def compare_table(results, group, metric, unit, first, labels=peers.LABELS, base
         middle = results.median(group, name, threads, base, metric)
         if middle and len(values) > 1:
             own += f" ±{50 * (high - low) / middle:.0f} %"
-        lines.append(row([test_name(group, name, threads), own] + [
-            cell(results.ratio(group, name, threads, p, base, metric)) for p in others]))
-    return lines
+        rows.append([test_name(group, name, threads), own] + [
+            cell(results.ratio(group, name, threads, p, base, metric)) for p in others])
+    return rows
 
 
 def area_table(results):
+    return markdown(area_rows(results))
+
+
+def area_rows(results):
     """Each area beside the calls that it makes, by hand."""
-    lines = head(["", "64 KiB, untouched"] + [
-        test_name("area", n) for n, _ in results.tests("area") if n != "call"])
+    rows = [["", "64 KiB, untouched"] + [
+        test_name("area", n) for n, _ in results.tests("area") if n != "call"]]
     names = ["call"] + [n for n, _ in results.tests("area") if n != "call"]
     for peer in results.peers("area"):
         cells = []
         for name in names:
             median = results.median("area", name, 1, peer)
             cells.append(amount(median, "ns") if median is not None else "")
-        lines.append(row([f"`{peer.removeprefix('area/')}`"] + cells))
-    return lines
+        rows.append([f"`{peer.removeprefix('area/')}`"] + cells)
+    return rows
 
 
 def faults_table(results):

@@ -103,7 +103,7 @@ void work_look(struct work_run *run, const struct slot *slots, size_t n)
 	size_t step = n / MOST_PAGES + 1;
 	uint64_t random = random_seed(n);
 
-	for (size_t i = 0; i < n && n_pages < MOST_PAGES; i += step)
+	for (size_t i = 0; i < n && n_pages < MOST_PAGES && run->node >= 0; i += step)
 		if (slots[i].p != NULL)
 			pages[n_pages++] = (char *)slots[i].p +
 				(slots[i].size < ((size_t)1 << 32) ? random_below(&random, slots[i].size) : 0);

@@ -15,7 +15,7 @@
 struct work_run {
 	unsigned n_threads;
 	double scale;
-	int node;          /* where blocks of a placed heap belong */
+	int node;          /* where blocks of a placed heap belong; -1: on no single one, nobody looks */
 	size_t looked;     /* pages of live blocks that were asked about */
 	long off_node;     /* how many of them were elsewhere; -1: the kernel does not say */
 };

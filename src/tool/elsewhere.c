@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * elsewhere.c - what situs leaves to situs-heaps, the same command with the words that make heaps themselves.
+ * elsewhere.c - what situs leaves to situs-heaps, the same command with what makes heaps itself.
  *
  * Heaps need jemalloc, and loading jemalloc takes longer than all else that situs run does before it
  * becomes the program: so the command that is run every time does without.
@@ -31,16 +31,6 @@ static int become(char **words)
 	}
 	execv(PKGLIBEXECDIR "/" NAME, words);
 	return tool__fail(TOOL_FAILED, "%s is missing; install Situs again", PKGLIBEXECDIR "/" NAME);
-}
-
-int bench__main(int argc, char **argv)
-{
-	char *words[64] = { (char[]){ "situs" }, (char[]){ "bench" } };
-
-	if (argc > 60)
-		tool__usage(argv[0], "too many words");
-	memcpy(words + 2, argv + 1, (size_t)argc * sizeof(*argv)); /* with the NULL at the end */
-	return become(words);
 }
 
 int stat__self_test(void)

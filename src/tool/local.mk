@@ -3,6 +3,7 @@ bin_PROGRAMS += situs
 
 situs_words = \
 	src/tool/arguments.c \
+	src/tool/bench.c \
 	src/tool/doctor.c src/tool/doctor.h src/tool/doctor_checks.c \
 	src/tool/main.c src/tool/tool.h \
 	src/tool/map.c src/tool/map.h src/tool/map_svg.c \
@@ -22,10 +23,9 @@ situs_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) -DPKGLIBDIR='"$(pkglibdir)"' \
 # The C library first: its malloc will do, and so no other is loaded.
 situs_LDADD = -lc libsitus_core.la $(JANSSON_LIBS)
 
-# The same with the words that make heaps themselves: see elsewhere.c.
+# The same with what makes heaps itself: see elsewhere.c.
 pkglibexec_PROGRAMS = situs-heaps
 situs_heaps_SOURCES = $(situs_words) \
-	src/tool/bench.c src/tool/bench.h src/tool/bench_svg.c src/tool/bench_work.c \
 	src/tool/stat_self_test.c
-situs_heaps_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) -DPKGLIBDIR='"$(pkglibdir)"'
+situs_heaps_CFLAGS = $(situs_CFLAGS)
 situs_heaps_LDADD = libsitus_core.la $(JANSSON_LIBS)

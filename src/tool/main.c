@@ -18,7 +18,7 @@ static const struct command commands[] = {
 	{ "stat", "where the heaps of a running program really lie", stat__main },
 	{ "map", "the address space of those heaps, as a table or a picture", map__main },
 	{ "migrate", "move a heap of a running program to another place", migrate__main },
-	{ "bench", "heaps of Situs beside the allocators that are installed here", bench__main },
+	{ "bench", "Situs beside the allocators that are installed here, in three minutes", bench__main },
 	{ "doctor", "what on this machine will hurt, and what to do", doctor__main },
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -3,7 +3,7 @@
 . "${SITUS_SRCDIR:?}/tests/conformance/lib.sh"
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
-echo 1..4
+echo 1..5
 prefix=$scratch/prefix
 make -s -C "$build" install DESTDIR="$prefix" >"$scratch/install" 2>&1
 status=$?
@@ -31,4 +31,16 @@ if [ "$area" = node:0 ]; then
 	show "$scratch/out"
 else
 	skip "$name" "this process may not bind memory"
+fi
+
+# What follows from a word that nothing has in its name comes from the suite alone.
+name="the installed command runs the installed benchmark suite"
+if [ ! -x "$build/bench/peer_situs" ] || ! command -v python3 >/dev/null; then
+	skip "$name" "no google-benchmark or no python3 here, which the suite wants"
+else
+	"$(find "$prefix" -path '*/bin/situs')" bench --area any --only nosuch >"$scratch/out" 2>&1
+	[ "$(cat "$scratch/out")" = "situs: no step has nosuch in its name" ]
+	status=$?
+	ok $status "$name"
+	[ $status -eq 0 ] || show "$scratch/out"
 fi
