@@ -5,6 +5,7 @@
 lab=$(cd "${SITUS_SRCDIR:-.}/tests/lab" && pwd)
 work=$(mktemp -d) || exit 1
 export SITUS_LAB_TURN="situs-lab-$$" # turns of its own: real guests need not be waited for
+unset SITUS_LAB_ATTEMPTS
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/bin" "$work/build/tests/lab/guest"
 n=0
@@ -13,11 +14,14 @@ cat >"$work/bin/qemu-system-x86_64" <<'E'
 #!/bin/sh
 work=${0%/bin/*}
 echo $$ >"$work/pid"
+echo "$*" >>"$work/boots"
 for word; do
 	case $word in file:*) cat "$work/console" >"${word#file:}" ;; esac
 done
-cat "$work/says"
-[ ! -e "$work/hangs" ] || exec sleep 30
+cp "$work/says" "$work/saying"
+[ ! -e "$work/next" ] || mv "$work/next" "$work/says"
+cat "$work/saying"
+[ ! -e "$work/hangs" ] || exec sleep 600
 E
 : >"$work/console"
 : >"$work/says"
@@ -33,7 +37,8 @@ lab_run() { # arguments
 	PATH=$work/bin:$PATH SITUS_LAB_KERNEL=$work/vmlinuz "$lab/run" --build "$work/build" "$@" 2>&1
 }
 
-# With a guest that says standard input, the runner ends with STATUS and says PATTERN.
+# With a guest that says standard input, the runner ends with STATUS and says PATTERN, in a line or in all of them
+# put into one.
 expect() { # name, status, pattern, runner's arguments
 	name=$1 status=$2 pattern=$3
 	shift 3
@@ -41,7 +46,7 @@ expect() { # name, status, pattern, runner's arguments
 	said=$(lab_run two "$@" a)
 	got=$?
 	n=$((n + 1))
-	if [ $got = "$status" ] && printf '%s\n' "$said" | grep -qE -e "$pattern"; then
+	if [ $got = "$status" ] && { printf '%s\n' "$said" && echo "$said" | tr '\n' ' '; } | grep -qE -e "$pattern"; then
 		echo "ok $n - $name"
 	else
 		echo "not ok $n - $name"
@@ -50,7 +55,7 @@ expect() { # name, status, pattern, runner's arguments
 	fi
 }
 
-echo 1..34
+echo 1..38
 expect 'a guest whose tests pass is a success' 0 '^ok 1 - a: x$' <<'E'
 @@ begin a
 1..1
@@ -210,10 +215,59 @@ result() { # status, name
 	printf '%s\n' "$said" | sed 's/^/# /'
 }
 
+# Two attempts, as make check has them.
+export SITUS_LAB_ATTEMPTS=2
+next() { # what the guest of the second attempt says
+	cat >"$work/next"
+	: >"$work/boots"
+}
+next <<'E'
+@@ begin a#2
+1..1
+ok 1 - x
+@@ end a#2 0
+@@ done
+E
+expect 'what fails is tried once more, alone, and the log keeps both' 0 \
+	'^ok 1 - a: x ok 2 - a: the kernel .*# not ok - a#2: x .*# lab: another attempt: a#2 ok 3 - a#2: x ' a <<'E'
+@@ begin a
+1..1
+ok 1 - x
+@@ end a 0
+@@ begin a#2
+1..1
+not ok 1 - x
+@@ end a#2 1
+@@ done
+E
+n_boots=$(grep -c . "$work/boots")
+said=$(cat "$work/boots")
+[ "$n_boots" = 2 ] && tail -n 1 "$work/boots" | grep -q 'lab.only=a#2 '
+result $? 'the second guest is told to run nothing else'
+next <<'E'
+@@ begin a
+1..1
+ok 1 - x
+@@ end a 0
+@@ done
+E
+expect 'a guest that stops is tried once more' 0 '^# not ok - the guest stopped, during a .* ok 1 - a: x ' <<'E'
+@@ begin a
+1..1
+E
+expect 'what fails twice is a failure' 1 '# lab: another attempt: a not ok 1 - a: x ' <<'E'
+@@ begin a
+1..1
+not ok 1 - x
+@@ end a 1
+@@ done
+E
+unset SITUS_LAB_ATTEMPTS
+
 # Condition COMMAND comes to hold, within a generous time.
 comes() { # command...
 	i=0
-	until "$@" || [ $i -ge 300 ]; do
+	until "$@" || [ $i -ge 3000 ]; do
 		sleep 0.1
 		i=$((i + 1))
 	done
