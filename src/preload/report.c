@@ -146,10 +146,10 @@ bool report__is_due(void)
 __attribute__((destructor)) static void report(void)
 {
 	if (report__is_due())
-		report__print();
+		report__print(NULL);
 }
 
-void report__print(void)
+void report__print(atomic_bool *has_begun)
 {
 	char *text = NULL;
 	size_t size = 0;
@@ -160,7 +160,11 @@ void report__print(void)
 	if (!out)
 		return;
 	report__write(out, "at exit");
-	if (fclose(out) == 0 && write(descriptor, text, size) < 0)
+	if (fclose(out) != 0)
+		return;
+	if (has_begun)
+		atomic_store(has_begun, true);
+	if (write(descriptor, text, size) < 0)
 		preload__say(SETTINGS_DEBUG, "situs: the table of heaps could not be written");
 	free(text);
 }

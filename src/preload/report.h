@@ -3,6 +3,7 @@
 #ifndef PRELOAD_REPORT_H
 #define PRELOAD_REPORT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -12,8 +13,9 @@ void report__at_exit(void);
 /* Is the table asked for, this the process, and it was not printed yet? */
 bool report__is_due(void);
 
-/* Prints it, to the standard error that the program was started with. */
-void report__print(void);
+/* Prints it, to the standard error that the program was started with. has_begun (or NULL) is set when nothing is
+   left to do but to write what it says. */
+void report__print(atomic_bool *has_begun);
 
 /* The table, with that word for when. While this runs nobody may destroy a heap. */
 void report__write(FILE *out, const char *when);
