@@ -34,7 +34,7 @@ built() { # program
 
 # Google-benchmark says in its output what went wrong; some of that is no fault.
 micro() { # flags after the program's own arguments
-	timeout 120 "$@" --benchmark_min_time=0.000001 >"$out" 2>&1 || return
+	timeout 1200 "$@" --benchmark_min_time=0.000001 >"$out" 2>&1 || return
 	grep 'ERROR OCCURRED' "$out" | grep -v 'too many\|wants ' >"$out.wrong"
 	wrong=$(cat "$out.wrong")
 	rm -f "$out.wrong"
@@ -43,7 +43,7 @@ micro() { # flags after the program's own arguments
 
 work() { # program
 	for work in $works; do
-		timeout 120 "$bench/$1" --scale=0.01 work "$work" >"$out" 2>&1 || {
+		timeout 1200 "$bench/$1" --scale=0.01 work "$work" >"$out" 2>&1 || {
 			status=$?
 			echo "workload $work: exit status $status" >>"$out"
 			return $status

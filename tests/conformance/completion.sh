@@ -44,7 +44,7 @@ offers "and then files" "situs run -- cat $scratch/a-f" "$scratch/a-file"
 
 # A program with heaps is offered by its number.
 mkfifo "$scratch/go" "$scratch/ready"
-timeout 60 "$situs" run -- "$build/tests/conformance/holder" 1 <"$scratch/go" >"$scratch/ready" &
+$while_needed "$situs" run -- "$build/tests/conformance/holder" 1 <"$scratch/go" >"$scratch/ready" &
 exec 3>"$scratch/go"
 read -r pid <"$scratch/ready"
 offers "processes with heaps" "situs stat " "$pid"

@@ -25,6 +25,20 @@ show() { # file: as TAP comments
 	[ -f "$1" ] && head -n 20 "$1" | sed 's/^/# /'
 }
 
+# A program that waits for its input and would wait for ever: longer than the slowest machine takes.
+while_needed='timeout 1800'
+
+# fresh COMMAND...: tries until the program that is asked has answered in time, which a busy machine may
+# keep it from; it answers within a tenth of a second, or the command makes do without.
+fresh() {
+	tries=0
+	until "$@" || [ $tries -ge 300 ]; do
+		sleep 0.1
+		tries=$((tries + 1))
+	done
+	[ $tries -lt 300 ]
+}
+
 # Node 0 where this process may bind to it; a container may forbid that, and any place will do then.
 area=node:0
 if ! "$situs" run --area "$area" -- true 2>"$scratch/why"; then

@@ -6,7 +6,7 @@
 start() {
 	rm -f "$scratch/go" "$scratch/ready"
 	mkfifo "$scratch/go" "$scratch/ready"
-	SITUS_PUBLISH=1 timeout 120 "$build/tests/conformance/heaps" "$@" <"$scratch/go" >"$scratch/ready" &
+	SITUS_PUBLISH=1 $while_needed "$build/tests/conformance/heaps" "$@" <"$scratch/go" >"$scratch/ready" &
 	exec 3>"$scratch/go"
 	read -r pid <"$scratch/ready"
 }
@@ -41,7 +41,7 @@ if [ "$area" = any ]; then
 	skip "and gives account of every page" "this process may not bind memory"
 	skip "situs stat knows its new place" "this process may not bind memory"
 else
-	"$situs" migrate "$pid" --heap one --to node:0 --json >"$scratch/json" 2>"$scratch/err"
+	"$situs" migrate "$pid" --heap one --to node:0 --json --wait 600 >"$scratch/json" 2>"$scratch/err"
 	status=$?
 	[ $status -eq 0 ] && grep -q '"complete": true' "$scratch/json"
 	result=$?
@@ -56,7 +56,7 @@ else
 	ok $result "situs stat knows its new place"
 	[ $result -eq 0 ] || grep place "$scratch/stat" | sed 's/^/# /'
 fi
-"$situs" migrate "$pid" --heap two --to any >"$scratch/out" 2>"$scratch/err" </dev/null &&
+"$situs" migrate "$pid" --heap two --to any --wait 600 >"$scratch/out" 2>"$scratch/err" </dev/null &&
 	grep -q 'there already' "$scratch/out" && [ ! -s "$scratch/err" ]
 result=$?
 ok $result "where standard error is no terminal there is no bar"
@@ -70,7 +70,7 @@ says 2 '999' "an absent node is named" "$pid" --heap one --to node:999
 says 2 'too long' "a very long place is refused" "$pid" --heap one --to "$(printf 'node:%0600d' 0)"
 says 2 'wait' "a wait that is no number is named" "$pid" --heap one --to any --wait soon
 says 1 'cannot be migrated' "a place that pages cannot pass to is refused by the program" \
-	"$pid" --heap one --to "file:$scratch/file,limit:64M"
+	"$pid" --heap one --to "file:$scratch/file,limit:64M" --wait 600
 "$situs" stat "$pid" >"$scratch/out" 2>&1
 ok $? "and the program lives"
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
@@ -100,7 +100,7 @@ os.ftruncate(f, size)
 os.pwrite(f, bytes(40), 1024)
 END
 echo work >&3
-"$situs" stat "$pid" >"$scratch/out" 2>&1 && "$situs" migrate "$pid" --heap one --to any >"$scratch/out" 2>&1
+"$situs" stat "$pid" >"$scratch/out" 2>&1 && "$situs" migrate "$pid" --heap one --to any --wait 600 >"$scratch/out" 2>&1
 result=$?
 ok $result "requests that make no sense do no harm"
 [ $result -eq 0 ] || show "$scratch/out"
@@ -124,31 +124,31 @@ ok $result "$name"
 ok $? "it has no thread for that"
 name="and takes the order when it asks for memory, whoever looked meanwhile"
 i=0
-until [ "$(place)" = local ] || [ $i -ge 150 ]; do
+until [ "$(place)" = local ] || [ $i -ge 3000 ]; do
 	echo work >&3
 	sleep 0.1
 	i=$((i + 1))
 done
-[ $i -lt 150 ]
+[ $i -lt 3000 ]
 ok $? "$name"
-"$situs" migrate "$pid" --to any --wait 100 >"$scratch/out" 2>"$scratch/err" &
+"$situs" migrate "$pid" --to any --wait 1000 >"$scratch/out" 2>"$scratch/err" &
 asker=$!
 i=0
-while kill -0 $asker 2>/dev/null && [ $i -lt 600 ]; do
+while kill -0 $asker 2>/dev/null && [ $i -lt 6000 ]; do
 	echo work >&3
 	sleep 0.1
 	i=$((i + 1))
 done
 wait $asker
 ok $? "when it asks for memory it does"
-"$situs" migrate "$pid" --to any --wait 100 >"$scratch/out" 2>"$scratch/err" &
+"$situs" migrate "$pid" --to any --wait 1000 >"$scratch/out" 2>"$scratch/err" &
 asker=$!
 i=0
-until "$situs" migrate "$pid" --to any --wait 0 2>&1 | grep -q 'somebody else' || [ $i -ge 300 ]; do
+until "$situs" migrate "$pid" --to any --wait 0 2>&1 | grep -q 'somebody else' || [ $i -ge 3000 ]; do
 	sleep 0.1
 	i=$((i + 1))
 done
-[ $i -lt 300 ]
+[ $i -lt 3000 ]
 ok $? "one asker at a time"
 kill -INT $asker 2>/dev/null || kill -TERM $asker
 wait $asker

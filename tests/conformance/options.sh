@@ -7,7 +7,7 @@ here=$build/tests/conformance
 does() {
 	name=$1
 	shift
-	timeout 120 "$@" >"$scratch/out" 2>"$scratch/err" </dev/null
+	timeout 1200 "$@" >"$scratch/out" 2>"$scratch/err" </dev/null
 	status=$?
 	ok $status "$name"
 	[ $status -eq 0 ] || { echo "# exit status $status"; show "$scratch/out"; show "$scratch/err"; }
@@ -61,13 +61,13 @@ ok $? "a heap that the program named lies where --heap says"
 ok $? "of two orders for one name the later counts"
 
 # timeout forks, and closes its streams before it is done.
-"$situs" run --stats --area any -- timeout 60 ls /nonexistent >"$scratch/out" 2>"$scratch/err"
+"$situs" run --stats --area any -- timeout 1200 ls /nonexistent >"$scratch/out" 2>"$scratch/err"
 [ $? -eq 2 ] && [ "$(grep -c 'at exit$' "$scratch/err")" = 1 ] &&
 	grep -q '^situs: timeout (pid' "$scratch/err" && grep -q '^main  *any ' "$scratch/err"
 result=$?
 ok $result "--stats prints the heaps of the program, and not of its children"
 [ $result -eq 0 ] || show "$scratch/err"
-SITUS_STATS=1 "$situs" run -- timeout 60 ls /nonexistent >"$scratch/out" 2>"$scratch/err"
+SITUS_STATS=1 "$situs" run -- timeout 1200 ls /nonexistent >"$scratch/out" 2>"$scratch/err"
 [ $? -eq 2 ] && [ "$(grep -c 'at exit$' "$scratch/err")" = 2 ]
 ok $? "SITUS_STATS=1 prints them of every process that is executed"
 
@@ -80,7 +80,7 @@ for how in exit _exit _Exit quick_exit; do
 done
 result=0
 for i in 1 2 3 4 5; do
-	timeout 60 "$situs" run --stats --area any -- "$here/ends" handler 2>/dev/null
+	timeout 1200 "$situs" run --stats --area any -- "$here/ends" handler 2>/dev/null
 	[ $? -eq 5 ] || result=1
 done
 ok $result "a program that ends in a handler amid malloc ends"

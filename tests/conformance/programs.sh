@@ -119,7 +119,7 @@ run_redis() {
 	"$@" ./redis-server --port 0 --unixsocket "$PWD/s" --save '' --enable-debug-command yes \
 		--daemonize no >redis.out 2>&1 &
 	i=0
-	while [ $i -lt 100 ] && [ "$(redis-cli -s s ping 2>/dev/null)" != PONG ]; do
+	while [ $i -lt 3000 ] && [ "$(redis-cli -s s ping 2>/dev/null)" != PONG ]; do
 		sleep 0.1
 		i=$((i + 1))
 	done
@@ -130,7 +130,7 @@ run_redis() {
 	redis-cli -s s bgsave
 	redis-cli -s s --pipe <"$input/redis" | grep -E 'errors|replies'
 	i=0
-	while [ $i -lt 100 ] && [ "$(redis-cli -s s info persistence | grep -c 'bgsave_in_progress:0')" = 0 ]; do
+	while [ $i -lt 3000 ] && [ "$(redis-cli -s s info persistence | grep -c 'bgsave_in_progress:0')" = 0 ]; do
 		sleep 0.1
 		i=$((i + 1))
 	done

@@ -4,7 +4,7 @@
 
 echo 1..17
 mkfifo "$scratch/go" "$scratch/ready"
-timeout 60 "$situs" run --area "$area" -- "$build/tests/conformance/holder" 64 <"$scratch/go" >"$scratch/ready" &
+$while_needed "$situs" run --area "$area" -- "$build/tests/conformance/holder" 64 <"$scratch/go" >"$scratch/ready" &
 exec 3>"$scratch/go"
 read pid <"$scratch/ready"
 if ! "$situs" stat --json "$pid" >"$scratch/json" 2>"$scratch/err"; then
@@ -68,18 +68,18 @@ ok $? "--prometheus is text that can be scraped"
 "$situs" stat --watch=0.1 "$pid" >"$scratch/watch" 2>"$scratch/watch.err" &
 watcher=$!
 i=0
-until [ "$(grep -c '^HEAP' "$scratch/watch")" -ge 2 ] || [ $i -ge 300 ]; do
+until [ "$(grep -c '^HEAP' "$scratch/watch")" -ge 2 ] || [ $i -ge 3000 ]; do
 	sleep 0.1
 	i=$((i + 1))
 done
-[ $i -lt 300 ] && [ "$(grep -c '^main' "$scratch/watch")" -ge 2 ] && ! grep -q "$(printf '\033')" "$scratch/watch"
+[ $i -lt 3000 ] && [ "$(grep -c '^main' "$scratch/watch")" -ge 2 ] && ! grep -q "$(printf '\033')" "$scratch/watch"
 ok $? "--watch looks again and again, without a terminal's codes in a file"
 python3 - "$situs" "$pid" <<'END'
 import os, pty, sys, time
 child, terminal = pty.fork()
 if child == 0:
     os.execv(sys.argv[1], ['situs', 'stat', '--watch=0.1', sys.argv[2]])
-text, end = '', time.monotonic() + 60
+text, end = '', time.monotonic() + 600
 while text.count('\033[H') < 4 and time.monotonic() < end:
     text += os.read(terminal, 65536).decode()
 os.kill(child, 15)
@@ -128,12 +128,13 @@ wait
 [ $? -eq 1 ] && grep -q 'no process' "$scratch/err" && [ -n "$table" ] && [ ! -e "$table" ]
 ok $? "a killed program's table is gone after the next stat"
 
-SITUS_LISTEN=1 SITUS_PUBLISH=1 timeout 60 "$build/tests/conformance/heaps" one any 8 <"$scratch/go" >"$scratch/ready" &
+SITUS_LISTEN=1 SITUS_PUBLISH=1 $while_needed "$build/tests/conformance/heaps" one any 8 <"$scratch/go" >"$scratch/ready" &
 exec 3>"$scratch/go"
 read pid <"$scratch/ready"
-"$situs" stat --json "$pid" >"$scratch/json"
-[ "$(number allocated)" -ge 8388608 ] && [ "$(number allocated)" -lt 16777216 ] &&
-	grep -q '"allocated_is_fresh": true' "$scratch/json"
+counted() {
+	"$situs" stat --json "$pid" >"$scratch/json" && grep -q '"allocated_is_fresh": true' "$scratch/json"
+}
+fresh counted && [ "$(number allocated)" -ge 8388608 ] && [ "$(number allocated)" -lt 16777216 ]
 ok $? "what blocks take is counted by the program when it is asked"
 exec 3>&-
 wait

@@ -5,7 +5,7 @@
 runs() { # name, command...
 	name=$1
 	shift
-	timeout 120 "$@" >"$scratch/out" 2>&1
+	timeout 1200 "$@" >"$scratch/out" 2>&1
 	status=$?
 	[ $status -eq 0 ] && grep -q '^done$' "$scratch/out"
 	result=$?

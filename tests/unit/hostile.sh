@@ -38,7 +38,7 @@ for conf in $confs; do
 	failed=
 	for test in test_prefixed test_hooks test_heap test_exact test_fork; do
 		[ -x "$tests/$test" ] || continue
-		if ! MALLOC_CONF=$conf timeout 120 "$tests/$test" >"$out" 2>&1; then
+		if ! MALLOC_CONF=$conf timeout 1200 "$tests/$test" >"$out" 2>&1; then
 			failed="$failed $test"
 			sed 's/^/# /' "$out" | tail -n 20
 		fi

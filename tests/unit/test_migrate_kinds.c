@@ -418,8 +418,13 @@ __attribute__((unused)) static void a_fork_in_mid_switch_leaves_a_child_that_wor
 		int status = -1;
 		pid_t pid = fork();
 
-		if (pid == 0)
-			_exit(try_in_child(mover.heap, mover.areas[i % N_KINDS]));
+		if (pid == 0) {
+			int trouble = try_in_child(mover.heap, mover.areas[i % N_KINDS]);
+
+			if (trouble)
+				fprintf(stderr, "# in the child: %s\n", situs_error());
+			_exit(trouble);
+		}
 		assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
 		if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 			fail_msg("fork %d: status %#x", i, (unsigned)status);
