@@ -10,6 +10,10 @@
  * flags, which is all that a library leaves to say; what the address map does besides (entries of the
  * caller's, summaries) it does here too. Every benchmark leaves the map as it was, so that those of one
  * kind and size share one.
+ *
+ * Several threads have a map each, or read one and the same; `read_beside_writer` while another thread, whose
+ * time does not count, changes entries now and then. The peers stand behind a std::shared_mutex there, which
+ * is what a program would put around them.
  */
 #include <benchmark/benchmark.h>
 
@@ -21,11 +25,16 @@
 #endif
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <numeric>
 #include <random>
+#include <shared_mutex>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -209,9 +218,35 @@ class BoostIcl {
 };
 #endif
 
+/* A map as a program would share it: readers beside each other, a writer alone. */
+template <class Map> class Shared {
+      public:
+	int find(Address address)
+	{
+		std::shared_lock<std::shared_mutex> lock(mutex_);
+
+		return map_.find(address);
+	}
+	void modify(Address start, Address size, int flags)
+	{
+		std::unique_lock<std::shared_mutex> lock(mutex_);
+
+		map_.modify(start, size, flags);
+	}
+
+      private:
+	std::shared_mutex mutex_;
+	Map map_;
+};
+
+/* Of what is made once and kept: all threads of a benchmark come at the same time. */
+std::mutex making;
+
 /* Kept for the next benchmark of that size. */
 const std::vector<std::size_t> &random_order(std::size_t n)
 {
+	static std::mutex ordering;
+	std::lock_guard<std::mutex> lock(ordering);
 	static std::map<std::size_t, std::vector<std::size_t>> orders;
 	std::vector<std::size_t> &order = orders[n];
 	std::mt19937_64 random(n);
@@ -231,11 +266,12 @@ template <class Map> void fill(Map &map, const std::vector<std::size_t> &order)
 		map.modify(i * entry_size, entry_size, flags_of(i));
 }
 
-/* A map of n entries, the same for all benchmarks of that kind and size. */
-template <class Map> Map &filled(std::size_t n)
+/* A map of n entries, the same for all benchmarks of that kind and size; of one thread, or of all. */
+template <class Map> Map &filled(std::size_t n, int thread = 0)
 {
-	static std::map<std::size_t, std::unique_ptr<Map>> maps;
-	std::unique_ptr<Map> &map = maps[n];
+	static std::map<std::pair<std::size_t, int>, std::unique_ptr<Map>> maps;
+	std::lock_guard<std::mutex> lock(making);
+	std::unique_ptr<Map> &map = maps[{n, thread}];
 
 	if (map == nullptr) {
 		map = std::make_unique<Map>();
@@ -244,11 +280,11 @@ template <class Map> Map &filled(std::size_t n)
 	return *map;
 }
 
-template <class Map> void find(benchmark::State &state)
+template <class Map> void find_in(benchmark::State &state, Map &map)
 {
 	const auto &order = random_order(static_cast<std::size_t>(state.range(0)));
-	Map &map = filled<Map>(order.size());
-	std::size_t i = 0;
+	std::size_t i = order.size() / static_cast<std::size_t>(state.threads()) *
+		static_cast<std::size_t>(state.thread_index());
 
 	for (auto _ : state) {
 		benchmark::DoNotOptimize(map.find(order[i] * entry_size + 100));
@@ -257,10 +293,48 @@ template <class Map> void find(benchmark::State &state)
 	}
 }
 
-template <class Map> void modify(benchmark::State &state)
+template <class Map> void find(benchmark::State &state)
+{
+	find_in(state, filled<Map>(static_cast<std::size_t>(state.range(0)), state.thread_index()));
+}
+
+/* One map, read by all threads. */
+template <class Map> void read(benchmark::State &state)
+{
+	find_in(state, filled<Map>(static_cast<std::size_t>(state.range(0))));
+}
+
+/* Some thousand changes a second. */
+template <class Map> void change(Map &map, const std::vector<std::size_t> &order, const std::atomic<bool> &stop)
+{
+	for (std::size_t i = 0; !stop; i = (i + 1) % order.size()) {
+		std::size_t k = order[i];
+
+		map.modify(k * entry_size + 1024, 1024, middle_flags);
+		map.modify(k * entry_size + 1024, 1024, flags_of(k));
+		std::this_thread::sleep_for(std::chrono::microseconds(50));
+	}
+}
+
+template <class Map> void read_beside_writer(benchmark::State &state)
 {
 	const auto &order = random_order(static_cast<std::size_t>(state.range(0)));
 	Map &map = filled<Map>(order.size());
+	std::atomic<bool> stop{false};
+	std::thread writer;
+
+	if (state.thread_index() == 0)
+		writer = std::thread([&] { change(map, order, stop); });
+	find_in(state, map);
+	stop = true;
+	if (writer.joinable())
+		writer.join();
+}
+
+template <class Map> void modify(benchmark::State &state)
+{
+	const auto &order = random_order(static_cast<std::size_t>(state.range(0)));
+	Map &map = filled<Map>(order.size(), state.thread_index());
 	std::size_t i = 0;
 
 	while (state.KeepRunningBatch(2)) {
@@ -436,6 +510,14 @@ void sizes(benchmark::internal::Benchmark *b)
 	b->RangeMultiplier(10)->Range(1000, 1000000);
 }
 
+/* Each thread has a map of its own, or all read one. */
+void with_threads(benchmark::internal::Benchmark *b)
+{
+	b->Arg(100000);
+	for (int n : {1, 2, 4, 8})
+		b->Threads(n);
+}
+
 BENCHMARK_TEMPLATE(find, Amm)->Apply(sizes)->Arg(200000);
 #ifdef HAVE_ABSL
 BENCHMARK_TEMPLATE(find, AbslBtree)->Apply(sizes);
@@ -461,6 +543,21 @@ BENCHMARK_TEMPLATE(iterate, StdMap)->Apply(sizes);
 BENCHMARK_TEMPLATE(iterate, BoostIcl)->Apply(sizes);
 #endif
 BENCHMARK_TEMPLATE(find, Readers)->Name("read")->Apply(sizes);
+BENCHMARK_TEMPLATE(find, Amm)->Apply(with_threads);
+BENCHMARK_TEMPLATE(find, StdMap)->Apply(with_threads);
+BENCHMARK_TEMPLATE(modify, Amm)->Apply(with_threads);
+BENCHMARK_TEMPLATE(modify, StdMap)->Apply(with_threads);
+BENCHMARK_TEMPLATE(read, Readers)->Name("read<Amm>")->Apply(with_threads);
+BENCHMARK_TEMPLATE(read, Shared<StdMap>)->Name("read<StdMap>")->Apply(with_threads);
+BENCHMARK_TEMPLATE(read_beside_writer, Readers)->Name("read_beside_writer<Amm>")->Apply(with_threads);
+BENCHMARK_TEMPLATE(read_beside_writer, Shared<StdMap>)->Name("read_beside_writer<StdMap>")->Apply(with_threads);
+#ifdef HAVE_ABSL
+BENCHMARK_TEMPLATE(find, AbslBtree)->Apply(with_threads);
+BENCHMARK_TEMPLATE(modify, AbslBtree)->Apply(with_threads);
+BENCHMARK_TEMPLATE(read, Shared<AbslBtree>)->Name("read<AbslBtree>")->Apply(with_threads);
+BENCHMARK_TEMPLATE(read_beside_writer, Shared<AbslBtree>)->Name("read_beside_writer<AbslBtree>")
+	->Apply(with_threads);
+#endif
 BENCHMARK(select)->Apply(sizes);
 BENCHMARK(allocate)->Apply(sizes);
 BENCHMARK_CAPTURE(find_gen, first_forward, -1, 0, AMM_FORWARD, true, false)->Apply(sizes);

@@ -2,7 +2,8 @@
 /*
  * area_bench.cc - what areas cost beside the kernel's own calls.
  *
- *   call/...   map + unmap, nothing touched: the calls' own cost, at 64 KiB
+ *   call/...   map + unmap, nothing touched: the calls' own cost, at 64 KiB; by one thread, or by
+ *              several at once in one area
  *   touch/...  map + write to each page + unmap, 64 KiB to 1 GiB; what has no room for that much, or
  *              comes in larger pieces, is skipped by name
  *
@@ -222,14 +223,24 @@ int main(int argc, char **argv)
 	add_buffer(all);
 
 	for (const contestant &c : all) {
-		if (c.page == PAGE)
-			benchmark::RegisterBenchmark(("call/" + c.name).c_str(),
-				[c](benchmark::State &state) { run_call(state, c); });
-		for (size_t size : {64 * KIB, MIB, 16 * MIB, 512 * MIB, GIB})
-			if (size >= c.page && size <= c.max)
-				benchmark::RegisterBenchmark(("touch/" + c.name).c_str(),
-					[c](benchmark::State &state) { run_touch(state, c); })
-					->Arg(static_cast<int64_t>(size))->Unit(benchmark::kMicrosecond);
+		if (c.page == PAGE) {
+			auto call = [c](benchmark::State &state) { run_call(state, c); };
+
+			benchmark::RegisterBenchmark(("call/" + c.name).c_str(), call);
+			for (int n : {2, 4, 8})
+				benchmark::RegisterBenchmark(("call/" + c.name).c_str(), call)->Threads(n);
+		}
+		for (size_t size : {64 * KIB, MIB, 16 * MIB, 512 * MIB, GIB}) {
+			if (size < c.page || size > c.max)
+				continue;
+
+			auto *touching = benchmark::RegisterBenchmark(("touch/" + c.name).c_str(),
+				[c](benchmark::State &state) { run_touch(state, c); });
+
+			touching->Arg(static_cast<int64_t>(size))->Unit(benchmark::kMicrosecond);
+			if (size >= 512 * MIB) /* long enough, and no number of them has to be found */
+				touching->Iterations(1);
+		}
 	}
 	benchmark::Initialize(&argc, argv);
 	benchmark::RunSpecifiedBenchmarks();

@@ -127,7 +127,8 @@ def document(results):
                   "", "Peak resident memory:", "", *_image(shown, "programs-memory.svg"),
                   *_programs(results, "peak", "B")]
     lines += _section("Address map", "One operation at a random place, beside maps of ranges over other "
-                      "libraries' trees.", _image(shown, "map.svg") +
+                      "libraries' trees. Where several threads read one map, and while another one changes it, the "
+                      "others stand behind a std::shared_mutex.", _image(shown, "map.svg") +
                       table.compare_table(results, "amm", "cpu", "ns", "operation", MAP_LABELS, "Amm"))
     lines += _section("Areas", "A mapping and its end, beside the kernel's calls by hand (`raw/`).",
                       table.area_table(results))

@@ -7,6 +7,8 @@ from .words import amount, test_name
 
 SHOWN_MICRO = [("pairs/64", 1), ("pairs/64", 2), ("live/10000", 1), ("live/1000000", 1), ("cross/64", 2),
                ("large", 1), ("zeroed/16384", 1), ("grow/1048576", 1), ("threads", 1)]
+SHOWN_MAP = [(f"{what}/{n}", 1) for what in ("find", "modify", "iterate") for n in (1000, 1000000)] + [
+    ("read_beside_writer/100000", 2)]
 MAP_LABELS = {"Amm": "address map", "AbslBtree": "absl::btree_map", "StdMap": "std::map",
               "BoostIcl": "boost::icl"}
 
@@ -55,7 +57,7 @@ def plans(results):
         ("programs-memory.svg", "Real programs: peak resident memory", "program",
          [t for t in results.tests("program") if t[0] != "start"], "peak", "B"),
         ("map.svg", "Address map: processor time of one operation, random access", "amm",
-         [t for t in results.tests("amm") if t[0].split("/")[0] in ("find", "modify", "iterate")], "cpu", "ns"),
+         [t for t in results.tests("amm") if t in SHOWN_MAP], "cpu", "ns"),
     ]
     for file, title, group, tests, metric, unit in wanted:
         labels = {"program": peers.PROGRAM_LABELS, "amm": MAP_LABELS}.get(group, peers.LABELS)

@@ -21,15 +21,23 @@ PROGRAM_WANTS = 256
 # Where a mapping for every block would take minutes.
 MANY_SMALL = {"larson", "xmalloc", "sh6", "sh8", "mstress", "cache-scratch", "cache-thrash", "page-cache"}
 
+# Of areas, those that several threads map at once, or a GiB of.
+THREADED = "(raw/mmap|raw/mmap.mbind|numa_alloc_onnode|area/anon|area/node:0,bind|area/node:0,strict)"
+
 FULL = {"rounds": 9, "minutes": 10, "chunks": micro.CHUNKS, "seconds": 0.01, "scale": 1.0,
-        "map": r"^(find|modify|iterate)<.*/(1000|1000000)$|^find<Amm>|^(read|select|allocate)/(1000|1000000)$"
+        "map": r"^(find|modify|iterate)<.*/(1000|1000000)$|^find<Amm>/(10000|200000)$|^(read|select|allocate)/(1000|1000000)$"
                r"|^find_gen/.*/(1000|200000|1000000)$",
-        "area": r"^call/|^touch/.*/(65536|1048576|16777216)$"
-                r"|^touch/(raw/mmap.populate|raw/strict_by_hand|area/node:0,strict)/536870912$",
+        "map threads": r"^(find|modify|read|read_beside_writer)<.*/threads:[1248]$",
+        "area": r"^call/.*[^248]$|^touch/.*/(65536|1048576|16777216)$",
+        "area threads": rf"^call/{THREADED}/threads:[248]$",
+        "area large": rf"^touch/(raw/(mmap.populate|strict_by_hand)|{THREADED})/(536870912|1073741824)/",
+        "area large at first": rf"^touch/(raw/(mmap.populate|strict_by_hand)|{THREADED})/536870912/|^touch/.*/1073741824/",
         "programs": list(programs.PROGRAMS), "strict": True}
 QUICK = {"rounds": 3, "minutes": 2.8, "chunks": micro.QUICK, "seconds": 0.005, "scale": 0.4,
          "map": r"^(find|modify)<.*/1000000$|^find<Amm>.*000$|^find_gen/best/(1000|200000|1000000)$",
-         "area": r"^call/|^touch/(raw/mmap.populate|area/node:0,strict)/536870912$",
+         "map threads": r"^read_beside_writer<.*/threads:2$",
+         "area": r"^call/.*[^248]$", "area threads": r"^call/(raw/mmap|area/anon)/threads:2$",
+         "area large": r"^touch/(raw/mmap.populate|area/node:0,strict)/536870912/",
          "programs": list(programs.PROGRAMS), "strict": False}
 
 
@@ -139,15 +147,15 @@ class Run:
         self.results.add(round_, "program", name, 1, key,
                          **{k: account[k] for k in ("cpu", "wall", "peak")})
 
-    def own(self, round_, group, pattern, seconds):
+    def own(self, round_, group, pattern, threads, repetitions):
         """The map's, the areas' and the heap's own benchmarks; a peer is whom their names say."""
-        self.attempt(f"{group}_bench", lambda: self._own(round_, group, pattern, seconds))
+        self.attempt(f"{group}_bench", lambda: self._own(round_, group, pattern, threads, repetitions))
 
-    def _own(self, round_, group, pattern, seconds):
+    def _own(self, round_, group, pattern, most_threads, repetitions):
         program = os.path.join(self.bench, f"{group}_bench")
         if not os.access(program, os.X_OK):
             raise Skip("not built; it needs google-benchmark, Debian package libbenchmark-dev")
-        done, skipped = micro.measure([program], pattern, seconds, repetitions=3)
+        done, skipped = micro.measure([program], pattern, self.plan["seconds"], most_threads, repetitions)
         for name, threads, cpu, wall, more in done:
             name, peer = own_name(group, name)
             self.results.add(round_, group, name, threads, peer, cpu=cpu, wall=wall)
@@ -173,10 +181,17 @@ class Run:
             yield f"workload {name}", lambda r, n=name: self.work(r, n)
         for name in plan["programs"]:
             yield f"program {name}", lambda r, n=name: self.program(r, n, where)
-        yield "address map", lambda r: self.own(r, "amm", plan["map"], plan["seconds"])
-        yield "address map's memory", lambda r: self.own(r, "amm", "^memory/", plan["seconds"])
-        yield "areas", lambda r: self.own(r, "area", plan["area"], plan["seconds"])
-        yield "heap as a whole", lambda r: self.own(r, "heap", ".", plan["seconds"])
+        # Large mappings take long: each kind of area is seen once, some of them in each round.
+        large = {0: plan.get("area large at first", plan["area large"])}
+        for label, group, pattern, threads, repetitions in (
+                ("address map", "amm", plan["map"], 1, 3),
+                ("address map, threads", "amm", plan["map threads"], 8, 3),
+                ("address map's memory", "amm", "^memory/", 1, 3),
+                ("areas", "area", plan["area"], 1, 3),
+                ("areas, threads", "area", plan["area threads"], 8, 3),
+                ("heap as a whole", "heap", ".", 2, 3)):
+            yield label, lambda r, g=group, p=pattern, t=threads, n=repetitions: self.own(r, g, p, t, n)
+        yield "areas, large", lambda r: self.own(r, "area", large.get(r, plan["area large"]), 1, 1)
 
     def works(self):
         return [w["name"] for p in self.peers[:1] for w in p.info["works"]]

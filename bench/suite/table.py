@@ -39,8 +39,7 @@ def in_order(tests):
 
     def key(test):
         what, _, rest = test[0].partition("/")
-        kind, _, n = rest.rpartition("/")
-        return first[what], kind, int(n) if n.isdigit() else 0, test[1]
+        return first[what], rest.rpartition("/")[0], _size(test[0]), test[1]
 
     return sorted((t for t in tests if not t[0].startswith("memory/")), key=key)
 
@@ -78,16 +77,17 @@ def area_table(results):
 
 def area_rows(results):
     """Each area beside the calls that it makes, by hand."""
-    rows = [["", "64 KiB, untouched"] + [
-        test_name("area", n) for n, _ in results.tests("area") if n != "call"]]
-    names = ["call"] + [n for n, _ in results.tests("area") if n != "call"]
+    tests = sorted(results.tests("area"), key=lambda t: (t[0] != "call", t[1], _size(t[0])))
+    rows = [["", *(test_name("area", *t) for t in tests)]]
     for peer in results.peers("area"):
-        cells = []
-        for name in names:
-            median = results.median("area", name, 1, peer)
-            cells.append(amount(median, "ns") if median is not None else "")
-        rows.append([f"`{peer.removeprefix('area/')}`"] + cells)
+        medians = [results.median("area", name, threads, peer) for name, threads in tests]
+        rows.append([f"`{peer.removeprefix('area/')}`"] + ["" if m is None else amount(m, "ns") for m in medians])
     return rows
+
+
+def _size(name):
+    n = name.rpartition("/")[2]
+    return int(n) if n.isdigit() else 0
 
 
 def faults_table(results):

@@ -55,11 +55,11 @@ MICRO = {"pairs": lambda n: f"malloc and free, {n} bytes",
 def test_name(group, name, threads=1):
     if group == "amm":
         what, _, n = name.rpartition("/")
-        return f"{what}, {count(n)} entries"
+        name = f"{what}, {count(n)} entries"
     if group == "micro":
         prefix, comma, rest = name.rpartition(", ")
         what, _, n = rest.partition("/")
         name = (prefix + comma if comma else "") + MICRO.get(what, lambda _: rest)(n)
-    if group == "area" and "/" in name:
-        return "mapped and touched, " + bytes_of(name.split("/")[1])
+    if group == "area":
+        name = "mapped and touched, " + bytes_of(name.split("/")[1]) if "/" in name else "64 KiB, untouched"
     return name + (f", {threads} threads" if threads > 1 else "")
