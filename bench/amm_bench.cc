@@ -31,6 +31,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <numeric>
 #include <random>
 #include <shared_mutex>
@@ -40,6 +41,7 @@
 
 #include "amm.h"
 #include "bench/machine.h"
+#include "bench/words.h"
 
 namespace {
 
@@ -59,7 +61,7 @@ class Amm {
 	Amm()
 	{
 		if (amm_init_gen(&map_, -1, nullptr, nullptr, nullptr, nullptr, nullptr) != 0)
-			std::abort();
+			throw std::bad_alloc();
 	}
 	~Amm()
 	{
@@ -75,7 +77,7 @@ class Amm {
 	void modify(Address start, Address size, int flags)
 	{
 		if (amm_modify(&map_, start, size, flags, nullptr) != 0)
-			std::abort();
+			throw std::bad_alloc();
 	}
 	long iterate()
 	{
@@ -104,7 +106,7 @@ class Readers {
 	Readers()
 	{
 		if (amm_init_with(&map_, AMM_READERS, -1, nullptr, nullptr, nullptr, nullptr, nullptr) != 0)
-			std::abort();
+			throw std::bad_alloc();
 	}
 	~Readers()
 	{
@@ -118,13 +120,13 @@ class Readers {
 		struct amm_range range;
 
 		if (amm_read(&map_, address, &range, nullptr, nullptr) != 0)
-			std::abort();
+			throw std::bad_alloc();
 		return range.flags;
 	}
 	void modify(Address start, Address size, int flags)
 	{
 		if (amm_modify(&map_, start, size, flags, nullptr) != 0)
-			std::abort();
+			throw std::bad_alloc();
 	}
 
       private:
@@ -448,7 +450,7 @@ void allocate(benchmark::State &state)
 
 		if (amm_allocate(map.get(), &address, size, 1) != 0 ||
 			amm_deallocate(map.get(), address, size) != 0)
-			std::abort();
+			throw std::bad_alloc();
 		if (++i == order.size())
 			i = 0;
 	}
@@ -576,4 +578,12 @@ BENCHMARK(first_query)->Apply(sizes)->Unit(benchmark::kMicrosecond);
 
 } // namespace
 
-BENCHMARK_MAIN();
+int main(int argc, char **argv)
+{
+	words::begin("amm_bench");
+	benchmark::Initialize(&argc, argv);
+	if (benchmark::ReportUnrecognizedArguments(argc, argv))
+		return 2;
+	benchmark::RunSpecifiedBenchmarks();
+	return 0;
+}

@@ -21,6 +21,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/words.h"
 #include "situs.h"
 
 namespace {
@@ -230,4 +231,12 @@ BENCHMARK(migrate_raw)->Name("migrate/move_pages")->Unit(benchmark::kMicrosecond
 
 } // namespace
 
-BENCHMARK_MAIN();
+int main(int argc, char **argv)
+{
+	words::begin("heap_bench");
+	benchmark::Initialize(&argc, argv);
+	if (benchmark::ReportUnrecognizedArguments(argc, argv))
+		return 2;
+	benchmark::RunSpecifiedBenchmarks();
+	return 0;
+}

@@ -51,8 +51,10 @@ EXTRA_DIST += bench/compare bench/quick bench/report bench/run bench/test_suite.
 # How much memory is left: the library's own look, which it does not export.
 bench_room_sources = src/os/cgroup.c src/os/cgroup.h src/os/text.c src/os/text.h
 
-bench_libbench_a_SOURCES = bench/main.c bench/machine.c bench/machine.h bench/micro.cc bench/micro.h \
-	bench/peer.h bench/loops.h bench/random.h $(bench_room_sources) \
+bench_words = bench/machine.c bench/machine.h bench/words.h $(bench_room_sources)
+
+bench_libbench_a_SOURCES = bench/main.c $(bench_words) bench/micro.cc bench/micro.h \
+	bench/peer.h bench/loops.h bench/random.h \
 	bench/work/cache.c bench/work/graph.c bench/work/kv.c bench/work/large.c bench/work/larson.c \
 	bench/work/mstress.c bench/work/pages.c bench/work/sh.c bench/work/work.c bench/work/work.h \
 	bench/work/xmalloc.c
@@ -123,7 +125,7 @@ nodist_EXTRA_bench_peer_tbb_SOURCES = bench/none.cc
 bench_peer_tbb_CFLAGS = $(bench_peer_cflags)
 bench_peer_tbb_LDADD = $(bench_peer_libs) $(TBB_LIBS)
 
-bench_amm_bench_SOURCES = bench/amm_bench.cc bench/machine.c $(bench_room_sources)
+bench_amm_bench_SOURCES = bench/amm_bench.cc $(bench_words)
 bench_amm_bench_CPPFLAGS = $(AM_CPPFLAGS) $(BENCHMARK_CFLAGS)
 if HAVE_ABSL
 bench_amm_bench_CPPFLAGS += -DHAVE_ABSL
@@ -134,12 +136,12 @@ endif
 bench_amm_bench_LDADD = libsitus.la $(BENCHMARK_LIBS) $(NUMA_LIBS) -lpthread
 bench_amm_bench_LDFLAGS = $(bench_own_ldflags)
 
-bench_area_bench_SOURCES = bench/area_bench.cc
+bench_area_bench_SOURCES = bench/area_bench.cc $(bench_words)
 bench_area_bench_CPPFLAGS = $(AM_CPPFLAGS) $(BENCHMARK_CFLAGS)
 bench_area_bench_LDADD = libsitus.la $(BENCHMARK_LIBS) $(NUMA_LIBS)
 bench_area_bench_LDFLAGS = $(bench_own_ldflags)
 
-bench_heap_bench_SOURCES = bench/heap_bench.cc
+bench_heap_bench_SOURCES = bench/heap_bench.cc $(bench_words)
 bench_heap_bench_CPPFLAGS = $(AM_CPPFLAGS) $(BENCHMARK_CFLAGS)
 bench_heap_bench_LDADD = libsitus.la $(BENCHMARK_LIBS) $(NUMA_LIBS) -lpthread
 bench_heap_bench_LDFLAGS = $(bench_own_ldflags)

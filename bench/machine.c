@@ -75,6 +75,28 @@ size_t machine_available(void)
 	return least(available, least(cgroup__room(group, sizeof(group)), address_space()));
 }
 
+/*
+ * Where address space ends, jemalloc (and with it memkind) does not always answer NULL: it may fault. Eight
+ * threads' stacks and the peers' own reservations take a quarter of this.
+ */
+#define LEAST_ADDRESSES ((size_t)512 << 20)
+#define LEAST_MEMORY ((size_t)48 << 20)
+
+const char *machine_too_small(void)
+{
+	static char why[96];
+	size_t addresses = address_space(), memory = machine_available();
+
+	if (addresses < LEAST_ADDRESSES)
+		snprintf(why, sizeof(why), "wants %zu MiB of address space (ulimit -v), there are %zu",
+			LEAST_ADDRESSES >> 20, addresses >> 20);
+	else if (memory < LEAST_MEMORY)
+		snprintf(why, sizeof(why), "wants %zu MiB free, there are %zu", LEAST_MEMORY >> 20, memory >> 20);
+	else
+		return NULL;
+	return why;
+}
+
 size_t machine_peak(void)
 {
 	return kilobytes("/proc/self/status", "VmHWM:");

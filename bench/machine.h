@@ -20,6 +20,9 @@ void machine_usage(struct usage *usage); /* of this process, all threads */
 /* Memory that can be had without swapping; the control group's bound counts. SIZE_MAX: nobody says. */
 size_t machine_available(void);
 
+/* Why nothing can be measured in this process at all, in words that stay its own; NULL: it can. */
+const char *machine_too_small(void);
+
 /* The largest and the present resident size of this process; 0: the kernel does not say. */
 size_t machine_peak(void);
 size_t machine_resident(void);

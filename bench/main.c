@@ -161,7 +161,9 @@ int main(int argc, char **argv)
 		return info();
 	if (options.peer.decay0 && !peer.has_decay0)
 		return cannot("cannot be told to give pages back at once");
-	why = peer.open != NULL ? peer.open(&options.peer) : NULL;
+	why = machine_too_small();
+	if (why == NULL && peer.open != NULL)
+		why = peer.open(&options.peer);
 	if (why != NULL)
 		return cannot(why);
 	if (strcmp(argv[0], "micro") == 0) {

@@ -9,24 +9,17 @@
 #include <benchmark/benchmark.h>
 
 #include <pthread.h>
-#include <unistd.h>
 
 #include <array>
 #include <atomic>
-#include <cstdio>
-#include <cstdlib>
-#include <exception>
 #include <memory>
-#include <new>
 #include <string>
-#include <system_error>
 #include <vector>
 
-#include "bench/machine.h"
 #include "bench/micro.h"
 #include "bench/peer.h"
 #include "bench/random.h"
-#include "bench/work/work.h"
+#include "bench/words.h"
 
 namespace {
 
@@ -94,14 +87,7 @@ void grow(State &state)
 /* What n live blocks take at the least, doubled since others live here too; said, not tried. */
 bool too_much(State &state, std::size_t n, std::size_t size)
 {
-	std::size_t each = size > peer.grain ? size : peer.grain;
-	std::size_t wanted = 2 * n * each, available = machine_available();
-
-	if (wanted <= available)
-		return false;
-	state.SkipWithError(("wants " + std::to_string(wanted / MIB) + " MiB free, there are " +
-		std::to_string(available / MIB)).c_str());
-	return true;
+	return words::too_much(state, 2 * n * (size > peer.grain ? size : peer.grain));
 }
 
 /* n live blocks, of which a random one is replaced at a time. */
@@ -286,28 +272,11 @@ void declare()
 	benchmark::RegisterBenchmark("threads", threads)->Apply(with_threads);
 }
 
-/* google-benchmark's threads and its own memory are C++'s, which throws; there is nobody who would catch. */
-[[noreturn]] void said_in_words()
-{
-	try {
-		if (std::current_exception() != nullptr)
-			std::rethrow_exception(std::current_exception());
-	} catch (const std::system_error &error) {
-		std::fprintf(stderr, "%s: no more threads can be had: %s\n", peer.name, error.what());
-		_exit(WORK_NO_MEMORY);
-	} catch (const std::bad_alloc &) {
-		std::fprintf(stderr, "%s: no memory for the benchmark itself\n", peer.name);
-		_exit(WORK_NO_MEMORY);
-	} catch (...) {
-	}
-	std::abort();
-}
-
 } // namespace
 
 int micro_main(int argc, char **argv)
 {
-	std::set_terminate(said_in_words);
+	words::begin(peer.name);
 	benchmark::Initialize(&argc, argv);
 	if (benchmark::ReportUnrecognizedArguments(argc, argv))
 		return 2;

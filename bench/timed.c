@@ -3,7 +3,8 @@
  * timed FILE PROGRAM ARGUMENT... - runs a program and writes what it took into FILE, as JSON: wall and
  * processor seconds and the peak resident size in bytes, its children's included (peak: the largest of
  * them). A small process of its own, because ru_maxrss of a child begins with what its parent had.
- * Exit status: the program's, 128 + the signal that ended it, or 126 where it could not be run.
+ * Exit status: the program's, 128 + the signal that ended it, 126 where it could not be run, or 77 where
+ * no process can be had for it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -45,8 +46,10 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	child = fork();
-	if (child < 0)
-		return fail("fork");
+	if (child < 0) {
+		fprintf(stderr, "timed: no more processes can be had: %s\n", strerror(errno));
+		return 77;
+	}
 	if (child == 0) {
 		execvp(argv[2], argv + 2);
 		_exit(fail(argv[2]));

@@ -57,23 +57,34 @@ class Peer:
         self.info = info
 
 
+def program(bench, name):
+    """The command of one of the suite's programs. In a build folder libtool puts a script before those that
+    want its libraries, which starts a dozen processes of its own; what it does for them is done here."""
+    built, libraries = (os.path.join(bench, *there, ".libs") for there in ((), (os.pardir,)))
+    if os.access(os.path.join(built, name), os.X_OK):
+        paths = [os.path.realpath(libraries), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
+        return ["env", f"LD_LIBRARY_PATH={':'.join(paths)}", os.path.join(built, name)]
+    return [os.path.join(bench, name)]
+
+
 def find_peers(bench, area="node:0"):
     """Those built in the folder `bench`, and [(who, why not)] for the rest; Situs's heap lies in `area`."""
     found, missing = [], []
-    for key, program, arguments, label, package, _ in PEERS:
-        path = os.path.join(bench, program)
+    for key, name, arguments, label, package, _ in PEERS:
+        path, command = os.path.join(bench, name), program(bench, name)
         if key == SITUS:
             arguments = [f"--place={area}", f"--node={node_of(area)}"]
         if not os.access(path, os.X_OK):
             why = f"not built; Debian package {package}" if package else "not built"
             missing.append((label, why))
             continue
-        asked = _ask([path, "info"])
-        tried = asked if asked.returncode else _ask([path, *arguments, "micro", "--benchmark_list_tests"])
+        asked = _ask([*command, "info"])
+        tried = asked if asked.returncode else _ask([*command, *arguments, "micro", "--benchmark_list_tests"])
         if tried.returncode != 0:
-            missing.append((label, why_not(tried) + (f"; Debian package {package}" if package else "")))
+            absent = tried.returncode == 127 and package  # the loader's, of a library that is not there
+            missing.append((label, why_not(tried) + (f"; Debian package {package}" if absent else "")))
             continue
-        found.append(Peer(key, [path, *arguments], json.loads(asked.stdout)))
+        found.append(Peer(key, [*command, *arguments], json.loads(asked.stdout)))
     return found, missing
 
 
@@ -84,7 +95,10 @@ def node_of(area):
 
 
 def _ask(command, env=None):
-    return subprocess.run(command, capture_output=True, text=True, env=env)
+    try:
+        return subprocess.run(command, capture_output=True, text=True, env=env)
+    except OSError as error:  # no more processes, or files
+        return subprocess.CompletedProcess(command, 126, "", f"{command[0]}: {error.strerror}")
 
 
 def why_not(done):
@@ -93,18 +107,20 @@ def why_not(done):
     return said[-1] if said else f"exit status {done.returncode}"
 
 
+def _listed(bench, name):
+    return _ask([*program(bench, name), "--benchmark_list_tests"])
+
+
 def find_maps(bench):
     """[(who, why not)] of the maps that the address map is not compared with."""
-    program = os.path.join(bench, "amm_bench")
-    listing = _ask([program, "--benchmark_list_tests"]).stdout if os.access(program, os.X_OK) else ""
+    listing = _listed(bench, "amm_bench").stdout
     return [(label, f"not built; Debian package {package}") for key, label, package in MAPS
             if listing and f"<{key}>" not in listing]
 
 
 def find_areas(bench):
     """[(which area, why not)] of those that area_bench says it leaves out."""
-    program = os.path.join(bench, "area_bench")
-    said = _ask([program, "--benchmark_list_tests"]).stderr if os.access(program, os.X_OK) else ""
+    said = _listed(bench, "area_bench").stderr
     left_out = (line.split(": ") for line in said.splitlines() if line.startswith("left out: "))
     return list(dict.fromkeys((f"area {': '.join(words[1:-1])}", words[-1]) for words in left_out))
 

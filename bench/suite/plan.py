@@ -93,6 +93,9 @@ class Run:
         except Broken as why:
             self.cannot.add(what)
             self.broken(what, why)
+        except OSError as why:  # no more processes, or files
+            self.cannot.add(what)
+            self.skip(what, why.strerror)
 
     # Each of these is one step of a round: peers in the order of that round.
 
@@ -147,15 +150,15 @@ class Run:
         self.results.add(round_, "program", name, 1, key,
                          **{k: account[k] for k in ("cpu", "wall", "peak")})
 
-    def own(self, round_, group, pattern, threads, repetitions):
+    def own(self, round_, label, group, pattern, threads, repetitions):
         """The map's, the areas' and the heap's own benchmarks; a peer is whom their names say."""
-        self.attempt(f"{group}_bench", lambda: self._own(round_, group, pattern, threads, repetitions))
+        self.attempt(label, lambda: self._own(round_, group, pattern, threads, repetitions))
 
     def _own(self, round_, group, pattern, most_threads, repetitions):
         program = os.path.join(self.bench, f"{group}_bench")
         if not os.access(program, os.X_OK):
             raise Skip("not built; it needs google-benchmark, Debian package libbenchmark-dev")
-        done, skipped = micro.measure([program], pattern, self.plan["seconds"], most_threads, repetitions)
+        done, skipped = micro.measure(peers.program(self.bench, f"{group}_bench"), pattern, self.plan["seconds"], most_threads, repetitions)
         for name, threads, cpu, wall, more in done:
             name, peer = own_name(group, name)
             self.results.add(round_, group, name, threads, peer, cpu=cpu, wall=wall)
@@ -190,8 +193,8 @@ class Run:
                 ("areas", "area", plan["area"], 1, 3),
                 ("areas, threads", "area", plan["area threads"], 8, 3),
                 ("heap as a whole", "heap", ".", 2, 3)):
-            yield label, lambda r, g=group, p=pattern, t=threads, n=repetitions: self.own(r, g, p, t, n)
-        yield "areas, large", lambda r: self.own(r, "area", large.get(r, plan["area large"]), 1, 1)
+            yield label, lambda r, how=(label, group, pattern, threads, repetitions): self.own(r, *how)
+        yield "areas, large", lambda r: self.own(r, "areas, large", "area", large.get(r, plan["area large"]), 1, 1)
 
     def works(self):
         return [w["name"] for p in self.peers[:1] for w in p.info["works"]]

@@ -6,6 +6,7 @@ Each is a function (Where, prefix command, environment) -> {"cpu", "wall", "peak
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -172,8 +173,15 @@ def start(where, prefix, env):
     return {key: sum(a[key] for a in accounts) / len(accounts) for key in ("cpu", "wall", "peak")}
 
 
+# Open files: 50 clients at once, and what a server keeps for itself.
+REDIS_WANTS = 128
+
+
 def redis(where, prefix, env):
     """The server's processor time and peak for a fixed load; wall is the load's."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files < REDIS_WANTS:
+        raise Skip(f"wants {REDIS_WANTS} open files (ulimit -n), may have {files}")
     for tool in ("redis-benchmark", "redis-cli"):
         if shutil.which(tool) is None:
             raise Skip(f"no {tool} here; Debian package redis-tools")
