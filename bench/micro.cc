@@ -25,7 +25,7 @@ namespace {
 
 using State = benchmark::State;
 
-constexpr std::size_t KIB = 1024, MIB = 1024 * KIB;
+constexpr std::size_t KIB = 1024;
 
 /* google-benchmark makes threads of its own, and runs the first in the main thread. */
 class InThread {
