@@ -23,7 +23,7 @@
 
 static int fail_open(int err, const char *path)
 {
-	return aml__fail(aml__code(err), "file:%s: %s", path, os__strerror(err));
+	return aml__fail(aml__code(err), "file:%.150s: %s", path, os__strerror(err));
 }
 
 /* A file without a name, which the kernel frees with its last user. */
@@ -53,13 +53,13 @@ static int check_file(int fd, const char *path)
 	if (fstat(fd, &status) != 0)
 		return fail_open(errno, path);
 	if (!S_ISREG(status.st_mode))
-		return aml__fail(AML_EINVAL, "file:%s: neither a file nor a folder", path);
+		return aml__fail(AML_EINVAL, "file:%.150s: neither a file nor a folder", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
 		return errno == EWOULDBLOCK ?
-			aml__fail(AML_EBUSY, "file:%s: another area has it open", path) :
+			aml__fail(AML_EBUSY, "file:%.150s: another area has it open", path) :
 			fail_open(errno, path);
 	if (status.st_size != 0)
-		return aml__fail(AML_EBUSY, "file:%s: is not empty, and its contents would be lost", path);
+		return aml__fail(AML_EBUSY, "file:%.150s: is not empty, and its contents would be lost", path);
 	return AML_SUCCESS;
 }
 
@@ -70,7 +70,7 @@ static int open_named(const char *path, int *fd, bool *is_new)
 
 	/* Opening a device or a pipe can have effects: look first. */
 	if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
-		return aml__fail(AML_EINVAL, "file:%s: neither a file nor a folder", path);
+		return aml__fail(AML_EINVAL, "file:%.150s: neither a file nor a folder", path);
 	*is_new = true;
 	*fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (*fd < 0 && errno == EEXIST) {
@@ -113,7 +113,7 @@ int area__file_create(struct aml_area **area, const char *path, const struct are
 		options = &none;
 	is_folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 	if (is_folder && options->keep_file)
-		return aml__fail(AML_EINVAL, "file:%s: is a folder: to keep a file, name it", path);
+		return aml__fail(AML_EINVAL, "file:%.150s: is a folder: to keep a file, name it", path);
 	failed = is_folder ? open_unnamed(path, &file.fd) : open_named(path, &file.fd, &is_new);
 	if (failed != AML_SUCCESS)
 		return failed;

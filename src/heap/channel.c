@@ -127,7 +127,10 @@ struct channel_area {
 	struct channel_area *next;
 };
 
-/* The heap keeps the area until it goes; false where there is no memory to note that. */
+/*
+ * The heap keeps the area until it goes; false where there is no memory to note that. Only the thread that
+ * answers comes here.
+ */
 static bool keep_area(struct situs_heap *heap, struct aml_area *area)
 {
 	struct channel_area *kept = malloc(sizeof(*kept));
@@ -140,6 +143,29 @@ static bool keep_area(struct situs_heap *heap, struct aml_area *area)
 	heap->areas_by_request = kept;
 	lock__release(&heap->lock);
 	return true;
+}
+
+/* The heap has refused the area that it was given last, and nothing of it lies there. */
+static void drop_area(struct situs_heap *heap)
+{
+	struct channel_area *dropped;
+
+	lock__acquire(&heap->lock);
+	dropped = heap->areas_by_request;
+	heap->areas_by_request = dropped->next;
+	lock__release(&heap->lock);
+	aml_area_close(&dropped->area);
+	free(dropped);
+}
+
+static bool lies_in(struct situs_heap *heap, const struct aml_area *area)
+{
+	bool does;
+
+	lock__acquire(&heap->lock);
+	does = heap->owner.area == area;
+	lock__release(&heap->lock);
+	return does;
 }
 
 void channel__close_areas(struct situs_heap *heap)
@@ -158,6 +184,7 @@ static void answer_migrate(void)
 	struct publish_answer *answer = &job.channel->answer;
 	struct situs_heap *heap = NULL;
 	struct aml_area *area;
+	bool is_kept = false;
 	int err;
 
 	if (aml_area_open(&area, job.place)) {
@@ -174,6 +201,7 @@ static void answer_migrate(void)
 	}
 	if (keep_area(heap, area)) {
 		err = situs_heap_migrate(heap, area, progress, job.channel);
+		is_kept = true;
 	} else {
 		aml_area_close(&area);
 		err = error__set(ENOMEM, "the program has no memory left for the new place");
@@ -182,6 +210,9 @@ static void answer_migrate(void)
 	/* Refused before anything changed: the account is an earlier one. */
 	if (err != -ENOTSUP && err != -EINVAL && err != -EDOM)
 		write_account(heap, answer);
+	/* Where it moved half-way and was stopped, it draws from the new place. */
+	if (err && is_kept && !lies_in(heap, area))
+		drop_area(heap);
 	atomic_store(&busy_with, NULL);
 	finish();
 }

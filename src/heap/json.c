@@ -5,13 +5,14 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "heap/snapshot.h"
 
 static void write_text(FILE *stream, const char *text)
 {
 	fputc('"', stream);
 	while (*text != '\0') {
-		size_t n = snapshot__utf8(text);
+		size_t n = utf8__length(text);
 
 		if (n == 0)
 			fputs("\\ufffd", stream);

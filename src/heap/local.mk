@@ -27,7 +27,6 @@ libsitus_core_la_SOURCES += \
 	src/heap/snapshot.c src/heap/snapshot.h \
 	src/heap/stats.c src/heap/stats.h \
 	src/heap/thread.c src/heap/thread.h \
-	src/heap/utf8.c \
 	src/base/annotate.h src/heap/alloc.h src/heap/checked.h src/heap/mistake.h src/heap/quarantine.h \
 	src/heap/sealed.h src/heap/stranger.h
 

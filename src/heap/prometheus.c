@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "heap/snapshot.h"
 
 struct metric {
@@ -39,7 +40,7 @@ static const struct metric metrics[] = {
 static void write_text(FILE *stream, const char *text)
 {
 	while (*text != '\0') {
-		size_t n = snapshot__utf8(text);
+		size_t n = utf8__length(text);
 
 		if (n == 0)
 			fputs("\xef\xbf\xbd", stream); /* U+FFFD */

@@ -289,7 +289,7 @@ int publish__on(void)
 	if (!atomic_compare_exchange_strong(&owner, &none, -getpid()))
 		return current() ? 0 : -ENOENT;
 	snprintf(path, sizeof(path), "%s/", publish__folder());
-	publish__sweep(publish__folder());
+	publish__sweep_all();
 	err = file_make();
 	errno = saved;
 	if (err)

@@ -150,6 +150,9 @@ void publish__region_remove(int region);
  */
 int publish__sweep(const char *folder);
 
+/* The same in every folder that tables of this user may be in, whatever XDG_RUNTIME_DIR was then. */
+void publish__sweep_all(void);
+
 #define PUBLISH_FOLDER_MAX 192 /* bytes of its name */
 
 /* The folder tables of this user are made in: $XDG_RUNTIME_DIR where it is private, or /dev/shm. */

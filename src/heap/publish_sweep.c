@@ -121,3 +121,17 @@ int publish__sweep(const char *path)
 	close(folder);
 	return n_removed;
 }
+
+void publish__sweep_all(void)
+{
+	const char *folder = publish__folder();
+	char usual[32];
+
+	publish__sweep(folder);
+	if (strcmp(folder, "/dev/shm") != 0)
+		publish__sweep("/dev/shm");
+	/* Where XDG_RUNTIME_DIR is for who logs in. */
+	snprintf(usual, sizeof(usual), "/run/user/%u", (unsigned)geteuid());
+	if (strcmp(folder, usual) != 0 && folder_is_private(usual))
+		publish__sweep(usual);
+}

@@ -37,7 +37,4 @@ int snapshots__take(struct snapshots *snapshots);
 /* 0, or the stream's error with a sentence that begins with `who`. */
 int snapshots__finish(FILE *stream, const char *who);
 
-/* Bytes of the UTF-8 character at text; 0: it is none. */
-size_t snapshot__utf8(const char *text);
-
 #endif

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/size.h"
+#include "base/utf8.h"
 #include "heap/heap.h"
 #include "heap/registry.h"
 #include "heap/stats.h"
@@ -61,14 +62,14 @@ static void write_size(FILE *out, size_t size, bool is_known)
 	fprintf(out, "  %10s", is_known ? size__format(size, text) : "-");
 }
 
-/* Name and place are the program's and the user's: one line all the same. */
+/* Names and places are the program's and the user's: one line all the same. */
 static void write_text(FILE *out, const char *text, int width)
 {
-	int n = 0;
+	char printable[256];
 
-	for (; *text; text++, n++)
-		putc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text, out);
-	fprintf(out, "%*s", n < width ? width - n : 0, "");
+	snprintf(printable, sizeof(printable), "%s", text);
+	utf8__make_printable(printable);
+	fprintf(out, "%-*s", width, printable);
 }
 
 static void write_nodes(FILE *out, struct situs_heap *heap)
@@ -128,7 +129,9 @@ void report__write(FILE *out, const char *when)
 	struct list list = { .heaps = heaps, .room = sizeof(heaps) / sizeof(heaps[0]) };
 
 	(void)registry__for_each(add, &list);
-	fprintf(out, "situs: %s (pid %ld) %s\n", program_invocation_short_name, (long)preload.pid, when);
+	fputs("situs: ", out);
+	write_text(out, program_invocation_short_name, 0);
+	fprintf(out, " (pid %ld) %s\n", (long)preload.pid, when);
 	fprintf(out, "%-16s  %-24s  %10s  %10s  %10s  %10s  %7s  %9s  %s\n", "HEAP", "PLACE", "IN USE",
 		"DRAWN", "PEAK", "LIMIT", "REFUSED", "FALLBACKS", "PRESENT");
 	for (size_t i = list.n; i > 0; i--)

@@ -23,6 +23,7 @@
 
 #include "area/area.h"
 #include "area/place.h"
+#include "base/utf8.h"
 #include "heap/heap.h"
 #include "heap/publish.h"
 #include "os/os.h"
@@ -49,10 +50,9 @@ void preload__say(enum settings_log of, const char *format, ...)
 		return;
 	if ((size_t)n > sizeof(line) - 2)
 		n = sizeof(line) - 2;
+	line[n] = 0;
 	/* One line, whatever a value of the environment holds. */
-	for (int i = 0; i < n; i++)
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
-			line[i] = '?';
+	utf8__make_printable(line);
 	line[n++] = '\n';
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)
 		return;

@@ -33,7 +33,8 @@ static int become(char **words)
 	return tool__fail(TOOL_FAILED, "%s is missing; install Situs again", PKGLIBEXECDIR "/" NAME);
 }
 
-int stat__self_test(void)
+int stat__self_test(bool json)
 {
-	return become((char *[]){ (char[]){ "situs" }, (char[]){ "stat" }, (char[]){ "--self-test" }, NULL });
+	return become((char *[]){ (char[]){ "situs" }, (char[]){ "stat" }, (char[]){ "--self-test" },
+		json ? (char[]){ "--json" } : NULL, NULL });
 }

@@ -12,7 +12,7 @@ situs_words = \
 	src/tool/process.h src/tool/process_ask.c src/tool/process_move.c src/tool/process_pages.c \
 	src/tool/process_table.c \
 	src/tool/program.c src/tool/program.h \
-	src/tool/run.c \
+	src/tool/run.c src/tool/run.h src/tool/run_show.c \
 	src/tool/stat.c src/tool/stat.h src/tool/stat_show.c \
 	src/tool/svg.c src/tool/svg.h \
 	src/tool/table.c \

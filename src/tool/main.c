@@ -9,6 +9,7 @@
 #include "aml.h"
 #include "area/topology.h"
 #include "base/error.h"
+#include "base/utf8.h"
 #include "tool/tool.h"
 
 static const struct command commands[] = {
@@ -23,19 +24,32 @@ static const struct command commands[] = {
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-int tool__fail(int status, const char *format, ...)
+static void say(const char *format, va_list args)
 {
 	char line[1024];
+
+	vsnprintf(line, sizeof(line), format, args);
+	utf8__make_printable(line);
+	fprintf(stderr, "situs: %s\n", line);
+}
+
+int tool__fail(int status, const char *format, ...)
+{
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
+	say(format, args);
 	va_end(args);
-	for (char *c = line; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
-	fprintf(stderr, "situs: %s\n", line);
 	return status;
+}
+
+void tool__say(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
 }
 
 int tool__status(int aml_error)

@@ -9,12 +9,14 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "area/topology.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "tool/migrate.h"
@@ -27,6 +29,7 @@ struct options {
 	struct tool_common common;
 	const char *heap, *to;
 	long wait; /* seconds that the program has to take the order */
+	bool verbose;
 };
 
 /* What came of it. */
@@ -39,6 +42,7 @@ static const struct argp_option option_list[] = {
 	{ "heap", KEY_HEAP, "NAME", 0, "which heap (default: the only one)", 0 },
 	{ "to", KEY_TO, "PLACE", 0, "where it shall lie", 0 },
 	{ "wait", KEY_WAIT, "SECONDS", 0, "how long the program may take to answer (default: 2)", 0 },
+	{ "verbose", 'v', NULL, 0, "say what was decided and why", 0 },
 	TOOL_OPTION_JSON,
 	TOOL_OPTIONS_END,
 };
@@ -68,6 +72,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_WAIT:
 		options->wait = parse_seconds(state, arg);
+		return 0;
+	case 'v':
+		options->verbose = true;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		tool__usage(state->name, "which process? situs migrate PID --heap NAME --to PLACE");
@@ -149,6 +156,38 @@ static void end_progress(void)
 		fputs("\r\033[K", stderr);
 }
 
+/* -v: what was decided. The bar may stand on the line. */
+static void __attribute__((format(printf, 2, 3))) tell(const struct options *options, const char *format, ...)
+{
+	char line[512];
+	va_list args;
+
+	if (!options->verbose)
+		return;
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	end_progress();
+	tool__say("%s", line);
+}
+
+/* -v: from where to where, and on which nodes that is. */
+static void tell_order(const struct options *options, const struct process_heap *heap)
+{
+	const struct topology *topology;
+	struct place_chain chain;
+	struct place_error error;
+	char line[PLACES_LINE_SIZE];
+
+	tell(options, "heap %s of process %ld lies in %s, and shall go to %s", heap->name,
+		(long)options->common.pid, heap->place, options->to);
+	if (topology__get(&topology) || place__parse(options->to, &chain, &error))
+		return;
+	for (int i = 0; i < chain.n_links; i++)
+		if (places__explain(topology, &chain.link[i], line, sizeof(line)) == 0)
+			tell(options, "  %s", line);
+}
+
 static int64_t now_ms(void)
 {
 	struct timespec now;
@@ -200,9 +239,14 @@ static int move_from_outside(struct options *options, const struct process_heap 
 	struct process_target target;
 	const char *why = migrate__target(heap, options->to, &target);
 	struct publish_answer answer;
-	int err = why ? -ENOTSUP : process__move(options->common.pid, heap->ranges, heap->n_ranges, &target,
-		show_outside, options, &outcome->answer);
+	int err = -ENOTSUP;
 
+	if (!why) {
+		tell(options, "the program has not taken the order within %ld s: it asks for no memory just now; its pages "
+			"are moved from outside, since both places differ by their nodes alone", options->wait);
+		err = process__move(options->common.pid, heap->ranges, heap->n_ranges, &target, show_outside, options,
+			&outcome->answer);
+	}
 	end_progress();
 	if (err)
 		return !process__withdraw(channel) ? TOOL_OK : why ? never_answered(options, why) :
@@ -220,7 +264,7 @@ static int follow(struct options *options, const struct process_heap *heap, stru
 {
 	const int64_t give_up = now_ms() + options->wait * 1000;
 	struct publish_answer *answer = &outcome->answer;
-	bool is_cancelled = false;
+	bool is_cancelled = false, is_told = false;
 	int status = TOOL_OK;
 
 	while (!status && !outcome->stands) {
@@ -229,6 +273,9 @@ static int follow(struct options *options, const struct process_heap *heap, stru
 		} else if (answer->finished == channel->ticket) {
 			break;
 		} else if (answer->taken == channel->ticket) {
+			if (!is_told)
+				tell(options, "the program has taken the order, and moves its heap itself");
+			is_told = true;
 			show_progress(options, answer);
 			if (interrupted && !is_cancelled)
 				process__cancel(channel);
@@ -361,6 +408,7 @@ int migrate__main(int argc, char **argv)
 	struct options options = { .wait = 2 };
 	const struct process_heap *heap;
 	struct process_table table;
+	const char *never;
 	int status, n;
 
 	tool__parse(&argp, argc, argv, 0, &options);
@@ -370,8 +418,13 @@ int migrate__main(int argc, char **argv)
 	if (status)
 		return status;
 	heap = find(&table, options.heap, &n);
-	if (n == 1) {
+	never = n == 1 ? migrate__never(heap, options.to) : NULL;
+	if (never) {
+		status = tool__fail(TOOL_FAILED, "heap %s of process %ld cannot be moved to %.100s because %s", heap->name,
+			(long)options.common.pid, options.to, never);
+	} else if (n == 1) {
 		options.heap = heap->name;
+		tell_order(&options, heap);
 		status = ask(&options, heap);
 	} else if (n > 1 && options.heap) {
 		status = tool__fail(TOOL_FAILED, "process %ld has %d heaps of the name '%.60s'; names that tell "

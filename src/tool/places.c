@@ -75,6 +75,53 @@ static void add(const struct topology *topology, const char *text, struct table 
 	table__add(out, false, "%s", what);
 }
 
+const char *places__why(const struct topology *topology, const struct place *place,
+	const struct os_nodes *nodes, char *why, size_t size)
+{
+	const struct topology_node *first = topology__node(topology, os__nodes_next(nodes, 0));
+	const char *which = place->where == PLACE_TIER_FASTEST ? "the fastest that may be used" :
+		place->where == PLACE_TIER_LARGEST ? "the one with the most memory" : "as the place says";
+
+	switch (place->where) {
+	case PLACE_TIER_FASTEST:
+	case PLACE_TIER_LARGEST:
+	case PLACE_TIER_NUMBER:
+		snprintf(why, size, "tier %d, %s; tiers by %s", first ? first->tier : -1, which,
+			first ? topology__source_name(first->tier_source) : "nothing");
+		break;
+	case PLACE_TIER_NEAREST:
+		snprintf(why, size, "the nearest to the processor that this runs on");
+		break;
+	case PLACE_HBM:
+	case PLACE_DRAM:
+	case PLACE_CXL:
+	case PLACE_GPU:
+		snprintf(why, size, "kinds by %s", first ? topology__source_name(first->kind_source) : "nothing");
+		break;
+	case PLACE_LOCAL:
+		snprintf(why, size, "the node of the thread that touches a page first");
+		break;
+	default:
+		snprintf(why, size, place->has_nodes ? "as the place says" : "the process's own policy decides");
+	}
+	return why;
+}
+
+int places__explain(const struct topology *topology, const struct place *place, char *line, size_t size)
+{
+	char text[PLACE_MAX_PATH + 256], list[256], why[160];
+	struct place_error error;
+	struct os_nodes nodes;
+	int err = place__resolve(place, topology, -1, &nodes, &error);
+
+	if (err)
+		return err;
+	place__format(place, text, sizeof(text));
+	snprintf(line, size, "%s: %s%s (%s)", text, os__nodes_count(&nodes) ? "node " : "no nodes of its own",
+		os__nodes_text(&nodes, list, sizeof(list)), places__why(topology, place, &nodes, why, sizeof(why)));
+	return 0;
+}
+
 int places__refuse(const struct topology *topology, const struct place_error *error)
 {
 	char fitting[512];

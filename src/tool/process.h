@@ -88,7 +88,6 @@ bool process__extents(pid_t pid, struct process_heap *heap, int wait_ms);
 /* Inside the process_ files: opens the table that a process stands behind, for reading (O_RDONLY) or
    both; what a terminal would obey becomes '?'. */
 int process__open_table(pid_t pid, int mode, int *fd);
-void process__make_printable(char *text);
 
 /* Is it gone, or has it ended and not been waited for? */
 bool process__has_ended(pid_t pid);

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 #define MAX_EXTENTS ((size_t)1 << 24)
 #define AT(field) ((off_t)(PUBLISH_CHANNEL_OFFSET + offsetof(struct publish_channel, field)))
@@ -82,7 +83,7 @@ int process__answer(const struct process_channel *channel, struct publish_answer
 	if (pread(channel->fd, answer, sizeof(*answer), AT(answer)) != (ssize_t)sizeof(*answer))
 		return failed_io(channel);
 	answer->text[sizeof(answer->text) - 1] = 0;
-	process__make_printable(answer->text);
+	utf8__make_printable(answer->text);
 	snprintf(name, sizeof(name), "/proc/%ld/maps", (long)channel->pid);
 	if (access(name, F_OK) && answer->finished != channel->ticket)
 		return error__set(ESRCH, "process %ld has ended", (long)channel->pid);

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "tool/tool.h"
 
 #define N_TRIES 8 /* reads of a slot that is being written */
@@ -100,7 +101,7 @@ int process__open_table(pid_t pid, int mode, int *fd)
 
 	snprintf(process, sizeof(process), "/proc/%ld", (long)pid);
 	if (stat(process, &owner))
-		return error__set(ESRCH, "there is no process %ld", (long)pid);
+		return error__set(ESRCH, "there is no process %ld; pidof NAME tells the number of a program", (long)pid);
 	if (geteuid() != 0 && owner.st_uid != geteuid())
 		return error__set(EPERM, "process %ld is another user's; only that user and root may look",
 			(long)pid);
@@ -280,14 +281,6 @@ static int read_open_table(int fd, pid_t pid, struct process_table *table)
 	return 0;
 }
 
-/* Names and places come from another process: what a terminal would obey is replaced. */
-void process__make_printable(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = '?';
-}
-
 int process__read(pid_t pid, struct process_table *table)
 {
 	int fd, err;
@@ -299,17 +292,18 @@ int process__read(pid_t pid, struct process_table *table)
 	close(fd);
 	if (err)
 		return err;
-	process__make_printable(table->program);
+	/* Names and places come from another process: what a terminal would obey is replaced. */
+	utf8__make_printable(table->program);
 	for (size_t i = 0; i < table->n_heaps; i++) {
-		process__make_printable(table->heaps[i].name);
-		process__make_printable(table->heaps[i].place);
+		utf8__make_printable(table->heaps[i].name);
+		utf8__make_printable(table->heaps[i].place);
 	}
 	return 0;
 }
 
 int tool__read_process(pid_t pid, struct process_table *table)
 {
-	publish__sweep(publish__folder());
+	publish__sweep_all();
 	return process__read(pid, table) ? tool__fail(TOOL_FAILED, "%s", error__text()) : TOOL_OK;
 }
 

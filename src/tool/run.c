@@ -15,10 +15,12 @@
 #include <unistd.h>
 
 #include "aml.h"
+#include "area/place.h"
 #include "base/error.h"
 #include "heap/settings.h"
 #include "os/os.h"
 #include "tool/program.h"
+#include "tool/run.h"
 #include "tool/tool.h"
 
 #define PRELOAD_NAME "libsitus-preload.so"
@@ -37,6 +39,7 @@ enum {
 
 struct run {
 	bool dry_run, verbose;
+	bool by_default; /* nobody said a place */
 	char **program;
 };
 
@@ -83,7 +86,7 @@ static const struct argp_option options[] = {
 	{ "stats", KEY_STATS, NULL, 0, "print a table of the heaps when the program exits", 0 },
 	{ "listen", KEY_LISTEN, NULL, 0, "a thread in the program answers 'situs migrate' at once", 0 },
 	{ "dry-run", KEY_DRY_RUN, NULL, 0, "print what would be done, and do nothing", 0 },
-	{ "verbose", 'v', NULL, 0, "say what was decided", 0 },
+	{ "verbose", 'v', NULL, 0, "say what was decided and why", 0 },
 	TOOL_OPTIONS_END,
 };
 
@@ -196,6 +199,21 @@ static void complain(const char *sentence, const char *instead, void *arg)
 	*status = tool__fail(TOOL_USAGE, "%s", sentence);
 }
 
+/* What would do, where the words of the failure are the kernel's. */
+static const char *advice(const char *place, int err)
+{
+	struct place_chain chain;
+	struct place_error error;
+
+	if (err == -AML_ENOTSUP || place__parse(place, &chain, &error))
+		return "";
+	for (int i = 0; i < chain.n_links; i++)
+		if (chain.link[i].where == PLACE_FILE || chain.link[i].where == PLACE_SHM)
+			return chain.link[i].where == PLACE_FILE ? "; file: takes a folder that you may write to, or a "
+				"file there that is new or empty" : "; shm: takes a word that is new, or that you used before";
+	return "";
+}
+
 /* Opens the place and maps one page there: what the kernel refuses is known before the start. `of`: whose it
    is, where the place alone does not say. */
 static int check_place(const char *place, const char *of)
@@ -207,7 +225,7 @@ static int check_place(const char *place, const char *of)
 
 	err = aml_area_open(&area, place);
 	if (err)
-		return tool__fail(tool__status(err), "%s%s", of, error__text());
+		return tool__fail(tool__status(err), "%s%s%s", of, error__text(), advice(place, err));
 	memory = aml_area_mmap(area, NULL, page);
 	if (memory)
 		aml_area_munmap(area, memory, page);
@@ -264,7 +282,7 @@ static int check_environment(void)
 
 static int check_program(const char *name, char *path, size_t size)
 {
-	char why[320];
+	char why[PROGRAM_REFUSAL_SIZE];
 	const char *refusal;
 
 	if (!*name)
@@ -274,9 +292,11 @@ static int check_program(const char *name, char *path, size_t size)
 		break;
 	case -EACCES:
 		return tool__fail(TOOL_FAILED, "%.200s is there but cannot be executed; check its permissions", name);
+	case -EPERM:
+		return tool__fail(TOOL_FAILED, "%.200s cannot be reached; check the permissions of its folders", name);
 	default:
 		return tool__fail(TOOL_FAILED, "%.200s: no such program%s", name,
-			strchr(name, '/') ? "" : " in PATH");
+			strchr(name, '/') ? "; check its path" : " in PATH; give its whole path");
 	}
 	refusal = program__refusal(path, why, sizeof(why));
 	if (refusal)
@@ -330,52 +350,13 @@ static void set_preload(const char *ours)
 	free(value);
 }
 
-/* A word that a shell reads as this text, and that no terminal obeys. */
-static void show_word(FILE *stream, const char *text, bool is_quoted)
+/* The option that set the variable, or the variable itself. */
+static const char *who_says(const char *name)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%^";
-	bool is_printable = true;
-
-	for (const char *c = text; *c; c++)
-		is_printable &= (unsigned char)*c >= ' ' && *c != 0x7f;
-	if (!is_quoted && *text && text[strspn(text, plain)] == 0) {
-		fputs(text, stream);
-		return;
-	}
-	fputs(is_printable ? "'" : "$'", stream);
-	for (const char *c = text; *c; c++) {
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			fprintf(stream, "\\%03o", (unsigned char)*c);
-		else if (*c == '\'')
-			fputs(is_printable ? "'\\''" : "\\'", stream);
-		else if (*c == '\\' && !is_printable)
-			fputs("\\\\", stream);
-		else
-			putc(*c, stream);
-	}
-	putc('\'', stream);
-}
-
-/* The command, as a shell would be given it. */
-static void show(FILE *stream, const struct run *run, const char *path)
-{
-	static const char *const names[] = {
-		"LD_PRELOAD", "SITUS_AREA", "SITUS_RATIO", "SITUS_PER_THREAD_LOCAL", "SITUS_HEAPS", "SITUS_LIMIT",
-		"SITUS_SIZE_MIN", "SITUS_SIZE_MAX", "SITUS_STATS", "SITUS_LISTEN", "SITUS_LOG",
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (getenv(names[i])) {
-			fprintf(stream, "%s=", names[i]);
-			show_word(stream, getenv(names[i]), true);
-			putc(' ', stream);
-		}
-	show_word(stream, path, false);
-	for (char **arg = run->program + 1; *arg; arg++) {
-		putc(' ', stream);
-		show_word(stream, *arg, false);
-	}
-	putc('\n', stream);
+	for (size_t i = 0; i < N_VARIABLES; i++)
+		if (strcmp(variables[i].variable, name) == 0 && variables[i].given)
+			return variables[i].option;
+	return name;
 }
 
 int run__main(int argc, char **argv)
@@ -394,8 +375,10 @@ int run__main(int argc, char **argv)
 
 	/* In order: the first word that is no option is the program. */
 	tool__parse(&argp, argc, argv, ARGP_IN_ORDER, &run);
-	if (!getenv("SITUS_AREA") && !getenv("SITUS_RATIO") && !getenv("SITUS_PER_THREAD_LOCAL"))
+	if (!getenv("SITUS_AREA") && !getenv("SITUS_RATIO") && !getenv("SITUS_PER_THREAD_LOCAL")) {
 		set("SITUS_AREA", "any");
+		run.by_default = true;
+	}
 	status = check_environment();
 	if (!status)
 		status = check_program(run.program[0], path, sizeof(path));
@@ -404,10 +387,12 @@ int run__main(int argc, char **argv)
 	if (status)
 		return status;
 	set_preload(preload);
+	if (run.verbose)
+		run__explain(path, who_says, run.by_default);
 	if (run.dry_run || run.verbose)
-		show(run.dry_run ? stdout : stderr, &run, path);
+		run__show(run.dry_run ? stdout : stderr, run.program, path);
 	if (run.dry_run)
-		return TOOL_OK;
+		return fflush(stdout) ? tool__fail(TOOL_FAILED, "cannot write the output") : TOOL_OK;
 	execv(path, run.program);
 	return tool__fail(TOOL_FAILED, "%.200s cannot be started: %s", path, strerror(errno));
 }

@@ -45,8 +45,9 @@ static double parse_seconds(const struct argp_state *state, const char *text)
 
 static void check(const struct options *options, const struct argp_state *state)
 {
-	if (options->common.json + options->prometheus + options->watch + options->self_test > 1)
-		tool__usage(state->name, "one of --watch, --json, --prometheus and --self-test");
+	if (options->common.json + options->prometheus + options->watch > 1 ||
+		(options->self_test && options->prometheus + options->watch > 0))
+		tool__usage(state->name, "one of --watch, --json and --prometheus; of these, --self-test takes --json");
 	if (options->self_test && options->common.pid)
 		tool__usage(state->name, "--self-test looks at a process of its own, not at %ld",
 			(long)options->common.pid);
@@ -173,7 +174,7 @@ static int show_once(const struct options *options)
 	if (stat__take(options->common.pid, &view))
 		return tool__fail(TOOL_FAILED, "%s", error__text());
 	if (options->common.json)
-		status = stat__print_json(&view);
+		status = tool__json(stat__json(&view));
 	else if (options->prometheus)
 		stat__print_prometheus(stdout, &view);
 	else
@@ -200,7 +201,7 @@ int stat__main(int argc, char **argv)
 
 	tool__parse(&argp, argc, argv, 0, &options);
 	if (options.self_test)
-		return stat__self_test();
-	publish__sweep(publish__folder());
+		return stat__self_test(options.common.json);
+	publish__sweep_all();
 	return options.watch ? watch(&options) : show_once(&options);
 }

@@ -26,13 +26,13 @@ void stat__free(struct view *view);
 
 void stat__print_text(FILE *stream, const struct view *view);
 void stat__print_prometheus(FILE *stream, const struct view *view);
-int stat__print_json(const struct view *view); /* to standard output; the exit status */
+json_t *stat__json(const struct view *view);
 
 /* Bytes by node, without those that have none. */
 json_t *stat__nodes_json(const struct process_pages *pages);
 
 /* Makes heaps on every node this process may use, looks at them from another process, and tells whether
-   all is where it was put; the exit status. */
-int stat__self_test(void);
+   all is where it was put, in words or as JSON; the exit status. */
+int stat__self_test(bool json);
 
 #endif

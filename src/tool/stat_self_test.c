@@ -73,26 +73,44 @@ static bool is_home(const struct process_heap *heap, const struct account *accou
 		account->pages.on_node[node] == account->pages.present;
 }
 
-static int judge(pid_t pid, int n_nodes)
+static int show(const struct view *view, bool passed, bool json)
+{
+	json_t *object;
+
+	if (!json) {
+		stat__print_text(stdout, view);
+		return TOOL_OK;
+	}
+	object = stat__json(view);
+	json_object_set_new(object, "passed", json_boolean(passed));
+	return tool__json(object);
+}
+
+static int judge(pid_t pid, int n_nodes, bool json)
 {
 	struct view view;
 	size_t n_home = 0;
+	int status;
 
 	if (stat__take(pid, &view))
 		return tool__fail(TOOL_FAILED, "%s", error__text());
-	stat__print_text(stdout, &view);
 	for (size_t i = 0; i < view.table.n_heaps; i++)
 		n_home += is_home(&view.table.heaps[i], &view.accounts[i]);
+	status = show(&view, n_home == (size_t)n_nodes, json);
 	stat__free(&view);
+	if (status)
+		return status;
 	if (n_home != (size_t)n_nodes)
 		return tool__fail(TOOL_FAILED, "self-test: of %d nodes, %zu have exactly what was put there; "
 			"'situs doctor' may know why", n_nodes, n_home);
+	if (json)
+		return TOOL_OK;
 	printf("self-test: passed, every page is on the node it was put on (%d node%s)\n", n_nodes,
 		n_nodes == 1 ? "" : "s");
 	return TOOL_OK;
 }
 
-int stat__self_test(void)
+int stat__self_test(bool json)
 {
 	struct os_nodes nodes;
 	int ready[2], status;
@@ -111,12 +129,12 @@ int stat__self_test(void)
 		child(&nodes, ready[1]);
 	close(ready[1]);
 	if (read(ready[0], &byte, 1) == 1)
-		status = judge(pid, os__nodes_count(&nodes));
+		status = judge(pid, os__nodes_count(&nodes), json);
 	else
 		status = TOOL_FAILED; /* the child has said why */
 	close(ready[0]);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	publish__sweep(publish__folder());
+	publish__sweep_all();
 	return status;
 }

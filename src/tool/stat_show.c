@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "heap/snapshot.h"
+#include "base/utf8.h"
 #include "tool/stat.h"
 
 /* Nodes of this machine that the process's pages may be on: those the kernel has, at least. */
@@ -73,7 +73,7 @@ static json_t *heap_json(const struct process_heap *heap, const struct account *
 		"numa_maps_comparable", (int)account->comparable);
 }
 
-int stat__print_json(const struct view *view)
+json_t *stat__json(const struct view *view)
 {
 	const struct process_table *table = &view->table;
 	json_t *heaps = json_array();
@@ -81,9 +81,9 @@ int stat__print_json(const struct view *view)
 	for (size_t i = 0; i < table->n_heaps; i++)
 		json_array_append_new(heaps, heap_json(&table->heaps[i], &view->accounts[i],
 			view->is_fresh));
-	return tool__json(json_pack("{sI so sI sb so}", "pid", (json_int_t)table->pid, "program",
+	return json_pack("{sI so sI sb so}", "pid", (json_int_t)table->pid, "program",
 		tool__json_text(table->program), "unpublished", (json_int_t)table->unpublished,
-		"allocated_is_fresh", (int)view->is_fresh, "heaps", heaps));
+		"allocated_is_fresh", (int)view->is_fresh, "heaps", heaps);
 }
 
 static const char *verdict(const struct account *account)
@@ -217,7 +217,7 @@ static void write_label(FILE *stream, const char *name, const char *text)
 {
 	fprintf(stream, "%s=\"", name);
 	while (*text) {
-		size_t n = snapshot__utf8(text);
+		size_t n = utf8__length(text);
 
 		if (n == 0)
 			fputc('?', stream);

@@ -91,6 +91,16 @@ void svg__rect(struct svg *svg, double x, double y, double width, double height,
 	fputs("</title></rect>\n", svg->stream);
 }
 
+void svg__faint(struct svg *svg)
+{
+	fputs("<g opacity=\"0.3\">\n", svg->stream);
+}
+
+void svg__plain(struct svg *svg)
+{
+	fputs("</g>\n", svg->stream);
+}
+
 void svg__line(struct svg *svg, double x1, double y1, double x2, double y2, const char *colour)
 {
 	fprintf(svg->stream, "<line x1=\"%.5g\" y1=\"%.5g\" x2=\"%.5g\" y2=\"%.5g\" stroke=\"%s\"/>\n", x1, y1,

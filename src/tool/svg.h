@@ -29,6 +29,9 @@ const char *svg__node_ink(int node);
 /* "shape" is the attributes of a rectangle beyond its place; tip may be NULL. */
 void svg__rect(struct svg *svg, double x, double y, double width, double height, const char *shape,
 	const char *tip);
+/* What follows, until it is drawn plainly again, is drawn so that it recedes. */
+void svg__faint(struct svg *svg);
+void svg__plain(struct svg *svg);
 void svg__line(struct svg *svg, double x1, double y1, double x2, double y2, const char *colour);
 
 /* class: "h1" "h2" "label" "small" "value" "light", any joined by spaces. */

@@ -34,6 +34,9 @@ int doctor__main(int argc, char **argv);
 /* "situs: sentence" on standard error, control characters replaced; returns status. */
 int tool__fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same line, where nothing failed. */
+void tool__say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /*
  * argp_parse, but what is wrong is one line and ends the program with TOOL_USAGE. Option lists end with
  * TOOL_OPTIONS_END, which names --help; parsers refuse by tool__usage, never by argp_error.

@@ -35,8 +35,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		options->place = arg;
 		return 0;
 	case ARGP_KEY_END:
-		if (options->common.svg && (options->place || options->common.json))
-			tool__usage(state->name, "--svg draws the machine, and goes with nothing else");
+		if (options->common.svg && options->common.json)
+			tool__usage(state->name, "either --json or --svg");
 		return 0;
 	default:
 		return tool__common(key, arg, state, &options->common);
@@ -166,51 +166,69 @@ static int show_machine(const struct topology *topology, bool json)
 	return TOOL_OK;
 }
 
-/* One link of a chain: its text and the nodes it stands for. */
-static int resolve(const struct topology *topology, const struct place *place, char *text, size_t size,
-	struct os_nodes *nodes)
+static int show_link(const struct topology *topology, const struct place *place, json_t *links)
 {
+	char line[PLACES_LINE_SIZE], why[160];
 	struct place_error error;
+	struct os_nodes nodes;
+	json_t *numbers;
 
-	if (place__resolve(place, topology, -1, nodes, &error))
+	if (!links) {
+		if (places__explain(topology, place, line, sizeof(line)) == 0)
+			puts(line);
+		return TOOL_OK;
+	}
+	if (place__resolve(place, topology, -1, &nodes, &error))
 		return places__refuse(topology, &error);
-	place__format(place, text, size);
+	place__format(place, line, sizeof(line));
+	numbers = json_array();
+	NODES_FOR_EACH(node, &nodes)
+		json_array_append_new(numbers, json_integer(node));
+	json_array_append_new(links, json_pack("{so so ss}", "place", tool__json_text(line), "nodes", numbers, "why",
+		places__why(topology, place, &nodes, why, sizeof(why))));
 	return TOOL_OK;
 }
 
-static int show_place(const struct topology *topology, const char *place, bool json)
+/* Every node that a link of the chain stands for. */
+static int gather(const struct topology *topology, const struct place_chain *chain, struct os_nodes *all)
+{
+	struct place_error error;
+	struct os_nodes nodes;
+
+	*all = (struct os_nodes){ { 0 } };
+	for (int i = 0; i < chain->n_links; i++) {
+		if (place__resolve(&chain->link[i], topology, -1, &nodes, &error))
+			return places__refuse(topology, &error);
+		*all = nodes__or(all, &nodes);
+	}
+	return TOOL_OK;
+}
+
+static int show_place(const struct topology *topology, const struct options *options)
 {
 	struct place_chain chain;
 	struct place_error error;
-	char text[PLACE_MAX_PATH + 256], list[256];
 	struct os_nodes nodes;
-	json_t *links = json_array(), *numbers;
+	json_t *links;
 	int status;
 
-	if (place__parse(place, &chain, &error)) {
-		json_decref(links);
+	if (place__parse(options->place, &chain, &error))
 		return places__refuse(topology, &error);
-	}
-	for (int i = 0; i < chain.n_links; i++) {
-		status = resolve(topology, &chain.link[i], text, sizeof(text), &nodes);
-		if (status) {
-			json_decref(links);
-			return status;
-		}
-		if (!json) {
-			printf("%s: %s%s\n", text, os__nodes_count(&nodes) ? "node " : "no nodes of its own",
-				os__nodes_text(&nodes, list, sizeof(list)));
-			continue;
-		}
-		numbers = json_array();
-		for (int n = os__nodes_next(&nodes, 0); n >= 0; n = os__nodes_next(&nodes, n + 1))
-			json_array_append_new(numbers, json_integer(n));
-		json_array_append_new(links, json_pack("{ss so}", "place", text, "nodes", numbers));
-	}
-	if (json)
+	status = gather(topology, &chain, &nodes);
+	if (status)
+		return status;
+	/* A place that follows the process's policy may be any node. */
+	if (options->common.svg && os__nodes_count(&nodes) == 0)
+		nodes = topology__allowed(topology);
+	if (options->common.svg)
+		return topo__draw(topology, options->place, &nodes, options->common.svg);
+	links = options->common.json ? json_array() : NULL;
+	for (int i = 0; i < chain.n_links && !status; i++)
+		status = show_link(topology, &chain.link[i], links);
+	if (links && !status)
 		return tool__json(links);
 	json_decref(links);
-	return TOOL_OK;
+	return fflush(stdout) ? tool__fail(TOOL_FAILED, "cannot write the output") : status;
 }
 
 int topo__main(int argc, char **argv)
@@ -221,7 +239,7 @@ int topo__main(int argc, char **argv)
 		.args_doc = "[PLACE]",
 		.doc = "Shows the places of this machine; with a PLACE, the nodes it stands for.\v"
 		       "Each figure names its source: HMAT (the firmware's attributes), kernel tier, distance, "
-		       "SITUS_TIERS. What nothing tells is '-'.",
+		       "label, override (SITUS_TIERS). What nothing tells is '-'.",
 	};
 	struct options options = { 0 };
 	const struct topology *topology;
@@ -231,9 +249,9 @@ int topo__main(int argc, char **argv)
 	err = topology__get(&topology);
 	if (err)
 		return tool__fail(tool__status(err), "%s", error__text());
-	if (options.common.svg)
-		return topo__draw(topology, options.common.svg);
 	if (options.place)
-		return show_place(topology, options.place, options.common.json);
+		return show_place(topology, &options);
+	if (options.common.svg)
+		return topo__draw(topology, NULL, NULL, options.common.svg);
 	return show_machine(topology, options.common.json);
 }

@@ -26,6 +26,7 @@ enum {
 struct picture {
 	struct svg *svg;
 	const struct topology *topology;
+	const struct os_nodes *chosen; /* NULL: all */
 	uint64_t bandwidth, latency, capacity; /* the largest of any node */
 	double y;
 };
@@ -128,6 +129,18 @@ static void draw_node(struct picture *picture, const struct topology_node *node,
 	draw_latency(picture, node, x + 12, y + 128);
 }
 
+/* The node, faintly where the place does not stand for it. */
+static void draw_card(struct picture *picture, const struct topology_node *node, double x, double y)
+{
+	const bool is_chosen = !picture->chosen || os__nodes_has(picture->chosen, node->number);
+
+	if (!is_chosen)
+		svg__faint(picture->svg);
+	draw_node(picture, node, x, y);
+	if (!is_chosen)
+		svg__plain(picture->svg);
+}
+
 /* The nodes of a tier (-1: those that nothing ranks), if there are any. */
 static void draw_tier(struct picture *picture, int tier)
 {
@@ -144,7 +157,7 @@ static void draw_tier(struct picture *picture, int tier)
 		if (n && n % PER_ROW == 0)
 			picture->y += CARD_HEIGHT + GAP;
 		first = first ? first : node;
-		draw_node(picture, node, MARGIN + LABEL + n % PER_ROW * (CARD + GAP), picture->y);
+		draw_card(picture, node, MARGIN + LABEL + n % PER_ROW * (CARD + GAP), picture->y);
 		n++;
 	}
 	if (!first)
@@ -203,12 +216,16 @@ static void draw_distances(struct picture *picture)
 	picture->y += 25 + n * CELL_HEIGHT + 8;
 }
 
-static void describe(const struct topology *topology, char *text, size_t size)
+static void describe(const struct topology *topology, const char *place, const struct os_nodes *chosen,
+	char *text, size_t size)
 {
-	char capacity[SIZE_TEXT_SIZE];
+	char capacity[SIZE_TEXT_SIZE], list[256];
 	size_t n = 0;
 
-	n += (size_t)snprintf(text, size, "%d NUMA node%s.", topology->n_nodes,
+	if (place)
+		n += (size_t)snprintf(text, size, "%.200s stands for node %s. ", place,
+			os__nodes_text(chosen, list, sizeof(list)));
+	n += (size_t)snprintf(text + n, size - n, "%d NUMA node%s.", topology->n_nodes,
 		topology->n_nodes == 1 ? "" : "s");
 	for (int i = 0; i < topology->n_nodes && n < size; i++) {
 		const struct topology_node *node = &topology->nodes[i];
@@ -228,16 +245,18 @@ static void describe(const struct topology *topology, char *text, size_t size)
 	}
 }
 
-int topo__draw(const struct topology *topology, const char *file)
+int topo__draw(const struct topology *topology, const char *place, const struct os_nodes *chosen,
+	const char *file)
 {
-	struct picture picture = { .topology = topology };
+	struct picture picture = { .topology = topology, .chosen = chosen };
 	int widest = 2, n_in_tier;
 	char description[4096], size[SIZE_TEXT_SIZE];
 	uint64_t total = 0;
 	double width;
 
-	describe(topology, description, sizeof(description));
-	picture.svg = svg__new("The places of this machine", description);
+	describe(topology, place, chosen, description, sizeof(description));
+	picture.svg = svg__new(topology->imported ? "The places of another machine" : "The places of this machine",
+		description);
 	for (int i = 0; i < topology->n_nodes; i++) {
 		const struct topology_node *node = &topology->nodes[i];
 
@@ -255,8 +274,8 @@ int topo__draw(const struct topology *topology, const char *file)
 	width = 2 * MARGIN + LABEL + widest * (CARD + GAP) - GAP;
 	if (topology->distance && width < 2 * MARGIN + LABEL + (topology->n_nodes + 1) * CELL)
 		width = 2 * MARGIN + LABEL + (topology->n_nodes + 1) * CELL;
-	svg__text(picture.svg, MARGIN, 44, SVG_LEFT, "h1", "The places of %s",
-		topology->imported ? "another machine" : "this machine");
+	svg__text(picture.svg, MARGIN, 44, SVG_LEFT, "h1", "%.40s%s %s", place ? place : "The places",
+		place ? " on" : " of", topology->imported ? "another machine" : "this machine");
 	svg__text(picture.svg, width - MARGIN, 44, SVG_RIGHT, "light", "%d node%s, %s", topology->n_nodes,
 		topology->n_nodes == 1 ? "" : "s", size__format(total, size));
 	svg__line(picture.svg, MARGIN, 58, width - MARGIN, 58, "#cbd2d9");

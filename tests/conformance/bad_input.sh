@@ -26,7 +26,7 @@ cat >"$scratch/empty.c" <<'END'
 int main(void) { return 0; }
 END
 
-echo 1..70
+echo 1..81
 refused 2 'command' "no command is a usage error" "$situs" nonsense
 refused 2 'nowhere' "an unknown place is named" "$situs" run --area nowhere -- $start
 refused 2 'place' "an empty place is no default" "$situs" run --area= -- $start
@@ -83,6 +83,13 @@ refused 2 'No such file' "a path out of a folder that is not there is refused" \
 refused 2 'shm' "a shared memory name with a slash is refused" "$situs" run --area "shm:../../etc/passwd" -- $start
 refused 2 'control character' "control characters in a file's name do not reach the terminal" \
 	"$situs" run --area "file:$(printf '\033]0;x\007')" -- $start
+refused 1 'x??y' "nor do those that UTF-8 has besides" "$situs" run -- "$(printf 'x\302\233y')"
+refused 1 'x?y' "nor bytes that are no characters" "$situs" run -- "$(printf 'x\233y')"
+refused 1 'No space\|too long' "a file's long name does not hide what is wrong" \
+	"$situs" run --area "file:$scratch/$(printf '%0300d' 0)" -- $start
+echo precious >"$scratch/precious"
+refused 1 'lost; file: takes' "a file that holds something is refused, with what would do" \
+	"$situs" run --area "file:$scratch/precious" -- $start
 refused 2 'svg is empty' "a picture without a file is refused" "$situs" topo --svg=
 refused 2 'heap cache: node 99' "the heap whose place is absent is named" env SITUS_HEAPS=cache=node:99 "$situs" run -- $start
 refused 2 'local,nonsense' "an option that local does not take is named as it was given" \
@@ -99,11 +106,30 @@ refused 1 'cannot be executed' "a folder is not a program" "$situs" run -- "$scr
 refused 1 '/no/such/interpreter' "a script's missing interpreter is named" "$situs" run -- "$scratch/orphan"
 refused 1 'interpreter line' "a script without an interpreter line is refused" "$situs" run -- "$scratch/bare"
 refused 1 'names no interpreter' "a script with an empty first line is refused" "$situs" run -- "$scratch/void"
+refused 1 'cannot be reached\|no such program' "a program in a folder that is none is refused" \
+	"$situs" run -- "$scratch/bare/program"
+cp /bin/true "$scratch/ls"
+name="without PATH the system's folders are searched, and not the current one"
+(cd "$scratch" && env -i "$situs" run --dry-run -- ls | grep -q '/bin/ls$') 2>"$scratch/err"
+ok $? "$name"
+${CC:-cc} -o "$scratch/unlinked" "$scratch/empty.c" -Wl,--dynamic-linker=/no/such/linker.so
+refused 1 '/no/such/linker.so' "a missing dynamic linker is named" "$situs" run -- "$scratch/unlinked"
+${CC:-cc} -o "$scratch/foreign" "$scratch/empty.c" &&
+	printf '\377\377' | dd of="$scratch/foreign" bs=1 seek=18 conv=notrunc 2>/dev/null
+refused 1 'another processor' "a program for another processor is refused" "$situs" run -- "$scratch/foreign"
+${CC:-cc} -o "$scratch/musl" "$scratch/empty.c" -Wl,--dynamic-linker=/lib/ld-musl-x86_64.so.1
+refused 1 'another C library' "a program for another C library is refused" "$situs" run -- "$scratch/musl"
+head -c 100 "$scratch/musl" >"$scratch/torn" && chmod +x "$scratch/torn"
+refused 1 'ends too early' "a program that is cut is refused" "$situs" run -- "$scratch/torn"
 name="a static program is refused"
 if ${CC:-cc} -static -o "$scratch/static" "$scratch/empty.c" 2>/dev/null; then
 	refused 1 'statically' "$name" "$situs" run -- "$scratch/static"
+	printf '#!%s\n' "$scratch/static" >"$scratch/script" && chmod +x "$scratch/script"
+	refused 1 "interpreter $scratch/static is linked statically" "as a script's interpreter too" \
+		"$situs" run -- "$scratch/script"
 else
 	skip "$name" "this compiler cannot link statically"
+	skip "as a script's interpreter too" "this compiler cannot link statically"
 fi
 # The class byte of the ELF header is what tells a 32-bit program.
 ${CC:-cc} -o "$scratch/narrow" "$scratch/empty.c" &&

@@ -32,7 +32,7 @@ number() {
 	sed -n "s/.*\"$1\": \([0-9]*\).*/\1/p" "$scratch/json" | head -n 1
 }
 
-echo 1..26
+echo 1..28
 export SITUS_LISTEN=1
 start one any 20 two any 3
 name="a program that listens moves its heap at once"
@@ -69,8 +69,16 @@ says 2 'would fit' "an unknown place is named" "$pid" --heap one --to nowhere
 says 2 '999' "an absent node is named" "$pid" --heap one --to node:999
 says 2 'too long' "a very long place is refused" "$pid" --heap one --to "$(printf 'node:%0600d' 0)"
 says 2 'wait' "a wait that is no number is named" "$pid" --heap one --to any --wait soon
-says 1 'cannot be migrated' "a place that pages cannot pass to is refused by the program" \
-	"$pid" --heap one --to "file:$scratch/file,limit:64M" --wait 600
+says 1 'become pages of a file' "a place that pages cannot pass to is refused at once" \
+	"$pid" --heap one --to "file:$scratch/file,limit:64M"
+says 1 'stays where it is' "a place that has no room is refused by the program" "$pid" \
+	--heap one --to any,limit:4K --wait 600
+"$situs" migrate -v "$pid" --heap one --to 'local > any' --wait 600 >"$scratch/out" 2>"$scratch/err" &&
+	grep -q 'lies in .*, and shall go to local > any' "$scratch/err" && grep -q 'touches a page first' "$scratch/err" &&
+	grep -q 'has taken the order' "$scratch/err"
+result=$?
+ok $result "-v says what was decided and why"
+[ $result -eq 0 ] || show "$scratch/err"
 "$situs" stat "$pid" >"$scratch/out" 2>&1
 ok $? "and the program lives"
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then

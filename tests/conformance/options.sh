@@ -13,7 +13,7 @@ does() {
 	[ $status -eq 0 ] || { echo "# exit status $status"; show "$scratch/out"; show "$scratch/err"; }
 }
 
-echo 1..27
+echo 1..30
 does "blocks in use keep to the weights" "$situs" run --ratio any=3,local=1 -- "$here/shares" 3 1
 does "weights are proportions" "$situs" run --ratio any=500,local=500 -- "$here/shares" 1 1
 does "places of shares may have options" \
@@ -34,6 +34,22 @@ ok $result "what --dry-run prints can be given to a shell"
 "$situs" run --dry-run -- printf '%s' "$(printf 'a\033[2J\nb')" >"$scratch/line"
 ! grep -q "$(printf '\033')" "$scratch/line" && [ "$(wc -l <"$scratch/line")" = 1 ] && grep -q '\\033\[2J\\012b' "$scratch/line"
 ok $? "control characters of words do not reach the terminal"
+
+HWLOC_XMLFILE=$source/tests/topology/dram-cxl.xml "$situs" run --dry-run -v --area 'any > local' --limit 1G \
+	--heap cache=local -- true >"$scratch/out" 2>"$scratch/err"
+grep -q 'will lie in any > local: --area says so' "$scratch/err" && grep -q 'beyond 1 GiB .*--limit says so' "$scratch/err" &&
+	grep -q 'local: .*touches a page first' "$scratch/err" && grep -q 'calls cache will lie in local' "$scratch/err" &&
+	grep -q 'can be preloaded: ' "$scratch/err"
+result=$?
+ok $result "-v says what was decided and why"
+[ $result -eq 0 ] || show "$scratch/err"
+"$situs" run --dry-run -v -- true 2>&1 | grep -q 'will lie in any: the default' &&
+	SITUS_AREA=local "$situs" run --dry-run -v -- true 2>&1 | grep -q 'will lie in local: SITUS_AREA says so'
+ok $? "also where a variable or nobody chose the place"
+cp /bin/true "$scratch/$(printf 'a\033b')"
+"$situs" run --stats -- "$scratch/$(printf 'a\033b')" 2>"$scratch/err"
+grep -q '^situs: a?b (pid' "$scratch/err"
+ok $? "in the table at exit a program's name is one line too"
 
 name="each thread's blocks lie in a heap of its node"
 if [ "$area" = node:0 ]; then

@@ -15,7 +15,7 @@ has() { # file, words...
 	done
 }
 
-echo 1..16
+echo 1..18
 HWLOC_XMLFILE=$source/tests/topology/dram-cxl.xml "$situs" topo --svg "$scratch/topo.svg"
 ok $? "a machine is drawn"
 well_formed "$scratch/topo.svg"
@@ -25,6 +25,13 @@ has "$scratch/topo.svg" 'role="img"' '<title id="title">The places of' \
 ok $? "with a text that says what is to be seen"
 has "$scratch/topo.svg" '>node 0<' '>node 1<' '>node 2<' '>255 ns<' '>HMAT<' 'from node 1 to node 2: 24'
 ok $? "with nodes, figures, their sources and distances"
+HWLOC_XMLFILE=$source/tests/topology/dram-cxl.xml "$situs" topo --svg "$scratch/topo.svg" 'cxl,strict > any' &&
+	well_formed "$scratch/topo.svg" && has "$scratch/topo.svg" 'stands for node 2.' '>cxl,strict &gt; any on' &&
+	[ "$(grep -c '<g opacity' "$scratch/topo.svg")" = 2 ]
+ok $? "with a place, the nodes that it does not stand for are faint"
+HWLOC_XMLFILE=$source/tests/topology/dram-cxl.xml "$situs" topo tier:fastest >"$scratch/out" &&
+	has "$scratch/out" 'tier:fastest: node 0-1 (tier 0, the fastest that may be used; tiers by HMAT)'
+ok $? "in words it says why these"
 "$situs" topo --svg - >"$scratch/here.svg" && well_formed "$scratch/here.svg" && has "$scratch/here.svg" '>node 0<'
 ok $? "this machine too, to standard output"
 "$situs" topo --svg "$scratch/none/x.svg" 2>"$scratch/err"

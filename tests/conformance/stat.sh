@@ -2,7 +2,7 @@
 # situs stat tells where a program's pages are, and the kernel's account agrees.
 . "${SITUS_SRCDIR:?}/tests/conformance/lib.sh"
 
-echo 1..17
+echo 1..19
 mkfifo "$scratch/go" "$scratch/ready"
 $while_needed "$situs" run --area "$area" -- "$build/tests/conformance/holder" 64 <"$scratch/go" >"$scratch/ready" &
 exec 3>"$scratch/go"
@@ -105,6 +105,15 @@ else
 	ok $result "$name"
 	[ $result -eq 0 ] || { show "$scratch/out"; show "$scratch/err"; }
 fi
+name="--self-test says so in JSON"
+if [ "$area" = any ]; then
+	skip "$name" "this process may not bind memory"
+else
+	"$situs" stat --self-test --json | python3 -c 'import json, sys
+found = json.load(sys.stdin)
+assert found["passed"] is True and found["heaps"]'
+	ok $? "$name"
+fi
 table=$(sed -n 's/.* \(\/[^ ]*\/situs-[0-9]*-[0-9]*-[0-9]*\)$/\1/p' "/proc/$pid/maps")
 chmod 644 "$table"
 "$situs" stat "$pid" >"$scratch/out" 2>"$scratch/err"
@@ -127,6 +136,15 @@ wait
 "$situs" stat "$pid" 2>"$scratch/err"
 [ $? -eq 1 ] && grep -q 'no process' "$scratch/err" && [ -n "$table" ] && [ ! -e "$table" ]
 ok $? "a killed program's table is gone after the next stat"
+
+# A folder for one program and none for the next.
+mkdir -m 700 "$scratch/runtime"
+killed=$(env -u XDG_RUNTIME_DIR "$situs" run -- sh -c 'echo $$; kill -KILL $$' 2>/dev/null)
+XDG_RUNTIME_DIR=$scratch/runtime "$situs" stat 4194305 2>/dev/null
+[ -n "$killed" ] && ! ls /dev/shm/situs-"$(id -u)-$killed"-* >"$scratch/out" 2>/dev/null
+result=$?
+ok $result "whatever XDG_RUNTIME_DIR was when the program started"
+[ $result -eq 0 ] || show "$scratch/out"
 
 SITUS_LISTEN=1 SITUS_PUBLISH=1 $while_needed "$build/tests/conformance/heaps" one any 8 <"$scratch/go" >"$scratch/ready" &
 exec 3>"$scratch/go"

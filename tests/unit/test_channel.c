@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,6 +236,33 @@ static void a_child_does_not_answer_for_its_parent(void **state)
 	atomic_store(&ours->request.ticket, taken);
 }
 
+static int n_open(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void a_place_that_was_refused_leaves_nothing_behind(void **state)
+{
+	situs_heap_t *heap = make("stays", "any");
+	char place[64], path[64];
+	int before = n_open();
+
+	(void)state;
+	snprintf(place, sizeof(place), "shm:situs-test-%ld", (long)getpid());
+	snprintf(path, sizeof(path), "/dev/shm/situs-test-%ld", (long)getpid());
+	for (int i = 0; i < 3; i++) {
+		await(ask(PUBLISH_ASK_MIGRATE, heap, "stays", place));
+		assert_int_equal(atomic_load(&channel()->answer.result), -ENOTSUP);
+	}
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(n_open(), before);
+	situs_heap_destroy(heap);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +274,7 @@ int main(void)
 		cmocka_unit_test(a_heap_is_moved_on_request),
 		cmocka_unit_test(a_heap_of_another_name_is_left_alone),
 		cmocka_unit_test(a_place_that_is_none_is_refused),
+		cmocka_unit_test(a_place_that_was_refused_leaves_nothing_behind),
 		cmocka_unit_test(a_heap_may_go_while_it_is_moved),
 		cmocka_unit_test(errno_and_the_sentence_stay_as_they_were),
 		cmocka_unit_test(extents_stand_behind_the_table),
