@@ -270,12 +270,12 @@ static int follow(struct options *options, const struct process_heap *heap, stru
 	while (!status && !outcome->stands) {
 		if (process__answer(channel, answer)) {
 			status = tool__fail(TOOL_FAILED, "%s", error__text());
-		} else if (answer->finished == channel->ticket) {
-			break;
 		} else if (answer->taken == channel->ticket) {
 			if (!is_told)
 				tell(options, "the program has taken the order, and moves its heap itself");
 			is_told = true;
+			if (answer->finished == channel->ticket)
+				break;
 			show_progress(options, answer);
 			if (interrupted && !is_cancelled)
 				process__cancel(channel);
