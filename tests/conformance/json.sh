@@ -1,5 +1,5 @@
 #!/bin/sh
-# --json of every command: one value, whose members are those that situs(1) lists under JSON, and no others.
+# --json of every command that is not the suite's: one value, whose members are those that situs(1) lists under JSON, and no others.
 . "${SITUS_SRCDIR:?}/tests/conformance/lib.sh"
 
 # The words in bold of each command's paragraph of the section.
@@ -39,7 +39,7 @@ if unlisted or absent:
 	[ $result -eq 0 ] || show "$scratch/json"
 }
 
-echo 1..7
+echo 1..6
 export HWLOC_XMLFILE="$source/tests/topology/dram-cxl.xml"
 { echo '['; "$situs" topo --json; echo ,; "$situs" topo --json 'cxl > any'; echo ']'; } >"$scratch/json"
 members "situs topo prints what its page lists" topo
@@ -48,8 +48,6 @@ unset HWLOC_XMLFILE
 members "and situs places" places
 "$situs" doctor --json >"$scratch/json"
 members "and situs doctor" doctor
-"$situs" bench --json --rounds 1 >"$scratch/json"
-members "and situs bench" bench 'absent package'
 mkfifo "$scratch/go" "$scratch/ready"
 SITUS_LISTEN=1 $while_needed "$situs" run --area "$area" -- "$build/tests/conformance/holder" 1 \
 	<"$scratch/go" >"$scratch/ready" &
