@@ -55,7 +55,10 @@ exec 3>"$scratch/go"
 read -r pid <"$scratch/ready"
 "$situs" stat --json "$pid" >"$scratch/json"
 members "and situs stat" stat passed
-"$situs" map --json "$pid" >"$scratch/json"
+mapped() {
+	"$situs" map --json "$pid" >"$scratch/json" && grep -q '"link"' "$scratch/json"
+}
+fresh mapped
 members "and situs map" map present
 "$situs" migrate --json "$pid" --to any --wait 600 >"$scratch/json"
 members "and situs migrate" migrate
