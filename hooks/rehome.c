@@ -209,13 +209,16 @@ static void undo_locked(struct space *space, const struct change *change) LOCK_H
 
 static void exchange_locked(struct space *space, const struct change *change) LOCK_HELD(space->lock)
 {
-	for (struct space_region *region = space->regions; region != NULL; region = region->next)
-		passage__leave(space->area, (void *)region->start, region->mapped);
+	const struct aml_area *from = space->area;
+
 	recharge_locked(space, space->flags, change->flags);
-	space->area = change->to;
+	/* First, so that the child of a fork never draws from an area whose books have forgotten it. */
+	__atomic_store_n(&space->area, change->to, __ATOMIC_SEQ_CST);
 	/* space__is_purgeable looks without the lock. */
 	__atomic_store_n(&space->flags, change->flags, __ATOMIC_RELAXED);
 	space->largest = change->largest;
+	for (struct space_region *region = space->regions; region != NULL; region = region->next)
+		passage__leave(from, (void *)region->start, region->mapped);
 }
 
 static void begin_switch(struct space *const *spaces, size_t n)

@@ -73,8 +73,10 @@ static void mend_switch(struct space *space) LOCK_UNCHECKED
 {
 	struct aml_area_info info = {.struct_size = sizeof(info)};
 
-	if (aml_area_info(space->area, &info) == AML_SUCCESS)
+	if (aml_area_info(space->area, &info) == AML_SUCCESS) {
 		space->flags = info.flags;
+		space->largest = space__largest(&info);
+	}
 	space->must_rebind = true;
 }
 

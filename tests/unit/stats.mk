@@ -38,6 +38,7 @@ tests_unit_test_migrate_bulk_LDADD = $(test_libs)
 tests_unit_test_migrate_kinds_SOURCES = tests/unit/test_migrate_kinds.c
 tests_unit_test_migrate_kinds_CFLAGS = $(test_cflags)
 tests_unit_test_migrate_kinds_LDADD = $(test_libs)
+tests_unit_test_migrate_kinds_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=passage__leave
 
 tests_unit_test_rebalance_SOURCES = tests/unit/test_rebalance.c
 tests_unit_test_rebalance_CFLAGS = $(test_cflags)

@@ -387,6 +387,60 @@ static int try_in_child(situs_heap_t *heap, const struct aml_area *to)
 	return situs_heap_destroy(heap) == 0 ? 0 : 5;
 }
 
+/* The instant at which a switch has come so far that areas forget a heap; a fork comes there where one is wanted. */
+
+static struct { /* the fork that is wanted */
+	situs_heap_t *heap;
+	const struct aml_area *to;
+	int n_calls; /* it comes with that one */
+	int status;
+} wanted;
+
+void __real_passage__leave(const struct aml_area *from, void *ptr, size_t size);
+void __wrap_passage__leave(const struct aml_area *from, void *ptr, size_t size);
+
+void __wrap_passage__leave(const struct aml_area *from, void *ptr, size_t size)
+{
+	pid_t child;
+
+	__real_passage__leave(from, ptr, size);
+	if (wanted.heap == NULL || --wanted.n_calls != 0)
+		return;
+	child = fork();
+	if (child == 0) {
+		int trouble = try_in_child(wanted.heap, wanted.to);
+
+		if (trouble)
+			fprintf(stderr, "# in the child: %s\n", situs_error());
+		_exit(trouble);
+	}
+	waitpid(child, &wanted.status, 0);
+}
+
+/* Two regions at least, so that one is forgotten and one is not. */
+__attribute__((unused)) static void a_fork_while_an_area_forgets_a_heap_leaves_a_child_that_works(void **state)
+{
+	(void)state;
+	for (int from = 0; from < N_KINDS; from++)
+		for (int n_calls = 1; n_calls <= 2; n_calls++) {
+			struct aml_area *area = open_area(kinds[from]), *to = open_area(kinds[(from + 1) % N_KINDS]);
+			situs_heap_t *heap = make(area);
+			char *blocks[N_BLOCKS];
+
+			fill(heap, blocks);
+			wanted.heap = heap, wanted.to = area, wanted.n_calls = n_calls, wanted.status = -1;
+			assert_int_equal(situs_heap_migrate(heap, to, NULL, NULL), 0);
+			wanted.heap = NULL;
+			if (n_calls == 1 || wanted.n_calls <= 0)
+				assert_int_equal(wanted.status, 0);
+			check_spaces(heap);
+			check_and_free(blocks);
+			situs_heap_destroy(heap);
+			aml_area_close(&area);
+			aml_area_close(&to);
+		}
+}
+
 struct mover {
 	situs_heap_t *heap;
 	struct aml_area *areas[N_KINDS];
@@ -461,6 +515,7 @@ int main(void)
 		cmocka_unit_test(threads_go_on_while_a_heap_goes_through_all_kinds),
 #ifndef NO_FORKS
 		cmocka_unit_test(a_fork_in_mid_switch_leaves_a_child_that_works),
+		cmocka_unit_test(a_fork_while_an_area_forgets_a_heap_leaves_a_child_that_works),
 #endif
 	};
 
