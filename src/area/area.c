@@ -20,26 +20,14 @@
  * Around an operation: aml_errno and errno are cleared before, so that a failing operation that sets
  * one of them, both or none can be told apart, and put back after success.
  */
-struct call {
-	int old_code, old_errno;
-	bool old_told;
-};
-
-static struct call begin(void)
+static struct area_failure begin(void)
 {
-	struct call call = {aml_errno, errno, aml__told};
+	struct area_failure old = area__last_failure();
 
 	aml_errno = AML_SUCCESS;
 	errno = 0;
 	aml__told = false;
-	return call;
-}
-
-static void succeed(struct call call)
-{
-	aml_errno = call.old_code;
-	errno = call.old_errno;
-	aml__told = call.old_told;
+	return old;
 }
 
 /* What failed with `code` (positive; 0: the operation did not say). aml__fail has said it all. */
@@ -57,16 +45,17 @@ static int finish_failed(int code, const char *what)
 	return aml__fail(code, "the area's %s failed: %s", what, aml_strerror(code));
 }
 
-static int finish(struct call call, int result, const char *what)
+static int finish(struct area_failure old, int result, const char *what)
 {
 	if (result >= 0) {
-		succeed(call);
+		area__put_failure_back(old);
 		return result;
 	}
 	return finish_failed(-result, what);
 }
 
 _Atomic unsigned area__n_returns;
+_Atomic bool area__counts_returns;
 
 static int check_area(const struct aml_area *area)
 {
@@ -75,20 +64,28 @@ static int check_area(const struct aml_area *area)
 	return AML_SUCCESS;
 }
 
-static int check_range(const struct aml_area *area, const void *ptr, size_t size)
+/* Is it one page or more, and does it begin where one does? */
+static inline bool is_range(const void *ptr, size_t size)
 {
 	uintptr_t start = (uintptr_t)ptr;
-	size_t page_size = os__page_size();
 
-	if (check_area(area) != AML_SUCCESS)
-		return -AML_EINVAL;
-	if (ptr == NULL || start % page_size != 0)
+	return start != 0 && (start & (os__page_size() - 1)) == 0 && size != 0 && size <= UINTPTR_MAX - start;
+}
+
+static __attribute__((noinline)) int fail_range(const void *ptr, size_t size)
+{
+	if (ptr == NULL || (uintptr_t)ptr % os__page_size() != 0)
 		return aml__fail(AML_EINVAL, "%p is not the start of a page", ptr);
 	if (size == 0)
 		return aml__fail(AML_EINVAL, "the range at %p has size 0", ptr);
-	if (size > UINTPTR_MAX - start)
-		return aml__fail(AML_EINVAL, "the range of %zu bytes at %p wraps", size, ptr);
-	return AML_SUCCESS;
+	return aml__fail(AML_EINVAL, "the range of %zu bytes at %p wraps", size, ptr);
+}
+
+static int check_range(const struct aml_area *area, const void *ptr, size_t size)
+{
+	if (check_area(area) != AML_SUCCESS)
+		return -AML_EINVAL;
+	return is_range(ptr, size) ? AML_SUCCESS : fail_range(ptr, size);
 }
 
 static int check_pages(const struct aml_area *area, const void *ptr, size_t size)
@@ -102,15 +99,6 @@ static int check_pages(const struct aml_area *area, const void *ptr, size_t size
 	return AML_SUCCESS;
 }
 
-/*
- * Plain memory always says itself why it fails, and leaves errno alone when it does not: its two calls
- * are jumps, with nothing to do on the way back (os__map_plain has why).
- */
-static bool is_plain(const struct aml_area *area)
-{
-	return area->ops == aml_area_linux.ops;
-}
-
 static int unsupported(const char *what)
 {
 	return aml__fail(AML_ENOTSUP, "this area has no %s", what);
@@ -118,7 +106,7 @@ static int unsupported(const char *what)
 
 typedef void *map_func(const struct aml_area_data *data, void **ptr, size_t size);
 
-static void *map(const struct aml_area *area, map_func *op, void **ptr, size_t size, const char *what)
+static __attribute__((noinline)) void *map(const struct aml_area *area, map_func *op, void **ptr, size_t size, const char *what)
 {
 	if (op == NULL) {
 		aml__fail(AML_EINVAL, "the area has no mmap operation");
@@ -129,13 +117,13 @@ static void *map(const struct aml_area *area, map_func *op, void **ptr, size_t s
 		return NULL;
 	}
 
-	struct call call = begin();
+	struct area_failure old = begin();
 	void *p = op(area->data, ptr, size);
 
 	if (p == NULL)
 		finish_failed(AML_SUCCESS, what);
 	else
-		succeed(call);
+		area__put_failure_back(old);
 	return p;
 }
 
@@ -143,7 +131,7 @@ void *aml_area_mmap(const struct aml_area *area, void **ptr, size_t size)
 {
 	if (check_area(area) != AML_SUCCESS)
 		return NULL;
-	if (is_plain(area) && size != 0)
+	if (size != 0 && area__speaks(area))
 		return area->ops->mmap(area->data, ptr, size);
 	return map(area, area->ops->mmap, ptr, size, "mmap");
 }
@@ -156,18 +144,21 @@ void *aml_area_reserve(const struct aml_area *area, void **ptr, size_t size)
 		"reserve");
 }
 
+static __attribute__((noinline)) int unmap(const struct aml_area *area, void *ptr, size_t size)
+{
+	if (area->ops->munmap == NULL)
+		return aml__fail(AML_EINVAL, "the area has no munmap operation");
+
+	struct area_failure old = begin();
+
+	return finish(old, area->ops->munmap(area->data, ptr, size), "munmap");
+}
+
 int aml_area_munmap(const struct aml_area *area, void *ptr, size_t size)
 {
 	if (check_range(area, ptr, size) != AML_SUCCESS)
 		return -AML_EINVAL;
-	if (is_plain(area))
-		return area->ops->munmap(area->data, ptr, size);
-	if (area->ops->munmap == NULL)
-		return aml__fail(AML_EINVAL, "the area has no munmap operation");
-
-	struct call call = begin();
-
-	return finish(call, area->ops->munmap(area->data, ptr, size), "munmap");
+	return area__speaks(area) ? area->ops->munmap(area->data, ptr, size) : unmap(area, ptr, size);
 }
 
 int aml_area_fprintf(FILE *stream, const char *prefix, const struct aml_area *area)
@@ -179,9 +170,9 @@ int aml_area_fprintf(FILE *stream, const char *prefix, const struct aml_area *ar
 	if (area->ops->fprintf == NULL)
 		return unsupported("description");
 
-	struct call call = begin();
+	struct area_failure old = begin();
 
-	return finish(call, area->ops->fprintf(area->data, stream, prefix == NULL ? "" : prefix),
+	return finish(old, area->ops->fprintf(area->data, stream, prefix == NULL ? "" : prefix),
 		"fprintf");
 }
 
@@ -192,9 +183,9 @@ int aml_area_commit(const struct aml_area *area, void *ptr, size_t size)
 	if (area->ops->commit == NULL)
 		return AML_SUCCESS;
 
-	struct call call = begin();
+	struct area_failure old = begin();
 
-	return finish(call, area->ops->commit(area->data, ptr, size), "commit");
+	return finish(old, area->ops->commit(area->data, ptr, size), "commit");
 }
 
 int aml_area_decommit(const struct aml_area *area, void *ptr, size_t size)
@@ -204,9 +195,9 @@ int aml_area_decommit(const struct aml_area *area, void *ptr, size_t size)
 	if (area->ops->decommit == NULL)
 		return unsupported("decommit");
 
-	struct call call = begin();
+	struct area_failure old = begin();
 
-	return finish(call, area->ops->decommit(area->data, ptr, size), "decommit");
+	return finish(old, area->ops->decommit(area->data, ptr, size), "decommit");
 }
 
 int aml_area_purge(const struct aml_area *area, void *ptr, size_t size)
@@ -216,9 +207,9 @@ int aml_area_purge(const struct aml_area *area, void *ptr, size_t size)
 	if (area->ops->purge == NULL)
 		return unsupported("purge");
 
-	struct call call = begin();
+	struct area_failure old = begin();
 
-	return finish(call, area->ops->purge(area->data, ptr, size), "purge");
+	return finish(old, area->ops->purge(area->data, ptr, size), "purge");
 }
 
 int aml_area_split(const struct aml_area *area, void *ptr, size_t size, size_t at)
@@ -230,9 +221,9 @@ int aml_area_split(const struct aml_area *area, void *ptr, size_t size, size_t a
 	if (area->ops->split == NULL)
 		return AML_SUCCESS;
 
-	struct call call = begin();
+	struct area_failure old = begin();
 
-	return finish(call, area->ops->split(area->data, ptr, size, at), "split");
+	return finish(old, area->ops->split(area->data, ptr, size, at), "split");
 }
 
 int aml_area_merge(const struct aml_area *area, void *ptr, size_t size, size_t next_size)
@@ -243,9 +234,9 @@ int aml_area_merge(const struct aml_area *area, void *ptr, size_t size, size_t n
 	if (area->ops->merge == NULL)
 		return AML_SUCCESS;
 
-	struct call call = begin();
+	struct area_failure old = begin();
 
-	return finish(call, area->ops->merge(area->data, ptr, size, next_size), "merge");
+	return finish(old, area->ops->merge(area->data, ptr, size, next_size), "merge");
 }
 
 int aml_area_move(const struct aml_area *area, void *ptr, size_t size)
@@ -255,9 +246,9 @@ int aml_area_move(const struct aml_area *area, void *ptr, size_t size)
 	if (area->ops->move == NULL)
 		return unsupported("move");
 
-	struct call call = begin();
+	struct area_failure old = begin();
 
-	return finish(call, area->ops->move(area->data, ptr, size), "move");
+	return finish(old, area->ops->move(area->data, ptr, size), "move");
 }
 
 int aml_area_collapse(const struct aml_area *area, void *ptr, size_t size)
@@ -267,9 +258,9 @@ int aml_area_collapse(const struct aml_area *area, void *ptr, size_t size)
 	if (area->ops->collapse == NULL)
 		return unsupported("collapse");
 
-	struct call call = begin();
+	struct area_failure old = begin();
 
-	return finish(call, area->ops->collapse(area->data, ptr, size), "collapse");
+	return finish(old, area->ops->collapse(area->data, ptr, size), "collapse");
 }
 
 int area__add_located(const struct aml_area *area, const void *ptr, size_t size, size_t *bytes_on_node,
@@ -290,11 +281,11 @@ int aml_area_locate(const struct aml_area *area, const void *ptr, size_t size, s
 	if (area->ops->locate == NULL)
 		return unsupported("locate");
 
-	struct call call = begin();
+	struct area_failure old = begin();
 
 	for (int i = 0; i < n_nodes; i++)
 		bytes_on_node[i] = 0;
-	return finish(call, area->ops->locate(area->data, ptr, size, bytes_on_node, n_nodes), "locate");
+	return finish(old, area->ops->locate(area->data, ptr, size, bytes_on_node, n_nodes), "locate");
 }
 
 /* The struct may be shorter than ours, in programs built with an older header. */
@@ -318,8 +309,8 @@ int aml_area_info(const struct aml_area *area, struct aml_area_info *info)
 	};
 
 	if (area->ops->info != NULL) {
-		struct call call = begin();
-		int result = finish(call, area->ops->info(area->data, &full), "info");
+		struct area_failure old = begin();
+		int result = finish(old, area->ops->info(area->data, &full), "info");
 
 		if (result != AML_SUCCESS)
 			return result;
@@ -341,9 +332,9 @@ int aml_area_link(const struct aml_area *area, const void *ptr)
 	if (area->ops->link == NULL)
 		return 0;
 
-	struct call call = begin();
+	struct area_failure old = begin();
 
-	return finish(call, area->ops->link(area->data, ptr), "link");
+	return finish(old, area->ops->link(area->data, ptr), "link");
 }
 
 int area__fprintf(const struct aml_area_data *data, FILE *stream, const char *prefix)

@@ -9,6 +9,7 @@
 #ifndef AREA_AREA_H
 #define AREA_AREA_H
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,9 +28,13 @@ int aml__fail(int code, const char *format, ...) __attribute__((format(printf, 2
  */
 extern _Atomic unsigned area__n_returns;
 
+/* Is there such a chain? Set before it looks, and never reset: until then nobody counts. */
+extern _Atomic bool area__counts_returns;
+
 static inline void area__note_return(void)
 {
-	atomic_fetch_add_explicit(&area__n_returns, 1, memory_order_release);
+	if (atomic_load(&area__counts_returns))
+		atomic_fetch_add_explicit(&area__n_returns, 1, memory_order_release);
 }
 
 /* A few bytes of every thread's static storage: reached without a call, in libraries too. */
@@ -38,6 +43,24 @@ extern AML_PUBLIC _Thread_local int aml_errno AREA_FAST_TLS;
 
 /* Set by aml__fail; cleared by area.c before each operation, which so learns whether it has spoken. */
 extern _Thread_local bool aml__told AREA_FAST_TLS;
+
+/* What the last failure of this thread left, to be put back where a later failure does not count. */
+struct area_failure {
+	int code, number;
+	bool told;
+};
+
+static inline struct area_failure area__last_failure(void)
+{
+	return (struct area_failure){aml_errno, errno, aml__told};
+}
+
+static inline void area__put_failure_back(struct area_failure failure)
+{
+	aml_errno = failure.code;
+	errno = failure.number;
+	aml__told = failure.told;
+}
 
 /* The enum aml_error that describes an errno value of either sign. */
 int aml__code(int err);
@@ -120,6 +143,9 @@ void area__destroy(struct aml_area **area);
 struct area_head {
 	void (*destroy)(struct aml_area *area); /* frees area and data; NULL: ready-made, never freed */
 	const char *place;                      /* what fprintf prints; malloced where destroy is not NULL */
+	/* NULL, or the area's table if its mmap and munmap say themselves why they fail, and leave errno and
+	   aml_errno alone when they do not. A program may hand us its own table with our data. */
+	const struct aml_area_ops *speaking;
 };
 
 int area__fprintf(const struct aml_area_data *data, FILE *stream, const char *prefix);
@@ -127,6 +153,28 @@ int area__fprintf(const struct aml_area_data *data, FILE *stream, const char *pr
 /* As aml_area_locate, for areas around others: adds to bytes_on_node, as the operation does. */
 int area__add_located(const struct aml_area *area, const void *ptr, size_t size, size_t *bytes_on_node,
 	int n_nodes);
+
+/*
+ * Does the area say itself why it fails, and leave errno alone when it does not? Then its two calls are jumps,
+ * with nothing to do on the way back (os__map_plain has why).
+ */
+static inline bool area__speaks(const struct aml_area *area)
+{
+	return area->ops->fprintf == area__fprintf &&
+		((const struct area_head *)area->data)->speaking == area->ops;
+}
+
+/* As aml_area_mmap and aml_area_munmap, for areas around others, which have looked at size and range. */
+static inline void *area__draw(const struct aml_area *area, void **ptr, size_t size)
+{
+	return area__speaks(area) ? area->ops->mmap(area->data, ptr, size) : aml_area_mmap(area, ptr, size);
+}
+
+static inline int area__give_back(const struct aml_area *area, void *ptr, size_t size)
+{
+	return area__speaks(area) ? area->ops->munmap(area->data, ptr, size) :
+		aml_area_munmap(area, ptr, size);
+}
 
 /* Has an area what every area has? */
 static inline bool area__is_whole(const struct aml_area *area)

@@ -89,28 +89,35 @@ static bool has_room_again(struct link *link, size_t size, uint64_t now)
 	return found >= size && found > left && found - left >= size / 8;
 }
 
-static bool is_worth_asking(struct chain_data *chain, int i, size_t size)
-{
-	struct link *link = &chain->links[i];
-	size_t refused = atomic_load(&link->refused);
-	uint64_t now;
-
-	if (i == chain->n_links - 1 || refused == 0 || size < refused)
-		return true;
-	now = os__now_ms();
-	return now - atomic_load(&link->refused_at) > RETRY_MS || has_room_again(link, size, now);
-}
-
-static void note_refusal(struct link *link, size_t size)
+static __attribute__((noinline)) bool may_have_room(struct link *link, size_t size)
 {
 	uint64_t now = os__now_ms();
 
+	return now - atomic_load(&link->refused_at) > RETRY_MS || has_room_again(link, size, now);
+}
+
+static inline bool is_worth_asking(struct chain_data *chain, int i, size_t size)
+{
+	size_t refused = atomic_load(&chain->links[i].refused);
+
+	return refused == 0 || size < refused || i == chain->n_links - 1 ||
+		may_have_room(&chain->links[i], size);
+}
+
+/* Leaves the refusal's words as they are. */
+static void note_refusal(struct link *link, size_t size)
+{
+	struct area_failure refusal = area__last_failure();
+	uint64_t now = os__now_ms();
+
 	/* Before the look: what comes back after it shall be seen. */
+	atomic_store(&area__counts_returns, true);
 	atomic_store(&link->n_returns, n_returns_to(link));
 	atomic_store(&link->left, available(link));
 	atomic_store(&link->looked_at, now);
 	atomic_store(&link->refused_at, now);
 	atomic_store(&link->refused, size);
+	area__put_failure_back(refusal);
 }
 
 static void note_return(struct link *link)
@@ -118,8 +125,6 @@ static void note_return(struct link *link)
 	if (atomic_load(&link->refused) != 0)
 		atomic_store(&link->refused, 0);
 }
-
-typedef void *map_func(const struct aml_area *area, void **ptr, size_t size);
 
 /* Only chains that take commits need to know what was committed. */
 static bool takes_commits(const struct chain_data *chain)
@@ -144,13 +149,14 @@ static int note_fresh(struct chain_data *chain, void *ptr, size_t size, int i, b
 static int note_range(struct chain_data *chain, void *ptr, size_t size, int i)
 {
 	uintptr_t start = (uintptr_t)ptr, end = start + size;
-	int failed = ledger__set(&chain->committed, start, end, PAID);
+	int failed = takes_commits(chain) ? ledger__set(&chain->committed, start, end, PAID) : 0;
 
 	return failed != 0 ? failed : ledger__set(&chain->ranges, start, end, i);
 }
 
-static void *map(struct chain_data *chain, map_func *map_link, void **ptr, size_t size)
+static void *map(struct chain_data *chain, bool is_ready, void **ptr, size_t size)
 {
+	struct area_failure old = area__last_failure();
 	void *p = NULL;
 	int i;
 
@@ -161,14 +167,17 @@ static void *map(struct chain_data *chain, map_func *map_link, void **ptr, size_
 	for (i = 0; i < chain->n_links; i++) {
 		if (!is_worth_asking(chain, i, size))
 			continue;
-		p = map_link(chain->links[i].area, ptr, size);
+		p = is_ready ? area__draw(chain->links[i].area, ptr, size) :
+			aml_area_reserve(chain->links[i].area, ptr, size);
 		if (p != NULL)
 			break;
 		note_refusal(&chain->links[i], size);
 	}
 	if (p == NULL)
 		return NULL;
-	if (note_fresh(chain, p, size, i, map_link == aml_area_mmap) != 0) {
+	if (i != 0)
+		area__put_failure_back(old);
+	if (note_fresh(chain, p, size, i, is_ready) != 0) {
 		aml_area_munmap(chain->links[i].area, p, size);
 		aml__fail(AML_ENOMEM, "%s: no memory to note a mapping", chain->head.place);
 		return NULL;
@@ -178,12 +187,12 @@ static void *map(struct chain_data *chain, map_func *map_link, void **ptr, size_
 
 static void *chain_mmap(const struct aml_area_data *data, void **ptr, size_t size)
 {
-	return map(self(data), aml_area_mmap, ptr, size);
+	return map(self(data), true, ptr, size);
 }
 
 static void *chain_reserve(const struct aml_area_data *data, void **ptr, size_t size)
 {
-	return map(self(data), aml_area_reserve, ptr, size);
+	return map(self(data), false, ptr, size);
 }
 
 /* Calls `each` (NULL: nothing) on every part of a range that is of one link; stops at the first failure.
@@ -216,43 +225,59 @@ static struct link *link_of(struct chain_data *chain, const struct ledger_range 
 	return &chain->links[part->value];
 }
 
-static int unmap_part(struct chain_data *chain, const struct ledger_range *part, void *arg)
+static int fail_to_split(const struct chain_data *chain)
+{
+	return aml__fail(AML_ENOMEM, "%s: no memory to note a split", chain->head.place);
+}
+
+/* A part of one link whose range was taken off the books already. */
+static int unmap_taken(struct chain_data *chain, const struct ledger_range *part, struct ledger_taken *range)
 {
 	struct link *link = link_of(chain, part);
-	struct ledger_taken range, committed;
-	int failed = ledger__take(&chain->ranges, part->start, part->end, &range);
+	bool commits = takes_commits(chain);
+	struct ledger_taken committed;
+	int failed;
 
-	(void)arg;
-	if (failed == 0) {
-		failed = ledger__take(&chain->committed, part->start, part->end, &committed);
-		if (failed != 0)
-			ledger__put_back(&chain->ranges, &range);
+	if (commits && ledger__take(&chain->committed, part->start, part->end, &committed) != 0) {
+		ledger__put_back(&chain->ranges, range);
+		return fail_to_split(chain);
 	}
-	if (failed != 0)
-		return aml__fail(AML_ENOMEM, "%s: no memory to note a split", chain->head.place);
-	failed = aml_area_munmap(link->area, (void *)part->start, part->end - part->start);
+	failed = area__give_back(link->area, (void *)part->start, part->end - part->start);
 	if (failed == AML_SUCCESS) {
-		ledger__drop(&chain->ranges, &range);
-		ledger__drop(&chain->committed, &committed);
+		ledger__drop(&chain->ranges, range);
+		if (commits)
+			ledger__drop(&chain->committed, &committed);
 		note_return(link);
 	} else {
-		ledger__put_back(&chain->ranges, &range);
-		ledger__put_back(&chain->committed, &committed);
+		ledger__put_back(&chain->ranges, range);
+		if (commits)
+			ledger__put_back(&chain->committed, &committed);
 	}
 	return failed;
+}
+
+static int unmap_part(struct chain_data *chain, const struct ledger_range *part, void *arg)
+{
+	struct ledger_taken range;
+
+	(void)arg;
+	if (ledger__take(&chain->ranges, part->start, part->end, &range) != 0)
+		return fail_to_split(chain);
+	return unmap_taken(chain, part, &range);
 }
 
 static int chain_munmap(const struct aml_area_data *data, void *ptr, size_t size)
 {
 	struct chain_data *chain = self(data);
-	struct ledger_range part = {.start = (uintptr_t)ptr};
+	struct ledger_taken range;
+	uintptr_t end;
 
 	if (!area__round(size, chain->info.page_size, &size))
 		return aml__fail(AML_EINVAL, "%s: unmapping a size that overflows", chain->head.place);
 	/* Nearly always: as it was mapped, and of one link. */
-	if (!__builtin_add_overflow(part.start, size, &part.end) &&
-		ledger__is_pushed(&chain->ranges, part.start, part.end, &part.value))
-		return unmap_part(chain, &part, NULL);
+	if (!__builtin_add_overflow((uintptr_t)ptr, size, &end) &&
+		ledger__take_pushed(&chain->ranges, (uintptr_t)ptr, end, &range))
+		return unmap_taken(chain, &range.pushed, &range);
 	return for_each_link(chain, ptr, size, unmap_part, NULL);
 }
 
@@ -524,7 +549,8 @@ int chain__assign(const struct aml_area *area, uintptr_t start, uintptr_t end, i
 
 int chain__claim(const struct aml_area *area, uintptr_t start, uintptr_t end)
 {
-	return is_chain(area) ? ledger__set(&self(area->data)->committed, start, end, PAID) : 0;
+	return is_chain(area) && takes_commits(self(area->data)) ?
+		ledger__set(&self(area->data)->committed, start, end, PAID) : 0;
 }
 
 void chain__forget(const struct aml_area *area, uintptr_t start, uintptr_t end)
@@ -625,6 +651,7 @@ static int create(struct aml_area **area, const struct aml_area *const *links, i
 	if (a == NULL)
 		return aml__fail(AML_ENOMEM, "no memory for an area");
 	chain = self(a->data);
+	chain->head.speaking = a->ops;
 	chain->info = common;
 	chain->n_links = n_links;
 	chain->owns_links = owns_links;

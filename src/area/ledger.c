@@ -352,20 +352,6 @@ static bool remove_pushed_locked(struct ledger *ledger, uintptr_t start, uintptr
 	return true;
 }
 
-bool ledger__is_pushed(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t *value)
-{
-	const struct ledger_range *slot;
-	bool result;
-
-	brief__acquire(&ledger->lock);
-	slot = ledger_front__find(ledger->front, start);
-	result = slot != NULL && slot->end == end;
-	if (result)
-		*value = slot->value;
-	brief__release(&ledger->lock);
-	return result;
-}
-
 int ledger__set(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t value)
 {
 	int result;
@@ -450,17 +436,35 @@ static int take_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, st
 	return 0;
 }
 
+static bool take_pushed_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, struct ledger_taken *taken)
+	LOCK_HELD(ledger->lock)
+{
+	if (!remove_pushed_locked(ledger, start, end, &taken->pushed))
+		return false;
+	/* Its nodes stay reserved, so that it can be put back. */
+	ledger->n_given++;
+	taken->bytes = end - start;
+	return true;
+}
+
+bool ledger__take_pushed(struct ledger *ledger, uintptr_t start, uintptr_t end, struct ledger_taken *taken)
+{
+	bool result;
+
+	taken->nodes = NULL;
+	brief__acquire(&ledger->lock);
+	result = take_pushed_locked(ledger, start, end, taken);
+	brief__release(&ledger->lock);
+	return result;
+}
+
 int ledger__take(struct ledger *ledger, uintptr_t start, uintptr_t end, struct ledger_taken *taken)
 {
 	int result = 0;
 
 	*taken = (struct ledger_taken){.nodes = NULL};
 	brief__acquire(&ledger->lock);
-	if (remove_pushed_locked(ledger, start, end, &taken->pushed)) {
-		/* Its nodes stay reserved, so that it can be put back. */
-		ledger->n_given++;
-		taken->bytes = end - start;
-	} else {
+	if (!take_pushed_locked(ledger, start, end, taken)) {
 		settle_locked(ledger);
 		if (ledger->head[0] != NULL)
 			result = take_locked(ledger, start, end, taken);
@@ -469,20 +473,13 @@ int ledger__take(struct ledger *ledger, uintptr_t start, uintptr_t end, struct l
 	return result;
 }
 
-/* What take found in the table is neither there nor given away any more. */
-static void end_giving_locked(struct ledger *ledger, const struct ledger_taken *taken)
-	LOCK_HELD(ledger->lock)
-{
-	if (taken->pushed.end != 0)
-		ledger->n_given--;
-}
-
 void ledger__put_back(struct ledger *ledger, struct ledger_taken *taken)
 {
 	brief__acquire(&ledger->lock);
-	if (taken->pushed.end != 0)
+	if (ledger__was_pushed(taken)) {
 		settle_range_locked(ledger, taken->pushed);
-	end_giving_locked(ledger, taken);
+		ledger->n_given--;
+	}
 	while (taken->nodes != NULL) {
 		struct ledger_node *node = taken->nodes;
 		struct ledger_range range = node->range;
@@ -494,12 +491,11 @@ void ledger__put_back(struct ledger *ledger, struct ledger_taken *taken)
 	brief__release(&ledger->lock);
 }
 
-void ledger__drop(struct ledger *ledger, struct ledger_taken *taken)
+void ledger__drop_nodes(struct ledger *ledger, struct ledger_taken *taken)
 {
-	if (taken->bytes == 0)
+	if (taken->nodes == NULL)
 		return;
 	brief__acquire(&ledger->lock);
-	end_giving_locked(ledger, taken);
 	while (taken->nodes != NULL) {
 		struct ledger_node *node = taken->nodes;
 

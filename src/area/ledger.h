@@ -35,15 +35,17 @@ struct ledger_node {
 
 struct ledger {
 	struct brief lock;
-	/* Under the lock: a skip list, its free nodes, what is left of the newest chunk of nodes. */
-	struct ledger_node *head[LEDGER_HEIGHT];
-	struct ledger_node *spare;
-	struct ledger_node *fresh;      /* the next of n_fresh that were never used */
-	size_t n_fresh, n_at_hand;      /* n_at_hand: spare and fresh ones, and those of untouched chunks */
-	struct ledger_chunk *chunks, *untouched;
+	/* Under the lock. What a mapping that comes and goes whole looks at: */
 	struct ledger_front *front;     /* ranges that are not in the lists yet; NULL: none */
 	size_t n_pushed;                /* in front */
 	size_t n_given;                 /* taken from there, neither put back nor dropped yet */
+	size_t n_at_hand;               /* nodes: spare and fresh ones, and those of untouched chunks */
+	/* A skip list, its free nodes, what is left of the newest chunk of nodes: */
+	struct ledger_node *head[LEDGER_HEIGHT];
+	struct ledger_node *spare;
+	struct ledger_node *fresh;      /* the next of n_fresh that were never used */
+	size_t n_fresh;
+	struct ledger_chunk *chunks, *untouched;
 	size_t top;   /* lists in use: the others are empty */
 	size_t bytes; /* the sum of all ranges */
 	uint32_t seed;
@@ -76,9 +78,6 @@ int ledger__push(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t
    change nothing. */
 int ledger__remove(struct ledger *ledger, uintptr_t start, uintptr_t end);
 
-/* Is there a range that was pushed and is still as it was, and with which value? Others may be there too. */
-bool ledger__is_pushed(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t *value);
-
 /* Removes what there is of a range and returns how many bytes that was. -ENOMEM as above. */
 int ledger__cut(struct ledger *ledger, uintptr_t start, uintptr_t end, size_t *bytes);
 
@@ -90,8 +89,29 @@ struct ledger_taken {
 	size_t bytes;
 };
 int ledger__take(struct ledger *ledger, uintptr_t start, uintptr_t end, struct ledger_taken *taken);
+
+/* Takes out a range that was pushed and is still as it was. False, and nothing is done: there is none. */
+bool ledger__take_pushed(struct ledger *ledger, uintptr_t start, uintptr_t end, struct ledger_taken *taken);
+
+static inline bool ledger__was_pushed(const struct ledger_taken *taken)
+{
+	return taken->pushed.end != 0;
+}
+
 void ledger__put_back(struct ledger *ledger, struct ledger_taken *taken);
-void ledger__drop(struct ledger *ledger, struct ledger_taken *taken);
+void ledger__drop_nodes(struct ledger *ledger, struct ledger_taken *taken);
+
+static inline void ledger__drop(struct ledger *ledger, struct ledger_taken *taken) LOCK_UNCHECKED
+{
+	if (!ledger__was_pushed(taken)) {
+		ledger__drop_nodes(ledger, taken);
+		return;
+	}
+	/* A range that was pushed is all that there is. */
+	brief__acquire(&ledger->lock);
+	ledger->n_given--;
+	brief__release(&ledger->lock);
+}
 
 /* Is every byte of the range in the ledger? */
 bool ledger__covers(struct ledger *ledger, uintptr_t start, uintptr_t end);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "area/ledger_front.h"
+#include "area/ledger_nodes.h"
 
 #include <sys/mman.h>
 
@@ -39,8 +40,8 @@ struct ledger_front *ledger_front__grow(struct ledger *ledger, struct ledger_fro
 
 	if (bits > MAX_BITS)
 		return NULL;
-	front = mmap(NULL, size_of(bits), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (front == MAP_FAILED)
+	front = ledger_nodes__map(size_of(bits));
+	if (front == NULL)
 		return NULL;
 	front->bits = bits;
 	for (size_t i = 0; old != NULL && i < ledger_front__n_slots(old); i++)

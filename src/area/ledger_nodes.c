@@ -8,15 +8,23 @@ struct ledger_chunk {
 	struct ledger_chunk *next, *next_untouched;
 };
 
+void *ledger_nodes__map(size_t size)
+{
+	int old_errno = errno;
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	errno = old_errno;
+	return p == MAP_FAILED ? NULL : p;
+}
+
 enum { CHUNK_SIZE = 64 * 1024 };
 enum { NODES_PER_CHUNK = CHUNK_SIZE / sizeof(struct ledger_node) - 1 }; /* the first's place is the head's */
 
 static int grow_locked(struct ledger *ledger) LOCK_HELD(ledger->lock)
 {
-	struct ledger_chunk *chunk = mmap(NULL, CHUNK_SIZE, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct ledger_chunk *chunk = ledger_nodes__map(CHUNK_SIZE);
 
-	if (chunk == MAP_FAILED)
+	if (chunk == NULL)
 		return -ENOMEM;
 	chunk->next = ledger->chunks;
 	ledger->chunks = chunk;

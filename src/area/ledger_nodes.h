@@ -17,6 +17,9 @@ int ledger_nodes__reserve_locked(struct ledger *ledger, size_t n) LOCK_HELD(ledg
 struct ledger_node *ledger_nodes__get_locked(struct ledger *ledger) LOCK_HELD(ledger->lock);
 void ledger_nodes__put_locked(struct ledger *ledger, struct ledger_node *node) LOCK_HELD(ledger->lock);
 
+/* Memory from the kernel, or NULL; errno stays. */
+void *ledger_nodes__map(size_t size);
+
 /* Gives back the memory of all nodes. */
 void ledger_nodes__free(struct ledger *ledger);
 

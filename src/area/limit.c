@@ -43,6 +43,15 @@ static struct limit_data *self(const struct aml_area_data *data)
 	return (struct limit_data *)(uintptr_t)data;
 }
 
+/* As the exchange below; without, as long as nobody else is there (base/brief.h). */
+static bool change_used(struct limit_data *limit, size_t *used, size_t size)
+{
+	if (!brief__is_alone())
+		return atomic_compare_exchange_weak(&limit->used, used, *used + size);
+	atomic_store_explicit(&limit->used, *used + size, memory_order_relaxed);
+	return true;
+}
+
 static int charge(struct limit_data *limit, size_t size)
 {
 	size_t used = atomic_load(&limit->used);
@@ -52,13 +61,16 @@ static int charge(struct limit_data *limit, size_t size)
 			return aml__fail(AML_ENOMEM, "%s: %s asked, %s left of the limit of %s",
 				limit->head.place, linux__size(size).text,
 				linux__size(limit->limit - used).text, linux__size(limit->limit).text);
-	} while (!atomic_compare_exchange_weak(&limit->used, &used, used + size));
+	} while (!change_used(limit, &used, size));
 	return AML_SUCCESS;
 }
 
 static void uncharge(struct limit_data *limit, size_t size)
 {
-	atomic_fetch_sub(&limit->used, size);
+	size_t used = atomic_load(&limit->used);
+
+	while (!change_used(limit, &used, -size))
+		;
 	area__note_return();
 }
 
@@ -73,7 +85,7 @@ static void *limit_mmap(const struct aml_area_data *data, void **ptr, size_t siz
 	}
 	if (charge(limit, size) != AML_SUCCESS)
 		return NULL;
-	p = aml_area_mmap(limit->inner, ptr, size);
+	p = area__draw(limit->inner, ptr, size);
 	if (p == NULL)
 		goto uncharge;
 	if (ledger__push(&limit->charged, (uintptr_t)p, (uintptr_t)p + size, PAID) != 0) {
@@ -125,8 +137,11 @@ static int fail_foreign(const struct limit_data *limit, const void *ptr, size_t 
 /* Takes what is charged of a range off the books; some of it may only be reserved. */
 static int take_charged(struct limit_data *limit, uintptr_t start, uintptr_t end, struct ledger_taken *charged)
 {
-	int failed = ledger__take(&limit->charged, start, end, charged);
+	int failed = 0;
 
+	if (ledger__take_pushed(&limit->charged, start, end, charged))
+		return AML_SUCCESS;
+	failed = ledger__take(&limit->charged, start, end, charged);
 	if (failed == 0 && charged->bytes != end - start) {
 		ledger__put_back(&limit->charged, charged);
 		if (!has_out(limit, start, end))
@@ -142,6 +157,7 @@ static int limit_munmap(const struct aml_area_data *data, void *ptr, size_t size
 	struct limit_data *limit = self(data);
 	struct ledger_taken charged, reserved;
 	uintptr_t start = (uintptr_t)ptr, end;
+	bool is_reserved;
 	int failed;
 
 	if (!area__round(size, limit->page_size, &size) || __builtin_add_overflow(start, size, &end))
@@ -150,18 +166,22 @@ static int limit_munmap(const struct aml_area_data *data, void *ptr, size_t size
 	failed = take_charged(limit, start, end, &charged);
 	if (failed != AML_SUCCESS)
 		return failed;
-	if (ledger__take(&limit->reserved, start, end, &reserved) != 0) {
+	/* What is as it was mapped never was. */
+	is_reserved = !ledger__was_pushed(&charged);
+	if (is_reserved && ledger__take(&limit->reserved, start, end, &reserved) != 0) {
 		ledger__put_back(&limit->charged, &charged);
 		return aml__fail(AML_ENOMEM, "%s: no memory to note a split", limit->head.place);
 	}
-	failed = aml_area_munmap(limit->inner, ptr, size);
+	failed = area__give_back(limit->inner, ptr, size);
 	if (failed == AML_SUCCESS) {
 		uncharge(limit, charged.bytes);
 		ledger__drop(&limit->charged, &charged);
-		ledger__drop(&limit->reserved, &reserved);
+		if (is_reserved)
+			ledger__drop(&limit->reserved, &reserved);
 	} else {
 		ledger__put_back(&limit->charged, &charged);
-		ledger__put_back(&limit->reserved, &reserved);
+		if (is_reserved)
+			ledger__put_back(&limit->reserved, &reserved);
 	}
 	return failed;
 }
@@ -368,6 +388,7 @@ static int create(struct aml_area **area, const struct aml_area *inner, size_t l
 	if (a == NULL)
 		return aml__fail(AML_ENOMEM, "no memory for an area");
 	data = self(a->data);
+	data->head.speaking = a->ops;
 	data->inner = inner;
 	data->owns_inner = owns_inner;
 	data->limit = limit;

@@ -38,6 +38,8 @@ static _Atomic unsigned n_returns[N_COUNTERS];
 
 void linux__note_return(const struct aml_area_data *data)
 {
+	if (!atomic_load(&area__counts_returns))
+		return;
 	for (int node = os__nodes_next(&data->nodes, 0); node >= 0;
 		node = os__nodes_next(&data->nodes, node + 1))
 		atomic_fetch_add_explicit(&n_returns[node % N_COUNTERS], 1, memory_order_release);
@@ -408,7 +410,7 @@ int linux__rebind(const struct aml_area_data *data, void *ptr, size_t size)
 	return os__bind(ptr, size, data->mode, has_nodes ? &data->mode_nodes : NULL, false);
 }
 
-static struct aml_area_data linux_data = {.head = {.place = "anon"}};
+static struct aml_area_data linux_data = {.head = {.place = "anon", .speaking = &linux_ops}};
 
 const struct aml_area aml_area_linux = {&linux_ops, &linux_data};
 
@@ -459,6 +461,8 @@ static int create(struct aml_area **area, const struct area_options *options, co
 		return aml__fail(AML_ENOMEM, "no memory for an area");
 	data.head = a->data->head;
 	*a->data = data;
+	if (a->ops == &linux_ops)
+		a->data->head.speaking = &linux_ops;
 	return limit__wrap(area, a, options->limit);
 }
 

@@ -14,11 +14,12 @@ struct aml_area_data {
 	struct area_head head;
 	enum aml_area_linux_policy policy; /* as asked for */
 	enum os_policy mode;               /* the kernel's: DEFAULT calls nothing */
-	struct os_nodes nodes;             /* where pages may lie */
-	struct os_nodes mode_nodes;        /* what the kernel is told; within nodes */
 	size_t page_size;                  /* of the mapping */
 	size_t huge_size;                  /* thp: the size to align to; 0: not asked for */
 	bool nothp, populate;
+	/* what plain mappings look at stands above */
+	struct os_nodes nodes;             /* where pages may lie */
+	struct os_nodes mode_nodes;        /* what the kernel is told; within nodes */
 };
 
 /* Sets nodes, policy, mode and mode_nodes from options, or fails as aml_area_linux_create does. */

@@ -177,14 +177,14 @@ static void unmap_one(struct ledger *ledger, size_t *size, size_t i)
 {
 	uintptr_t start = start_of(i), end = start + *size;
 	struct ledger_taken taken;
-	intptr_t value = -1;
 	size_t bytes = 0;
 
 	switch (random() % 4) {
 	case 0:
-		if (ledger__is_pushed(ledger, start, end, &value))
-			assert_int_equal(value, i);
-		assert_int_equal(ledger__take(ledger, start, end, &taken), 0);
+		if (random() % 2 == 0 && ledger__take_pushed(ledger, start, end, &taken))
+			assert_int_equal(taken.pushed.value, i);
+		else
+			assert_int_equal(ledger__take(ledger, start, end, &taken), 0);
 		assert_int_equal(taken.bytes, *size);
 		if (random() % 2 == 0) {
 			ledger__put_back(ledger, &taken);
@@ -207,7 +207,7 @@ static void any_number_of_pushed_ranges_is_found_again(void **state)
 {
 	static size_t sizes[N_MAPPINGS];
 	struct ledger ledger;
-	intptr_t value;
+	struct ledger_taken taken;
 	size_t sum = 0;
 
 	(void)state;
@@ -223,7 +223,7 @@ static void any_number_of_pushed_ranges_is_found_again(void **state)
 		if (sizes[i] == 0) {
 			if (ask)
 				assert_int_equal(ledger__remove(&ledger, start, start + UNIT), -EINVAL);
-			assert_false(ledger__is_pushed(&ledger, start, start + UNIT, &value));
+			assert_false(ledger__take_pushed(&ledger, start, start + UNIT, &taken));
 			map_one(&ledger, &sizes[i], i);
 		} else if (ask && sizes[i] > UNIT) {
 			sizes[i] -= UNIT;
@@ -253,16 +253,17 @@ static void a_part_of_a_pushed_range_is_no_more_than_that_part(void **state)
 {
 	struct ledger ledger;
 	struct ledger_taken taken;
-	intptr_t value = 0;
 	size_t bytes = 0;
 
 	(void)state;
 	ledger__init(&ledger);
 	assert_int_equal(ledger__push(&ledger, 100, 200, 7), 0);
-	assert_false(ledger__is_pushed(&ledger, 100, 150, &value));
-	assert_false(ledger__is_pushed(&ledger, 100, 250, &value));
-	assert_true(ledger__is_pushed(&ledger, 100, 200, &value));
-	assert_int_equal(value, 7);
+	assert_false(ledger__take_pushed(&ledger, 100, 150, &taken));
+	assert_false(ledger__take_pushed(&ledger, 100, 250, &taken));
+	assert_true(ledger__take_pushed(&ledger, 100, 200, &taken));
+	assert_int_equal(taken.pushed.value, 7);
+	assert_false(ledger__covers(&ledger, 100, 101));
+	ledger__put_back(&ledger, &taken);
 	assert_int_equal(ledger__take(&ledger, 100, 150, &taken), 0);
 	assert_int_equal(taken.bytes, 50);
 	assert_false(ledger__covers(&ledger, 100, 101));
@@ -284,8 +285,8 @@ static void a_part_of_a_pushed_range_is_no_more_than_that_part(void **state)
 static void pushed_ranges_stay_where_they_are_quick_to_take(void **state)
 {
 	struct ledger ledger;
+	struct ledger_taken taken;
 	size_t n_taken = 0;
-	intptr_t value;
 
 	(void)state;
 	ledger__init(&ledger);
@@ -293,7 +294,7 @@ static void pushed_ranges_stay_where_they_are_quick_to_take(void **state)
 	for (size_t i = 0; i < N_MAPPINGS; i++)
 		assert_int_equal(ledger__push(&ledger, start_of(i * i), start_of(i * i) + UNIT, 0), 0);
 	for (size_t i = 0; i < N_MAPPINGS; i++)
-		n_taken += ledger__is_pushed(&ledger, start_of(i * i), start_of(i * i) + UNIT, &value);
+		n_taken += ledger__take_pushed(&ledger, start_of(i * i), start_of(i * i) + UNIT, &taken);
 	assert_true(n_taken > N_MAPPINGS * 98 / 100);
 	ledger__destroy(&ledger);
 }
