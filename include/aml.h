@@ -107,7 +107,7 @@ struct aml_area_ops {
 	/* Two adjacent mappings are from now on one. */
 	int (*merge)(const struct aml_area_data *data, void *ptr, size_t size, size_t next_size);
 	/* Moves the pages of a range, which another area of the same kind of memory mapped, to this
-	   place, and makes it the range's policy. */
+	   place, and makes it the range's policy; see aml_area_move. */
 	int (*move)(const struct aml_area_data *data, void *ptr, size_t size);
 	/* Adds the bytes of the range's present pages to bytes_on_node[node]; see aml_area_locate. */
 	int (*locate)(const struct aml_area_data *data, const void *ptr, size_t size,
@@ -154,8 +154,8 @@ AML_PUBLIC void *aml_area_reserve(const struct aml_area *area, void **ptr, size_
 
 /*
  * Prints one line that describes the area; prefix (may be NULL) precedes it. It is a place string that opens
- * the same area again (aml_area_open); of a buffer, which none opens, a line that begins with "#", and so of a chain or a limit
- * around an area that has none.
+ * the same area again (aml_area_open); of a buffer, which none opens, a line that begins with "#", and so of
+ * a chain or a limit around an area that has none, and of a limit around a chain.
  */
 AML_PUBLIC int aml_area_fprintf(FILE *stream, const char *prefix, const struct aml_area *area);
 
@@ -176,8 +176,14 @@ AML_PUBLIC int aml_area_decommit(const struct aml_area *area, void *ptr, size_t 
 AML_PUBLIC int aml_area_purge(const struct aml_area *area, void *ptr, size_t size);
 AML_PUBLIC int aml_area_split(const struct aml_area *area, void *ptr, size_t size, size_t at);
 AML_PUBLIC int aml_area_merge(const struct aml_area *area, void *ptr, size_t size, size_t next_size);
+/*
+ * All present pages of the range come to this place, or none: -AML_ENOMEM where it has no room for them,
+ * -AML_EBUSY where the kernel holds some in place, and the pages are where they were, under the policy they
+ * had (but for a page that the kernel will not move back, because where it lay is full by then).
+ */
 AML_PUBLIC int aml_area_move(const struct aml_area *area, void *ptr, size_t size);
-/* Fills bytes_on_node[0, n_nodes) with the bytes of present pages on each node; nothing is touched. */
+/* Fills bytes_on_node[0, n_nodes) with the bytes of present pages on each node; nothing is touched. A
+   failure leaves the array as it was. */
 AML_PUBLIC int aml_area_locate(const struct aml_area *area, const void *ptr, size_t size,
 	size_t *bytes_on_node, int n_nodes);
 #if defined(__cplusplus) && defined(__GNUC__)

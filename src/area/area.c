@@ -271,21 +271,29 @@ int area__add_located(const struct aml_area *area, const void *ptr, size_t size,
 	return area->ops->locate(area->data, ptr, size, bytes_on_node, n_nodes);
 }
 
+/* What an operation has added before it failed stays out of the caller's array. */
 int aml_area_locate(const struct aml_area *area, const void *ptr, size_t size, size_t *bytes_on_node,
 	int n_nodes)
 {
+	size_t found[OS_MAX_NODES];
+	int n_found = n_nodes < OS_MAX_NODES ? n_nodes : OS_MAX_NODES, failed;
+
 	if (check_pages(area, ptr, size) != AML_SUCCESS)
 		return -AML_EINVAL;
 	if (bytes_on_node == NULL || n_nodes <= 0)
 		return aml__fail(AML_EINVAL, "locate has no array of nodes to fill");
 	if (area->ops->locate == NULL)
 		return unsupported("locate");
+	memset(found, 0, (size_t)n_found * sizeof(found[0]));
 
 	struct area_failure old = begin();
 
+	failed = finish(old, area->ops->locate(area->data, ptr, size, found, n_found), "locate");
+	if (failed < 0)
+		return failed;
 	for (int i = 0; i < n_nodes; i++)
-		bytes_on_node[i] = 0;
-	return finish(old, area->ops->locate(area->data, ptr, size, bytes_on_node, n_nodes), "locate");
+		bytes_on_node[i] = i < n_found ? found[i] : 0;
+	return failed;
 }
 
 /* The struct may be shorter than ours, in programs built with an older header. */

@@ -281,10 +281,22 @@ static int chain_munmap(const struct aml_area_data *data, void *ptr, size_t size
 	return for_each_link(chain, ptr, size, unmap_part, NULL);
 }
 
+/* A range without pages is under a link's policy from now on. Chains that take commits have plain links only. */
+static int put_under(const struct link *link, void *ptr, size_t size)
+{
+	const struct aml_area_data *memory = link->area->data;
+	int failed = linux__rebind(memory, ptr, size);
+
+	if (linux__may_not(failed, "mbind", memory->head.place))
+		return -AML_EPERM;
+	return failed == 0 ? AML_SUCCESS :
+		aml__fail(aml__code(failed), "%s: a policy for %zu bytes at %p: %s", memory->head.place, size,
+			ptr, os__strerror(failed));
+}
+
 /* Offers a range without pages to one link. under: the link whose policy it is under. */
 static int commit_on(struct chain_data *chain, int i, const struct ledger_range *part, intptr_t *under)
 {
-	const struct aml_area *area = chain->links[i].area;
 	void *ptr = (void *)part->start;
 	size_t size = part->end - part->start;
 	int failed = AML_SUCCESS;
@@ -292,10 +304,10 @@ static int commit_on(struct chain_data *chain, int i, const struct ledger_range 
 	if (i != *under) {
 		/* Also where it fails half way. */
 		*under = i;
-		failed = aml_area_move(area, ptr, size);
+		failed = put_under(&chain->links[i], ptr, size);
 	}
 	if (failed == AML_SUCCESS)
-		failed = aml_area_commit(area, ptr, size);
+		failed = aml_area_commit(chain->links[i].area, ptr, size);
 	if (failed != AML_SUCCESS)
 		note_refusal(&chain->links[i], size);
 	else if (i != part->value && ledger__set(&chain->ranges, part->start, part->end, i) != 0)
@@ -305,6 +317,7 @@ static int commit_on(struct chain_data *chain, int i, const struct ledger_range 
 
 static int commit_part(struct chain_data *chain, const struct ledger_range *part, void *arg)
 {
+	struct area_failure refusal;
 	intptr_t under = part->value;
 	int failed = AML_SUCCESS;
 
@@ -317,13 +330,10 @@ static int commit_part(struct chain_data *chain, const struct ledger_range *part
 			return failed;
 	}
 	/* As it was, for whoever looks at the range's policy. */
-	if (under != part->value) {
-		int code = aml_errno;
-
-		aml_area_move(chain->links[part->value].area, (void *)part->start,
-			part->end - part->start);
-		aml_errno = code;
-	}
+	refusal = area__last_failure();
+	if (under != part->value)
+		(void)put_under(&chain->links[part->value], (void *)part->start, part->end - part->start);
+	area__put_failure_back(refusal);
 	return failed;
 }
 
@@ -410,19 +420,42 @@ static int chain_purge(const struct aml_area_data *data, void *ptr, size_t size)
 	return failed != AML_SUCCESS ? failed : for_each_link(self(data), ptr, size, purge_part, NULL);
 }
 
-static int chain_move(const struct aml_area_data *data, void *ptr, size_t size)
+static int fail_to_note_move(const struct chain_data *chain)
 {
-	struct chain_data *chain = self(data);
+	return aml__fail(AML_ENOMEM, "%s: no memory to note a move", chain->head.place);
+}
+
+/* The books have been made ready: noting cannot fail. */
+static int move_held(struct chain_data *chain, void *ptr, size_t size)
+{
 	int failed = AML_SUCCESS;
 
 	for (int i = 0; i < chain->n_links; i++) {
 		failed = aml_area_move(chain->links[i].area, ptr, size);
-		if (failed != AML_SUCCESS)
-			continue;
-		if (note_range(chain, ptr, size, i) == 0)
-			return AML_SUCCESS;
-		return aml__fail(AML_ENOMEM, "%s: no memory to note a move", chain->head.place);
+		if (failed == AML_SUCCESS) {
+			(void)note_range(chain, ptr, size, i);
+			break;
+		}
 	}
+	return failed;
+}
+
+static int chain_move(const struct aml_area_data *data, void *ptr, size_t size)
+{
+	struct chain_data *chain = self(data);
+	bool commits = takes_commits(chain);
+	int failed;
+
+	if (ledger__hold(&chain->ranges) != 0)
+		return fail_to_note_move(chain);
+	if (!commits || ledger__hold(&chain->committed) == 0) {
+		failed = move_held(chain, ptr, size);
+		if (commits)
+			ledger__let_go(&chain->committed);
+	} else {
+		failed = fail_to_note_move(chain);
+	}
+	ledger__let_go(&chain->ranges);
 	return failed;
 }
 

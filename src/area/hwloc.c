@@ -43,12 +43,13 @@ static _Atomic int state = UNPREPARED;
 static const struct aml_area_data *prepare(const struct aml_area_data *data, struct aml_area_data *copy)
 {
 	struct os_nodes allowed;
-	int expected = UNPREPARED;
+	int expected = UNPREPARED, failed;
 
 	if (data != &interleave_data || state == PREPARED)
 		return data;
-	if (os__nodes_allowed(&allowed) < 0) {
-		aml__fail(AML_FAILURE, "the kernel does not say which nodes this process may use");
+	failed = os__nodes_allowed(&allowed);
+	if (failed < 0) {
+		linux__fail_to_tell_nodes(failed);
 		return NULL;
 	}
 	if (atomic_compare_exchange_strong(&state, &expected, PREPARING)) {
@@ -82,7 +83,7 @@ static int ready_move(const struct aml_area_data *data, void *ptr, size_t size)
 	struct aml_area_data copy = {.huge_size = 0};
 
 	data = prepare(data, &copy);
-	return data ? linux__move(data, ptr, size) : -AML_FAILURE;
+	return data ? linux__move(data, ptr, size) : -aml_errno;
 }
 
 static const struct aml_area_ops ready_ops = {
@@ -130,11 +131,11 @@ static int nodes_of(hwloc_const_bitmap_t nodeset, struct os_nodes *nodes)
 {
 	bool infinite = hwloc_bitmap_weight(nodeset) < 0;
 	struct os_nodes allowed;
-	int node = -1;
+	int node = -1, failed = infinite ? os__nodes_allowed(&allowed) : 0;
 
 	*nodes = (struct os_nodes){{0}};
-	if (infinite && os__nodes_allowed(&allowed) < 0)
-		return aml__fail(AML_FAILURE, "the kernel does not say which nodes this process may use");
+	if (failed < 0)
+		return linux__fail_to_tell_nodes(failed);
 	while ((node = hwloc_bitmap_next(nodeset, node)) >= 0 && node < OS_MAX_NODES)
 		if (!infinite || os__nodes_has(&allowed, node))
 			os__nodes_add(nodes, node);

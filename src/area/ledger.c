@@ -505,6 +505,26 @@ void ledger__drop_nodes(struct ledger *ledger, struct ledger_taken *taken)
 	brief__release(&ledger->lock);
 }
 
+int ledger__hold(struct ledger *ledger)
+{
+	int failed;
+
+	brief__acquire(&ledger->lock);
+	ledger->n_given++;
+	failed = ledger_nodes__reserve_locked(ledger, n_needed_locked(ledger));
+	if (failed != 0)
+		ledger->n_given--;
+	brief__release(&ledger->lock);
+	return failed;
+}
+
+void ledger__let_go(struct ledger *ledger)
+{
+	brief__acquire(&ledger->lock);
+	ledger->n_given--;
+	brief__release(&ledger->lock);
+}
+
 bool ledger__covers(struct ledger *ledger, uintptr_t start, uintptr_t end)
 {
 	const struct ledger_range *slot;

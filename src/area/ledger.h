@@ -38,7 +38,7 @@ struct ledger {
 	/* Under the lock. What a mapping that comes and goes whole looks at: */
 	struct ledger_front *front;     /* ranges that are not in the lists yet; NULL: none */
 	size_t n_pushed;                /* in front */
-	size_t n_given;                 /* taken from there, neither put back nor dropped yet */
+	size_t n_given;                 /* taken from there, neither put back nor dropped yet; and holds */
 	size_t n_at_hand;               /* nodes: spare and fresh ones, and those of untouched chunks */
 	/* A skip list, its free nodes, what is left of the newest chunk of nodes: */
 	struct ledger_node *head[LEDGER_HEIGHT];
@@ -112,6 +112,11 @@ static inline void ledger__drop(struct ledger *ledger, struct ledger_taken *take
 	ledger->n_given--;
 	brief__release(&ledger->lock);
 }
+
+/* Keeps memory at hand for one ledger__set, which cannot fail then: for ranges that are noted when what
+   cannot be undone is done. 0 or -ENOMEM; ends with ledger__let_go. */
+int ledger__hold(struct ledger *ledger);
+void ledger__let_go(struct ledger *ledger);
 
 /* Is every byte of the range in the ledger? */
 bool ledger__covers(struct ledger *ledger, uintptr_t start, uintptr_t end);

@@ -23,6 +23,7 @@
 #include "area/ledger.h"
 #include "area/linux.h"
 #include "area/paid.h"
+#include "area/place.h"
 
 struct limit_data {
 	struct area_head head;
@@ -285,14 +286,24 @@ static int limit_move(const struct aml_area_data *data, void *ptr, size_t size)
 {
 	struct limit_data *limit = self(data);
 	uintptr_t start = (uintptr_t)ptr, end = start + size;
-	size_t fresh = size - ledger__bytes_within(&limit->charged, start, end);
-	int failed = charge(limit, fresh);
+	size_t fresh;
+	int failed;
 
+	if (limit->inner->ops->move == NULL)
+		return aml_area_move(limit->inner, ptr, size);
+	fresh = size - ledger__bytes_within(&limit->charged, start, end);
+	failed = charge(limit, fresh);
 	if (failed != AML_SUCCESS)
 		return failed;
-	failed = aml_area_move(limit->inner, ptr, size);
-	if (failed == AML_SUCCESS && ledger__set(&limit->charged, start, end, PAID) != 0)
+	if (ledger__hold(&limit->charged) == 0) {
+		failed = aml_area_move(limit->inner, ptr, size);
+		/* Cannot fail. */
+		if (failed == AML_SUCCESS)
+			(void)ledger__set(&limit->charged, start, end, PAID);
+		ledger__let_go(&limit->charged);
+	} else {
 		failed = aml__fail(AML_ENOMEM, "%s: no memory to note a move", limit->head.place);
+	}
 	if (failed != AML_SUCCESS)
 		uncharge(limit, fresh);
 	return failed;
@@ -414,13 +425,33 @@ int limit__wrap(struct aml_area **area, struct aml_area *inner, size_t limit)
 	return failed;
 }
 
-/* As a place string where that can be said in one. */
+/* A place string with the smaller of its limit and another; NULL without memory. */
+static char *limited_place(struct place *place, size_t limit)
+{
+	size_t size;
+	char *text;
+
+	if (place->limit == 0 || limit < place->limit)
+		place->limit = limit;
+	size = place__format(place, NULL, 0) + 1;
+	text = malloc(size);
+	if (text != NULL)
+		place__format(place, text, size);
+	return text;
+}
+
+/* As a place string where that can be said in one: of one place, that is. */
 static char *describe(const struct aml_area *inner, size_t limit)
 {
 	char *name = area__describe(inner), *text = NULL;
+	struct place_chain places;
+	struct place_error error;
 
-	if (name != NULL && asprintf(&text, strchr(name, '>') == NULL ? "%s,limit:%zu" :
-		"%s, of which %zu bytes at most", name, limit) < 0)
+	if (name == NULL)
+		return NULL;
+	if (place__parse(name, &places, &error) == 0 && places.n_links == 1)
+		text = limited_place(&places.link[0], limit);
+	else if (asprintf(&text, "%s, of which %zu bytes at most", name, limit) < 0)
 		text = NULL;
 	free(name);
 	return text;

@@ -317,26 +317,6 @@ int linux__roomiest(const struct os_nodes *nodes)
 	return best;
 }
 
-int linux__move(const struct aml_area_data *data, void *ptr, size_t size)
-{
-	int failed;
-
-	if (linux__check_ours(data, ptr, size) != AML_SUCCESS)
-		return -AML_EINVAL;
-	failed = os__bind(ptr, size, data->mode,
-		data->mode == OS_POLICY_DEFAULT ? NULL : &data->mode_nodes,
-		data->mode != OS_POLICY_DEFAULT);
-	if (linux__may_not(failed, "mbind", data->head.place))
-		return -AML_EPERM;
-	if (failed == -EIO)
-		return aml__fail(AML_EBUSY, "%s: some pages of %zu bytes at %p could not be moved",
-			data->head.place, size, ptr);
-	if (failed != 0)
-		return aml__fail(aml__code(failed), "%s: moving %zu bytes at %p: %s", data->head.place,
-			size, ptr, os__strerror(failed));
-	return AML_SUCCESS;
-}
-
 int linux__collapse(const struct aml_area_data *data, void *ptr, size_t size)
 {
 	int failed;

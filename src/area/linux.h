@@ -31,6 +31,9 @@ int linux__choose(struct aml_area_data *data, const struct area_options *options
  */
 bool linux__may_not(int failed, const char *calls, const char *place);
 
+/* Says that os__nodes_allowed failed. */
+int linux__fail_to_tell_nodes(int failed);
+
 /* A place string for memory under data's policy. name: "hugetlb:2M" and the like, which needs no
    nodes where there is no policy; NULL: the place is its nodes. */
 #define LINUX_LIST_SIZE (5 * OS_MAX_NODES / 2) /* no list is longer: every other node, and commas */

@@ -30,14 +30,20 @@ static int copy_nodes(struct os_nodes *nodes, const struct bitmask *mask)
 	return AML_SUCCESS;
 }
 
+int linux__fail_to_tell_nodes(int failed)
+{
+	/* Of descriptors, nothing else is short of anything. */
+	return aml__fail(aml__code(failed) == AML_ENOMEM ? AML_ENOMEM : AML_FAILURE,
+		"the kernel does not say which nodes this process may use: %s", os__strerror(failed));
+}
+
 static int choose_nodes(struct os_nodes *nodes, const struct bitmask *mask)
 {
 	struct os_nodes allowed, asked;
 	int failed = os__nodes_allowed(&allowed);
 
 	if (failed != 0)
-		return aml__fail(AML_FAILURE, "the kernel does not say which nodes are allowed: %s",
-			os__strerror(failed));
+		return linux__fail_to_tell_nodes(failed);
 	if (mask == NULL) {
 		*nodes = allowed;
 		return AML_SUCCESS;
@@ -143,6 +149,9 @@ int linux__choose(struct aml_area_data *data, const struct area_options *options
 	failed = choose_nodes(&nodes, options->nodes);
 	if (failed != AML_SUCCESS)
 		return failed;
+	/* Whoever asks for room later may have no descriptor to look with, but know what was found here. */
+	if (strict || options->populate)
+		(void)os__room();
 	mode = mode_of(policy, &nodes);
 	mode_nodes = nodes;
 	if (mode == OS_POLICY_DEFAULT && options->local) {

@@ -19,6 +19,7 @@ libsitus_core_la_SOURCES += \
 	src/area/linux.c src/area/linux.h \
 	src/area/linux_check.c \
 	src/area/linux_choose.c \
+	src/area/linux_move.c \
 	src/area/linux_where.c \
 	src/area/paid.c src/area/paid.h \
 	src/area/room.c src/area/room.h \

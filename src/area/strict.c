@@ -211,16 +211,6 @@ static int strict_decommit(const struct aml_area_data *data, void *ptr, size_t s
 	return AML_SUCCESS;
 }
 
-static int check_home(void *arg, void *page, size_t size, int node)
-{
-	const struct aml_area_data *data = arg;
-
-	(void)page;
-	(void)size;
-	return node < 0 || is_home(data, node) ? 0 : 1;
-}
-
-/* Memory of a heap that moves: what the kernel put elsewhere after all is reported, not hidden. */
 int strict__move(const struct aml_area_data *data, void *ptr, size_t size)
 {
 	int failed = linux__move(data, ptr, size);
@@ -228,9 +218,7 @@ int strict__move(const struct aml_area_data *data, void *ptr, size_t size)
 	/* As for memory of our own; refused by kernels that have none. */
 	if (failed == AML_SUCCESS && data->huge_size == 0)
 		(void)os__advise_huge(ptr, size, false);
-	if (failed == AML_SUCCESS)
-		failed = linux__where(data, ptr, size, check_home, (void *)(uintptr_t)data);
-	return failed == 1 ? strict__refuse(data, size) : failed;
+	return failed;
 }
 
 static int strict_info(const struct aml_area_data *data, struct aml_area_info *info)

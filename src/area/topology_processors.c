@@ -11,8 +11,8 @@
 #include <hwloc.h>
 #include <string.h>
 
-/* Intel Xeon CPU Max 9400 series, Xeon Phi x200 (its MCDRAM), AMD Instinct MI300A, Fujitsu A64FX. */
-static const char *const models_with_hbm[] = {"CPU Max", "Xeon Phi", "MI300A", "A64FX"};
+/* Intel Xeon CPU Max 9400 series, Xeon Phi x200 (its MCDRAM), AMD Instinct MI300A and EPYC 9V64H, Fujitsu A64FX. */
+static const char *const models_with_hbm[] = {"CPU Max", "Xeon Phi", "MI300A", "9V64H", "A64FX"};
 
 /* Arm processors are known by number (MIDR_EL1): Fujitsu's implementer code and the A64FX's part. */
 static bool is_a64fx(hwloc_obj_t object)

@@ -93,7 +93,7 @@ char *os__nodes_text(const struct os_nodes *nodes, char *text, size_t size)
 int os__bind(void *ptr, size_t size, enum os_policy policy, const struct os_nodes *nodes, bool move)
 {
 	if (mbind(ptr, size, (int)policy, nodes == NULL ? NULL : nodes->bits,
-		    nodes == NULL ? 0 : MAX_NODE, move ? MPOL_MF_MOVE | MPOL_MF_STRICT : 0) != 0)
+		    nodes == NULL ? 0 : MAX_NODE, move ? MPOL_MF_MOVE : 0) != 0)
 		return -errno;
 	return 0;
 }

@@ -2,6 +2,8 @@
 /* Areas that a program makes itself, by a table with two operations or more. */
 #include "tests/unit/area_test.h"
 
+#include <stdlib.h>
+
 #include "base/error.h"
 
 static void *plain_mmap(const struct aml_area_data *data, void **ptr, size_t size)
@@ -192,7 +194,7 @@ static void chains_and_limits_take_areas_of_ones_own(void **state)
 	assert_int_equal(aml_area_chain_create(&chain, links, 2), AML_SUCCESS);
 	assert_int_equal(aml_area_fprintf(stream, "", chain), AML_SUCCESS);
 	fclose(stream);
-	assert_string_equal(text, "# mine,limit:1048576 > anon\n");
+	assert_string_equal(text, "# mine, of which 1048576 bytes at most > anon\n");
 	p = aml_area_mmap(chain, NULL, MIB);
 	q = aml_area_mmap(chain, NULL, MIB);
 	assert_int_equal(aml_area_link(chain, p), 0);
@@ -272,6 +274,80 @@ static void pages_of_every_link_are_counted(void **state)
 	munmap(memory, 2 * PAGE);
 }
 
+static void print(const struct aml_area *area, char *text, size_t size)
+{
+	FILE *stream = fmemopen(text, size, "w");
+
+	assert_int_equal(aml_area_fprintf(stream, NULL, area), AML_SUCCESS);
+	fclose(stream);
+	text[strcspn(text, "\n")] = '\0';
+}
+
+static void of_two_limits_the_smaller_is_printed(void **state)
+{
+	const size_t sizes[2][2] = {{4 * MIB, MIB}, {MIB, 4 * MIB}};
+	struct aml_area *inner, *outer;
+	char text[64];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(aml_area_limit_create(&inner, &aml_area_linux, sizes[i][0]), AML_SUCCESS);
+		assert_int_equal(aml_area_limit_create(&outer, inner, sizes[i][1]), AML_SUCCESS);
+		print(outer, text, sizeof(text));
+		assert_string_equal(text, "anon,limit:1M");
+		aml_area_limit_destroy(&outer);
+		aml_area_limit_destroy(&inner);
+	}
+}
+
+/* The > is of a name, not between places. */
+static void a_limit_around_an_oddly_named_file_is_printed_as_a_place(void **state)
+{
+	char folder[] = "/tmp/situs>XXXXXX", place[64], text[96], again[96];
+	struct aml_area *file, *limit, *opened;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(place, sizeof(place), "file:/tmp/situs\\>%s", folder + strlen("/tmp/situs>"));
+	assert_int_equal(aml_area_open(&file, place), AML_SUCCESS);
+	assert_int_equal(aml_area_limit_create(&limit, file, MIB), AML_SUCCESS);
+	print(limit, text, sizeof(text));
+	assert_int_equal(aml_area_open(&opened, text), AML_SUCCESS);
+	print(opened, again, sizeof(again));
+	assert_string_equal(again, text);
+	assert_null(aml_area_mmap(opened, NULL, MIB + 1));
+	aml_area_close(&opened);
+	aml_area_limit_destroy(&limit);
+	aml_area_close(&file);
+	rmdir(folder);
+}
+
+static int half_located(const struct aml_area_data *data, const void *ptr, size_t size, size_t *bytes_on_node,
+	int n_nodes)
+{
+	(void)data;
+	(void)ptr;
+	(void)n_nodes;
+	bytes_on_node[0] += size;
+	return -AML_EBUSY;
+}
+
+static void pages_that_were_counted_before_a_failure_are_not_told(void **state)
+{
+	static const struct aml_area_ops ops = {.mmap = plain_mmap, .munmap = plain_munmap,
+		.locate = half_located};
+	const struct aml_area mine = {&ops, NULL};
+	size_t on_node[3] = {7, 8, 9};
+	char *p = aml_area_mmap(&mine, NULL, PAGE);
+
+	(void)state;
+	assert_refused(aml_area_locate(&mine, p, PAGE, on_node, 3), AML_EBUSY, EBUSY);
+	assert_int_equal(on_node[0], 7);
+	assert_int_equal(on_node[1], 8);
+	assert_int_equal(on_node[2], 9);
+	assert_int_equal(aml_area_munmap(&mine, p, PAGE), AML_SUCCESS);
+}
+
 static void impossible_chains_and_limits_are_refused(void **state)
 {
 	static const struct aml_area_ops half = {.mmap = plain_mmap};
@@ -303,6 +379,9 @@ int main(void)
 		cmocka_unit_test(chains_and_limits_take_areas_of_ones_own),
 		cmocka_unit_test(a_link_that_gets_room_from_elsewhere_is_asked_at_once),
 		cmocka_unit_test(pages_of_every_link_are_counted),
+		cmocka_unit_test(of_two_limits_the_smaller_is_printed),
+		cmocka_unit_test(a_limit_around_an_oddly_named_file_is_printed_as_a_place),
+		cmocka_unit_test(pages_that_were_counted_before_a_failure_are_not_told),
 		cmocka_unit_test(impossible_chains_and_limits_are_refused),
 		cmocka_unit_test(an_operation_put_into_a_copied_table_fails_in_words_too),
 	};

@@ -3,11 +3,14 @@
  * areas.c - each policy of a Linux area does on several nodes what its name says.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <numa.h>
 #include <numaif.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "aml.h"
 #include "situs.h"
@@ -207,6 +210,35 @@ static void move_takes_pages_and_policy_along(void **state)
 	aml_area_linux_destroy(&to);
 }
 
+/* A page that a pipe refers to is not moved by the kernel. */
+static void a_move_that_cannot_be_whole_moves_nothing(void **state)
+{
+	lab_nodes_t first = 1, last = (lab_nodes_t)1 << (lab_n_nodes() - 1);
+	struct aml_area *from = create(first, AML_AREA_LINUX_POLICY_BIND);
+	struct aml_area *to = create(last, AML_AREA_LINUX_POLICY_BIND);
+	char *ptr = map(from);
+	struct iovec held = {ptr + SIZE / 2, 1};
+	size_t inside;
+	int ends[2];
+
+	(void)state;
+	lab_fill(ptr, SIZE, 7);
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(vmsplice(ends[1], &held, 1, 0), 1);
+	assert_int_equal(aml_area_move(to, ptr, SIZE), -AML_EBUSY);
+	assert_int_equal(lab_astray(ptr, SIZE, first, &inside), 0);
+	assert_int_equal(inside, SIZE);
+	assert_int_equal(aml_area_linux_check_binding(from, ptr, SIZE), 1);
+	close(ends[0]);
+	close(ends[1]);
+	assert_int_equal(aml_area_move(to, ptr, SIZE), 0);
+	assert_int_equal(aml_area_linux_check_binding(to, ptr, SIZE), 1);
+	assert_true(lab_filled(ptr, SIZE, 7));
+	aml_area_munmap(to, ptr, SIZE);
+	aml_area_linux_destroy(&from);
+	aml_area_linux_destroy(&to);
+}
+
 static void a_node_that_is_not_there_is_edom(void **state)
 {
 	struct bitmask *mask = numa_bitmask_alloc(1024);
@@ -232,6 +264,7 @@ int main(void)
 		cmocka_unit_test(default_follows_the_thread_that_touches),
 		cmocka_unit_test(check_binding_notices_one_page_astray),
 		cmocka_unit_test(move_takes_pages_and_policy_along),
+		cmocka_unit_test(a_move_that_cannot_be_whole_moves_nothing),
 		cmocka_unit_test(a_node_that_is_not_there_is_edom),
 	};
 
