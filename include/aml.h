@@ -202,6 +202,12 @@ AML_PUBLIC int aml_area_collapse(const struct aml_area *area, void *ptr, size_t 
 
 struct bitmask; /* <numa.h> has it */
 
+/*
+ * STRICT looks for room before it takes any, and keeps a margin (of the machine 1/64, of a control group's limit
+ * 4 MiB at least) for what others take in between: areas of this process cannot pass the end together, other
+ * processes that fill strict areas hardly can, but memory that other programs touch without asking, faster than
+ * the margin lasts, can bring the OOM killer upon all of them. The kernel offers no call that refuses then.
+ */
 enum aml_area_linux_policy {
 	AML_AREA_LINUX_POLICY_DEFAULT,        /* the kernel's: the node of the touching thread */
 	AML_AREA_LINUX_POLICY_BIND,           /* these nodes only; running full meets the OOM killer */

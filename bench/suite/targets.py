@@ -133,7 +133,8 @@ def area_targets(results):
     def target(what, bound, measured):
         return Verdict("Areas", what, bound, measured)
 
-    for place, raw in (("anon", "mmap"), ("node:0,bind", "mmap+mbind")):
+    for place, raw in (("anon", "mmap"), ("any,limit:8G", "mmap"), ("any > any", "mmap"),
+                       ("node:0,bind", "mmap+mbind"), ("node:0,limit:8G", "mmap+mbind")):
         yield target(f"a mapping and its end, {place}, beside {raw} by hand", 1.05,
                      results.ratio("area", "call", 1, f"area/{place}", f"raw/{raw}"))
     yield target("512 MiB of node:0,strict, beside plain populate", 1.15,
