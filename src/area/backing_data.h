@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * backing_data.h - what backing.c (mappings) and backing_offsets.c (the file) share.
+ * backing_data.h - what backing.c (mappings), backing_create.c and backing_offsets.c (the file) share.
  */
 #ifndef AREA_BACKING_DATA_H
 #define AREA_BACKING_DATA_H
@@ -35,6 +35,9 @@ static inline struct backing_data *backing__self(const struct aml_area_data *dat
 {
 	return (struct backing_data *)(uintptr_t)data;
 }
+
+/* The operations: backing.c. */
+extern const struct aml_area_ops backing__ops;
 
 /* Every operation begins here: in the child of a fork, what was the parent's becomes attached. */
 struct backing_data *backing__enter(const struct aml_area_data *data);

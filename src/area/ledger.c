@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ledger.c - a skip list of ranges.
- *
- * The bottom list is the truth; a node is linked there first and on the express lists after, and
- * unlinked in the other order, each by one store. So a fork between any two stores leaves the child
- * a list that works: at worst a node misses an express list or is lost to the child.
+ * ledger.c - which ranges are out: a table of those that came last, and behind it the lists (ledger_list.h).
  *
  * Ranges that were pushed wait in a table beside the lists (ledger_front.h) until somebody asks about
  * anything but such a range as a whole: memory that is mapped and unmapped as a whole never gets into the
@@ -15,6 +11,7 @@
  */
 #include "area/ledger.h"
 #include "area/ledger_front.h"
+#include "area/ledger_list.h"
 #include "area/ledger_nodes.h"
 
 #include <errno.h>
@@ -32,206 +29,10 @@ void ledger__destroy(struct ledger *ledger)
 	ledger_nodes__free(ledger);
 }
 
-/* One more with a quarter of the chance each; Marsaglia's xorshift32. */
-static size_t choose_height_locked(struct ledger *ledger) LOCK_HELD(ledger->lock)
-{
-	uint32_t x = ledger->seed;
-	size_t height = 1;
-
-	x ^= x << 13;
-	x ^= x >> 17;
-	x ^= x << 5;
-	ledger->seed = x;
-	for (; height < LEDGER_HEIGHT && (x & 3) == 0; x >>= 2)
-		height++;
-	return height;
-}
-
-/*
- * Where a search stops: before[i] is the link, on list i < top, that leads to the first node ending
- * after an address.
- */
-struct place {
-	struct ledger_node **before[LEDGER_HEIGHT];
-};
-
-static struct ledger_node *search_locked(struct ledger *ledger, uintptr_t addr, struct place *place)
-	LOCK_HELD(ledger->lock)
-{
-	struct ledger_node **links = ledger->head;
-
-	for (size_t i = ledger->top; i-- > 0;) {
-		while (links[i] != NULL && links[i]->range.end <= addr)
-			links = links[i]->next;
-		place->before[i] = &links[i];
-	}
-	return links[0];
-}
-
-static void link_node_locked(struct ledger *ledger, struct place *place, struct ledger_node *node)
-	LOCK_HELD(ledger->lock)
-{
-	node->height = choose_height_locked(ledger);
-	for (; ledger->top < node->height; ledger->top++)
-		place->before[ledger->top] = &ledger->head[ledger->top];
-	for (size_t i = 0; i < node->height; i++)
-		node->next[i] = *place->before[i];
-	for (size_t i = 0; i < node->height; i++)
-		*place->before[i] = node;
-}
-
-static void unlink_node_locked(struct ledger *ledger, const struct place *place,
-	struct ledger_node *node) LOCK_HELD(ledger->lock)
-{
-	for (size_t i = node->height; i-- > 0;)
-		/* A fork may have come before the node was on this list. */
-		if (*place->before[i] == node)
-			*place->before[i] = node->next[i];
-	while (ledger->top > 1 && ledger->head[ledger->top - 1] == NULL)
-		ledger->top--;
-	ledger_nodes__put_locked(ledger, node);
-}
-
-/* Edits */
-
-/* Joins a node to the next one, which begins where it ends. */
-static void join_locked(struct ledger *ledger, struct ledger_node *left) LOCK_HELD(ledger->lock)
-{
-	struct ledger_node *right = left->next[0];
-	uintptr_t start = right->range.start;
-	struct place place;
-
-	left->range.end = right->range.end;
-	search_locked(ledger, start, &place);
-	/* Both end at one address now: the search stops at the left one. */
-	for (size_t i = 0; i < ledger->top; i++)
-		if (*place.before[i] == left)
-			place.before[i] = &left->next[i];
-	unlink_node_locked(ledger, &place, right);
-}
-
-/* Adds a range: -EEXIST where some of it is in the ledger. */
-static int add_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t value)
-	LOCK_HELD(ledger->lock)
-{
-	struct place place;
-	/* Also finds a node that ends where the range starts. */
-	struct ledger_node *left = search_locked(ledger, start == 0 ? 0 : start - 1, &place);
-	struct ledger_node *right = left, *node;
-
-	if (left != NULL && left->range.end == start)
-		right = left->next[0];
-	else
-		left = NULL;
-	if (right != NULL && right->range.start < end)
-		return -EEXIST;
-	if (right != NULL && (right->range.start != end || right->range.value != value))
-		right = NULL;
-	if (left != NULL && left->range.value == value) {
-		left->range.end = end;
-		if (right != NULL)
-			join_locked(ledger, left);
-	} else if (right != NULL) {
-		right->range.start = start;
-	} else {
-		node = ledger_nodes__get_locked(ledger);
-		if (node == NULL)
-			return -ENOMEM;
-		node->range = (struct ledger_range){start, end, value};
-		if (left != NULL)
-			search_locked(ledger, start, &place);
-		link_node_locked(ledger, &place, node);
-	}
-	ledger->bytes += end - start;
-	return 0;
-}
-
-static bool covers_locked(struct ledger *ledger, uintptr_t start, uintptr_t end)
-	LOCK_HELD(ledger->lock)
-{
-	struct place place;
-	struct ledger_node *node = search_locked(ledger, start, &place);
-
-	for (; node != NULL && node->range.start <= start; node = node->next[0]) {
-		if (node->range.end >= end)
-			return true;
-		start = node->range.end;
-	}
-	return false;
-}
-
-/* Cuts the hole [start, end) into a node that reaches beyond both its ends. */
-static int split_locked(struct ledger *ledger, struct ledger_node *node, uintptr_t start, uintptr_t end)
-	LOCK_HELD(ledger->lock)
-{
-	struct ledger_node *tail = ledger_nodes__get_locked(ledger);
-	struct place place;
-
-	if (tail == NULL)
-		return -ENOMEM;
-	tail->range = (struct ledger_range){end, node->range.end, node->range.value};
-	search_locked(ledger, node->range.end, &place);
-	link_node_locked(ledger, &place, tail);
-	node->range.end = start;
-	return 0;
-}
-
-static int cut_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, size_t *bytes)
-	LOCK_HELD(ledger->lock)
-{
-	struct place place;
-	struct ledger_node *node = search_locked(ledger, start, &place);
-	size_t sum = 0;
-
-	if (node != NULL && node->range.start < start && node->range.end > end) {
-		int failed = split_locked(ledger, node, start, end);
-
-		if (failed != 0)
-			return failed;
-		sum = end - start;
-		node = NULL;
-	}
-	while (node != NULL && node->range.start < end) {
-		uintptr_t from = node->range.start > start ? node->range.start : start;
-		uintptr_t to = node->range.end < end ? node->range.end : end;
-
-		sum += to - from;
-		if (node->range.start < start)
-			node->range.end = start;
-		else if (node->range.end > end)
-			node->range.start = end;
-		else
-			unlink_node_locked(ledger, &place, node);
-		if (to == end)
-			break;
-		node = search_locked(ledger, start, &place);
-	}
-	ledger->bytes -= sum;
-	*bytes = sum;
-	return 0;
-}
-
-static int set_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t value)
-	LOCK_HELD(ledger->lock)
-{
-	int result = add_locked(ledger, start, end, value);
-	size_t bytes;
-
-	if (result == -EEXIST) {
-		/* What a cut and an add may need, so that neither fails half way. */
-		result = ledger_nodes__reserve_locked(ledger, 2);
-		if (result == 0) {
-			cut_locked(ledger, start, end, &bytes);
-			result = add_locked(ledger, start, end, value);
-		}
-	}
-	return result;
-}
-
 /* Cannot fail: push has seen to the nodes. */
 static void settle_range_locked(struct ledger *ledger, struct ledger_range range) LOCK_HELD(ledger->lock)
 {
-	(void)set_locked(ledger, range.start, range.end, range.value);
+	(void)ledger_list__set_locked(ledger, range.start, range.end, range.value);
 }
 
 /* What was pushed goes to the others. */
@@ -357,7 +158,7 @@ int ledger__set(struct ledger *ledger, uintptr_t start, uintptr_t end, intptr_t 
 	int result;
 
 	enter(ledger);
-	result = set_locked(ledger, start, end, value);
+	result = ledger_list__set_locked(ledger, start, end, value);
 	brief__release(&ledger->lock);
 	return result;
 }
@@ -366,18 +167,18 @@ static __attribute__((noinline)) int remove_locked(struct ledger *ledger, uintpt
 	LOCK_HELD(ledger->lock)
 {
 	struct ledger_node *node;
-	struct place place;
+	struct ledger_place place;
 	size_t bytes;
 
 	settle_locked(ledger);
-	node = search_locked(ledger, start, &place);
+	node = ledger_list__search_locked(ledger, start, &place);
 	if (node != NULL && node->range.start == start && node->range.end == end) {
 		/* Nearly always: as it was noted. */
-		unlink_node_locked(ledger, &place, node);
+		ledger_list__unlink_locked(ledger, &place, node);
 		ledger->bytes -= end - start;
 		return 0;
 	}
-	return covers_locked(ledger, start, end) ? cut_locked(ledger, start, end, &bytes) : -EINVAL;
+	return ledger_list__covers_locked(ledger, start, end) ? ledger_list__cut_locked(ledger, start, end, &bytes) : -EINVAL;
 }
 
 int ledger__remove(struct ledger *ledger, uintptr_t start, uintptr_t end)
@@ -402,7 +203,7 @@ int ledger__cut(struct ledger *ledger, uintptr_t start, uintptr_t end, size_t *b
 		*bytes = end - start;
 	} else {
 		settle_locked(ledger);
-		result = cut_locked(ledger, start, end, bytes);
+		result = ledger_list__cut_locked(ledger, start, end, bytes);
 	}
 	brief__release(&ledger->lock);
 	return result;
@@ -412,21 +213,21 @@ static int take_locked(struct ledger *ledger, uintptr_t start, uintptr_t end, st
 	LOCK_HELD(ledger->lock)
 {
 	struct ledger_node *node;
-	struct place place;
+	struct ledger_place place;
 	size_t bytes;
 	int failed = ledger_nodes__reserve_locked(ledger, 2);
 
 	if (failed != 0)
 		return failed;
 	/* Each range that lies within gives the node that notes it here; the ends need two more at most. */
-	while ((node = search_locked(ledger, start, &place)) != NULL && node->range.start < end) {
+	while ((node = ledger_list__search_locked(ledger, start, &place)) != NULL && node->range.start < end) {
 		struct ledger_range range = node->range;
 
 		if (range.start < start)
 			range.start = start;
 		if (range.end > end)
 			range.end = end;
-		(void)cut_locked(ledger, range.start, range.end, &bytes);
+		(void)ledger_list__cut_locked(ledger, range.start, range.end, &bytes);
 		node = ledger_nodes__get_locked(ledger);
 		node->range = range;
 		node->next[0] = taken->nodes;
@@ -486,7 +287,7 @@ void ledger__put_back(struct ledger *ledger, struct ledger_taken *taken)
 
 		taken->nodes = node->next[0];
 		ledger_nodes__put_locked(ledger, node);
-		(void)add_locked(ledger, range.start, range.end, range.value);
+		(void)ledger_list__add_locked(ledger, range.start, range.end, range.value);
 	}
 	brief__release(&ledger->lock);
 }
@@ -535,7 +336,7 @@ bool ledger__covers(struct ledger *ledger, uintptr_t start, uintptr_t end)
 	result = slot != NULL && slot->end >= end;
 	if (!result) {
 		settle_locked(ledger);
-		result = covers_locked(ledger, start, end);
+		result = ledger_list__covers_locked(ledger, start, end);
 	}
 	brief__release(&ledger->lock);
 	return result;
@@ -543,11 +344,11 @@ bool ledger__covers(struct ledger *ledger, uintptr_t start, uintptr_t end)
 
 bool ledger__next(struct ledger *ledger, uintptr_t addr, struct ledger_range *range)
 {
-	struct place place;
+	struct ledger_place place;
 	struct ledger_node *node;
 
 	enter(ledger);
-	node = search_locked(ledger, addr, &place);
+	node = ledger_list__search_locked(ledger, addr, &place);
 	if (node != NULL)
 		*range = node->range;
 	brief__release(&ledger->lock);
@@ -563,7 +364,7 @@ static int allocate_locked(struct ledger *ledger, uintptr_t wanted, size_t size,
 	int failed;
 
 	if (wanted != 0 && !__builtin_add_overflow(wanted, size, &end) &&
-		covers_locked(ledger, wanted, end)) {
+		ledger_list__covers_locked(ledger, wanted, end)) {
 		found = wanted;
 	} else {
 		while (node != NULL && node->range.end - node->range.start < size)
@@ -572,7 +373,7 @@ static int allocate_locked(struct ledger *ledger, uintptr_t wanted, size_t size,
 			return -ENOMEM;
 		found = node->range.start;
 	}
-	failed = cut_locked(ledger, found, found + size, &bytes);
+	failed = ledger_list__cut_locked(ledger, found, found + size, &bytes);
 	if (failed == 0)
 		*start = found;
 	return failed;
@@ -590,11 +391,11 @@ int ledger__allocate(struct ledger *ledger, uintptr_t wanted, size_t size, uintp
 
 size_t ledger__bytes_within(struct ledger *ledger, uintptr_t start, uintptr_t end)
 {
-	struct place place;
+	struct ledger_place place;
 	size_t bytes = 0;
 
 	enter(ledger);
-	for (struct ledger_node *node = search_locked(ledger, start, &place);
+	for (struct ledger_node *node = ledger_list__search_locked(ledger, start, &place);
 		node != NULL && node->range.start < end; node = node->next[0]) {
 		uintptr_t from = node->range.start > start ? node->range.start : start;
 		uintptr_t to = node->range.end < end ? node->range.end : end;

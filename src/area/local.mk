@@ -4,15 +4,20 @@
 libsitus_core_la_SOURCES += \
 	src/area/area.c src/area/area.h \
 	src/area/backing.c src/area/backing.h \
+	src/area/backing_create.c \
 	src/area/backing_data.h src/area/backing_offsets.c \
 	src/area/buffer.c \
 	src/area/chain.c src/area/chain.h \
+	src/area/chain_ask.c \
+	src/area/chain_commit.c \
+	src/area/chain_create.c src/area/chain_data.h \
 	src/area/error.c \
 	src/area/figures.c src/area/figures.h \
 	src/area/file.c \
 	src/area/hugetlb.c \
 	src/area/ledger.c src/area/ledger.h \
 	src/area/ledger_front.c src/area/ledger_front.h \
+	src/area/ledger_list.c src/area/ledger_list.h \
 	src/area/ledger_nodes.c src/area/ledger_nodes.h \
 	src/area/ledger_watch.c \
 	src/area/limit.c src/area/limit.h \
