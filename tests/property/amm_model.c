@@ -20,6 +20,9 @@ enum {
 	WIDTH = 192,         /* addresses in the window */
 	OUTSIDE = (int)0x80000100, /* flags of everything else: reserved, and a bit of its own */
 	MAGIC = 0x5157,
+	/* styles: the callback is NULL */
+	PLAIN_SPLIT = 0x30,
+	PLAIN_JOIN = 0xc0,
 };
 
 struct tagged {
@@ -34,12 +37,13 @@ static struct {
 	amm_t map;
 	amm_addr_t base; /* of the window */
 	unsigned options;
-	bool callbacks;  /* entries of the caller's, with all four callbacks */
+	bool callbacks;  /* entries of the caller's: alloc and free, and of the others those in styles */
 	uint8_t refusal; /* which joins are refused */
-	uint8_t styles;  /* what split and join make of their arguments */
+	uint8_t styles;  /* what split and join make of their arguments; PLAIN_SPLIT, PLAIN_JOIN */
 	long allowance;  /* allocations until one fails; negative: none fails */
 	bool planted;    /* one has failed */
-	size_t n_splits; /* since the operation began */
+	size_t n_splits; /* since the operation began; plain ones allocate their piece, as */
+	bool makes_one;  /* the operation does a new entry, before that */
 	size_t n_live;   /* entries out */
 	int tags[WIDTH];
 	bool cut[WIDTH + 1]; /* an entry starts here */
@@ -120,7 +124,12 @@ static amm_entry_t *entry_alloc(amm_t *amm, amm_addr_t addr, amm_size_t size, in
 {
 	(void)flags;
 	CHECK(amm == &w.map && size > 0 && size <= AMM_MAXADDR - addr, "alloc callback");
-	return may_allocate() ? new_entry(addr) : NULL;
+	if (!may_allocate())
+		return NULL;
+	if (!w.makes_one)
+		w.n_splits++;
+	w.makes_one = false;
+	return new_entry(addr);
 }
 
 static amm_addr_t from_of(const amm_entry_t *entry)
@@ -164,9 +173,19 @@ static int entry_split(amm_t *amm, amm_entry_t *entry, amm_addr_t at, amm_entry_
 	return 0;
 }
 
+static bool has_split(void)
+{
+	return w.callbacks && (w.styles & PLAIN_SPLIT) != PLAIN_SPLIT;
+}
+
+static bool has_join(void)
+{
+	return w.callbacks && (w.styles & PLAIN_JOIN) != PLAIN_JOIN;
+}
+
 static bool refused(unsigned cell)
 {
-	return w.callbacks && w.refusal != 0 && (cell * 2654435761u >> 24) % 8 < w.refusal % 8;
+	return has_join() && w.refusal != 0 && (cell * 2654435761u >> 24) % 8 < w.refusal % 8;
 }
 
 static int entry_join(amm_t *amm, amm_entry_t *head, amm_entry_t *tail, amm_entry_t **joined)
@@ -218,7 +237,7 @@ static void expect_entry(amm_addr_t start, amm_addr_t end, int flags, struct pos
 static int compare_entry(amm_t *amm, amm_entry_t *entry, void *arg)
 {
 	(void)amm;
-	if (w.callbacks)
+	if (has_split() && has_join())
 		CHECK(from_of(entry) == amm_entry_start(entry), "an entry carries another's");
 	expect_entry(amm_entry_start(entry), amm_entry_end(entry), amm_entry_flags(entry), arg);
 	return 0;
@@ -352,6 +371,7 @@ static int run_modify(const struct operation *op)
 	amm_entry_t *entry = NULL;
 	bool noop = w.tags[op->a] == op->flags && entry_end(op->a) >= op->b;
 
+	w.makes_one = op->how % 3 == 0 || (op->how % 3 == 1 && !w.callbacks);
 	if (op->how % 3 == 1 && w.callbacks)
 		entry = new_entry(w.base + op->a);
 	else if (op->how % 3 == 2) /* one that is there, or reaches in from either side */
@@ -405,6 +425,7 @@ static int run_allocate(const struct operation *op)
 	amm_addr_t addr = w.base + op->a;
 	unsigned n = op->b - op->a, x = op->a;
 
+	w.makes_one = true;
 	while (x < WIDTH && !all_free(x, n))
 		x++;
 	if (x == WIDTH)
@@ -569,6 +590,7 @@ static void run_read(const struct operation *op)
 static int run(const struct operation *op)
 {
 	w.n_splits = 0;
+	w.makes_one = false;
 	w.planted = false;
 	amm_model_n_operations++;
 	switch (op->kind) {
@@ -628,9 +650,11 @@ static void make_map(void)
 	w.styles = byte();
 	w.allowance = -1;
 	w.n_live = 0;
+	w.makes_one = true;
 
 	int err = w.callbacks ? amm_init_with(&w.map, w.options, OUTSIDE, NULL, entry_alloc, entry_free,
-					entry_split, entry_join)
+					has_split() ? entry_split : NULL,
+					has_join() ? entry_join : NULL)
 			      : amm_init_with(&w.map, w.options, OUTSIDE, NULL, NULL, NULL, NULL,
 					NULL);
 
