@@ -20,6 +20,10 @@
  * Memory. The index over the entries takes memory from the kernel's pages and never from malloc, so
  * a map whose entries come from an alloc callback that calls no malloc (or AMM_NO_MALLOC) may be
  * used where malloc must not be called. doc/address-map.md describes the index and what it costs.
+ *
+ * Cost, with n entries. Finding by address is O(log n). So is a change, for each entry that it makes, alters or
+ * takes away; amortized, since now and then one has to make the index anew (some 20 ms at a million
+ * entries), which keeps that below 32 bytes an entry. amm_find_gen and amm_iterate_gen have words of their own.
  */
 #ifndef AMM_H
 #define AMM_H

@@ -188,8 +188,8 @@ int tree__reserve(amm_t *amm, size_t n_inserts, size_t n_erases);
 void tree__publish(amm_t *amm);
 
 /*
- * After a change: where the map has shrunk so far that most of the nodes' memory is unused, moves the
- * tree to other memory and gives the old one back. Cursors are stale then. Does nothing where there is no
+ * After a change: where the entries need much less than the memory that nodes have taken, packs the tree
+ * into other memory and gives the old one back. Cursors are stale then. Does nothing where there is no
  * memory to move to.
  */
 void tree__give_back(amm_t *amm);

@@ -163,8 +163,7 @@ static void summarize(const struct node *node, int *all, int *any)
 	*any = either;
 }
 
-/* Brings a parent's slot up to date with its child; says whether it was not. */
-static bool refresh_slot(struct node *parent, unsigned slot)
+bool node__refresh_slot(struct node *parent, unsigned slot)
 {
 	const struct node *node = parent->inner.child[slot];
 	int all, any;
@@ -183,7 +182,7 @@ static bool refresh_slot(struct node *parent, unsigned slot)
 static void refresh_above(amm_t *amm, struct cursor *c, int level)
 {
 	for (; level + 1 < amm->height; level++)
-		if (!refresh_slot(c->node[level + 1], c->slot[level + 1]))
+		if (!node__refresh_slot(c->node[level + 1], c->slot[level + 1]))
 			return;
 }
 
@@ -251,16 +250,16 @@ static bool share(amm_t *amm, struct cursor *c, int level)
 			n_left = least(node_max(node), left->n + c->slot[level]);
 
 		level_out(amm, left, node, n_left);
-		refresh_slot(parent, slot - 1);
+		node__refresh_slot(parent, slot - 1);
 	} else if (slot + 1 < parent->n && is_roomy(parent->inner.child[slot + 1])) {
 		struct node *right = own_child(amm, parent, slot + 1);
 
 		level_out(amm, node, right, (right->n + node->n) / 2);
-		refresh_slot(parent, slot + 1);
+		node__refresh_slot(parent, slot + 1);
 	} else {
 		return false;
 	}
-	refresh_slot(parent, slot);
+	node__refresh_slot(parent, slot);
 	refresh_above(amm, c, level + 1);
 	return true;
 }
@@ -271,7 +270,7 @@ static void grow_root(amm_t *amm, struct cursor *c)
 
 	PUT(root->inner.child[0], (struct node *)amm->root);
 	PUT(root->n, 1u);
-	refresh_slot(root, 0);
+	node__refresh_slot(root, 0);
 	amm->root = root;
 	c->node[amm->height] = root;
 	c->slot[amm->height] = 0;
@@ -300,7 +299,7 @@ static void spread(amm_t *amm, struct node *parent, unsigned first, unsigned k)
 		level_out(amm, left, right, left->n + right->n - each);
 	}
 	for (unsigned i = first; i <= first + k; i++)
-		refresh_slot(parent, i);
+		node__refresh_slot(parent, i);
 }
 
 static bool is_full_child(const struct node *parent, unsigned slot)
@@ -335,8 +334,8 @@ static void split(amm_t *amm, struct cursor *c, int level)
 	PUT(node->n, n_left);
 	open_slot(amm, parent, slot + 1);
 	PUT(parent->inner.child[slot + 1], right);
-	refresh_slot(parent, slot);
-	refresh_slot(parent, slot + 1);
+	node__refresh_slot(parent, slot);
+	node__refresh_slot(parent, slot + 1);
 }
 
 /* The path to where it leads already, after slots moved between the nodes of that level. */
@@ -423,7 +422,7 @@ static void merge(amm_t *amm, struct cursor *c, int level, unsigned slot)
 	move_slots(amm, left, left->n, right, 0, right->n);
 	PUT(left->n, left->n + right->n);
 	node__put(amm, right);
-	refresh_slot(parent, slot);
+	node__refresh_slot(parent, slot);
 	c->slot[level] = slot + 1;
 	erase_slot(amm, c, level);
 }

@@ -15,5 +15,7 @@
 struct node *node__get(amm_t *amm);
 /* A node that is no longer part of the tree. */
 void node__put(amm_t *amm, struct node *node);
+/* Brings a parent's slot up to date with its child; says whether it was not. */
+bool node__refresh_slot(struct node *parent, unsigned slot);
 
 #endif

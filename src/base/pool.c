@@ -132,6 +132,7 @@ static void *take_fresh(struct pool *pool)
 	pool->mapped += chunk->discarded;
 	chunk->discarded = 0;
 	publish(chunk->n_fresh, n - 1);
+	pool->n_touched++;
 	if (n == 1)
 		settle(chunk);
 	return end - n * pool->object_size;
@@ -249,6 +250,7 @@ void pool__discard(struct pool *pool, const void *kept)
 	pool->fresh = NULL; /* the oldest, which are the smallest, are used first again */
 	pool->n_used = 0;
 	pool->n_free = 0;
+	pool->n_touched = 0;
 	for (struct pool_chunk *chunk = pool->chunks; chunk != NULL; chunk = chunk->next) {
 		/* The head of the chunk stays, with its first object, and is not worth counting. */
 		if (chunk->size > page && chunk->discarded == 0 &&
@@ -262,6 +264,7 @@ void pool__discard(struct pool *pool, const void *kept)
 		if (kept == (char *)chunk + CACHE_LINE) {
 			chunk->n_fresh--;
 			pool->n_used++;
+			pool->n_touched++;
 		}
 		pool->n_free += chunk->n_fresh;
 	}

@@ -20,6 +20,7 @@ struct pool {
 	struct pool_chunk *fresh;  /* those with objects that were never used, oldest first */
 	size_t n_used;             /* objects out */
 	size_t n_free;             /* objects that the next calls of pool__get need no kernel for */
+	size_t n_touched;          /* objects whose memory was ever used, out or freed, but for what was discarded */
 	size_t mapped;             /* bytes of memory from the kernel; what was discarded is none */
 };
 

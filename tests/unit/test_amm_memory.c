@@ -66,6 +66,35 @@ static void index_takes_at_most_32_bytes_an_entry_with_all_fits_asked_for(void *
 		}
 }
 
+/* Every other entry goes, and the next, until few are left; then half come back, and some go again. */
+static void index_takes_at_most_32_bytes_an_entry_of_what_is_left(void **state)
+{
+	enum { N = 300000, FEW = 10000 };
+
+	(void)state;
+	for (unsigned options = 0; options <= AMM_READERS; options += AMM_READERS) {
+		amm_t amm;
+		unsigned seed = 7;
+		size_t most = 0;
+
+		assert_int_equal(amm_init_with(&amm, options, 0, NULL, NULL, NULL, NULL, NULL), 0);
+		for (amm_addr_t i = 1; i <= N / 2; i++)
+			assert_int_equal(amm_modify(&amm, i * 16, 8, 1, NULL), 0);
+		for (unsigned step = 0; step < 3 * N; step++) {
+			amm_addr_t at = (amm_addr_t)(1 + next_random(&seed) % (N / 2)) * 16;
+			bool grows = step % N > N / 2 && next_random(&seed) % 4 != 0;
+
+			assert_int_equal(amm_modify(&amm, at, 8, grows, NULL), 0);
+			if (amm_count(&amm) > FEW && amm_index_size(&amm) > 32 * amm_count(&amm))
+				most++;
+			if (step % (N / 5) == 0)
+				assert_int_equal(amm_check(&amm), 0);
+		}
+		assert_int_equal(most, 0);
+		destroy(&amm);
+	}
+}
+
 static void a_map_that_has_shrunk_gives_its_memory_back(void **state)
 {
 	enum { N = 100000 };
@@ -130,6 +159,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(index_takes_at_most_32_bytes_an_entry),
 		cmocka_unit_test(index_takes_at_most_32_bytes_an_entry_with_all_fits_asked_for),
+		cmocka_unit_test(index_takes_at_most_32_bytes_an_entry_of_what_is_left),
 		cmocka_unit_test(a_map_that_has_shrunk_gives_its_memory_back),
 		cmocka_unit_test(memory_is_given_back_after_a_single_change_too),
 	};
