@@ -50,12 +50,9 @@ static int write_zeros(int fd, off_t offset, size_t size)
 
 static int allocate_step(int fd, off_t offset, size_t size)
 {
-	int failed;
-
-	do
-		failed = fallocate(fd, 0, offset, (off_t)size) == 0 ? 0 : -errno;
-	while (failed == -EINTR);
-	return failed == -EOPNOTSUPP ? write_zeros(fd, offset, size) : failed;
+	if (TEMP_FAILURE_RETRY(fallocate(fd, 0, offset, (off_t)size)) == 0)
+		return 0;
+	return errno == EOPNOTSUPP ? write_zeros(fd, offset, size) : -errno;
 }
 
 int os__file_allocate(int fd, off_t offset, size_t size)
@@ -80,13 +77,9 @@ int os__file_allocate(int fd, off_t offset, size_t size)
 
 int os__file_punch(int fd, off_t offset, size_t size)
 {
-	int failed;
+	const int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 
-	do
-		failed = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset,
-			(off_t)size) == 0 ? 0 : -errno;
-	while (failed == -EINTR);
-	return failed;
+	return TEMP_FAILURE_RETRY(fallocate(fd, mode, offset, (off_t)size)) == 0 ? 0 : -errno;
 }
 
 int os__file_resize(int fd, off_t size)
@@ -95,10 +88,7 @@ int os__file_resize(int fd, off_t size)
 
 	if (failed != 0)
 		return failed;
-	do
-		failed = ftruncate(fd, size) == 0 ? 0 : -errno;
-	while (failed == -EINTR);
-	return failed;
+	return TEMP_FAILURE_RETRY(ftruncate(fd, size)) == 0 ? 0 : -errno;
 }
 
 int os__file_size(int fd, off_t *size)
@@ -156,12 +146,8 @@ bool os__file_in_memory(int fd)
 static int set_lock(int fd, int type)
 {
 	struct flock lock = {.l_type = (short)type, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
-	int failed;
 
-	do
-		failed = fcntl(fd, F_SETLKW, &lock) == 0 ? 0 : -errno;
-	while (failed == -EINTR);
-	return failed;
+	return TEMP_FAILURE_RETRY(fcntl(fd, F_SETLKW, &lock)) == 0 ? 0 : -errno;
 }
 
 int os__file_lock(int fd)

@@ -106,6 +106,17 @@ int os__unmap(void *ptr, size_t size)
 	return munmap(ptr, size) == 0 ? 0 : -errno;
 }
 
+static int advise(void *ptr, size_t size, int advice)
+{
+	for (int i = 0; i < MAX_TRIES; i++) {
+		if (madvise(ptr, size, advice) == 0)
+			return 0;
+		if (errno != EINTR && errno != EAGAIN)
+			break;
+	}
+	return -errno;
+}
+
 /*
  * For kernels before 5.14: each page is written what it holds. By compare-and-exchange, since
  * compilers turn an atomic or of 0 into a load; where it fails, somebody else has just written.
@@ -124,28 +135,12 @@ static void populate_by_hand(char *ptr, size_t size)
 
 int os__populate(void *ptr, size_t size)
 {
-	for (int i = 0; i < MAX_TRIES; i++) {
-		if (madvise(ptr, size, MADV_POPULATE_WRITE) == 0)
-			return 0;
-		if (errno == EINVAL) {
-			populate_by_hand(ptr, size);
-			return 0;
-		}
-		if (errno != EINTR && errno != EAGAIN)
-			break;
-	}
-	return -errno;
-}
+	int failed = advise(ptr, size, MADV_POPULATE_WRITE);
 
-static int advise(void *ptr, size_t size, int advice)
-{
-	for (int i = 0; i < MAX_TRIES; i++) {
-		if (madvise(ptr, size, advice) == 0)
-			return 0;
-		if (errno != EINTR && errno != EAGAIN)
-			break;
-	}
-	return -errno;
+	if (failed != -EINVAL)
+		return failed;
+	populate_by_hand(ptr, size);
+	return 0;
 }
 
 int os__discard(void *ptr, size_t size)
