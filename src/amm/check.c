@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* check.c - the invariants made executable, and a map on paper. */
+/* check.c - the invariants made executable, a map counted and on paper. */
 #include "amm/map.h"
 
 #include <errno.h>
@@ -68,6 +68,11 @@ int amm_check(const amm_t *amm)
 	if (tree__is_copied(amm) && amm->published != amm->root)
 		return EINVAL;
 	return runs__check(amm);
+}
+
+size_t amm_count(const amm_t *amm)
+{
+	return amm == NULL ? 0 : amm->count;
 }
 
 size_t amm_index_size(const amm_t *amm)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * find.c - amm_find_gen.
+ * find.c - amm_find_addr and amm_find_gen.
  *
  * Walking the tree from the hint on, past what the summaries rule out, finds most first fits within
  * a few steps. What it does not find so, and every best fit, is the business of a run index (runs.h)
@@ -142,26 +142,32 @@ static bool all_match(const amm_t *amm, amm_addr_t addr, amm_size_t size, int fl
 	return !tree__seek_match(amm, &c, flags, mask, false) || cursor__start(&c) >= addr + size;
 }
 
-static amm_entry_t *bad_query(const char *what)
+/* Why a query is bad; NULL: it is not. */
+static const char *trouble_with(const amm_t *amm, const amm_addr_t *addrp, amm_size_t size, int align_bits,
+	int find_flags)
 {
-	map__invalid("amm_find_gen", what);
+	if (amm == NULL || amm->memory == NULL || addrp == NULL)
+		return "no map or no address";
+	if (align_bits < 0 || align_bits >= (int)sizeof(amm_addr_t) * CHAR_BIT)
+		return "align_bits is not below the width of an address";
+	if ((find_flags & ~(AMM_BACKWARD | AMM_BESTFIT | AMM_EXACT_ADDR)) != 0)
+		return "unknown find flags";
+	if (find_flags & AMM_EXACT_ADDR ? !map__is_range(*addrp, size) : size == 0)
+		return "the range is empty or passes AMM_MAXADDR";
 	return NULL;
 }
 
 amm_entry_t *amm_find_gen(amm_t *amm, amm_addr_t *addrp, amm_size_t size, int flags, int flagmask,
 	int align_bits, amm_addr_t align_off, int find_flags)
 {
-	bool exact = (find_flags & AMM_EXACT_ADDR) != 0, found;
+	const char *trouble = trouble_with(amm, addrp, size, align_bits, find_flags);
 	amm_addr_t addr;
+	bool found;
 
-	if (amm == NULL || amm->memory == NULL || addrp == NULL)
-		return bad_query("no map or no address");
-	if (align_bits < 0 || align_bits >= (int)sizeof(amm_addr_t) * CHAR_BIT)
-		return bad_query("align_bits is not below the width of an address");
-	if ((find_flags & ~(AMM_BACKWARD | AMM_BESTFIT | AMM_EXACT_ADDR)) != 0)
-		return bad_query("unknown find flags");
-	if (exact ? !map__is_range(*addrp, size) : size == 0)
-		return bad_query("the range is empty or passes AMM_MAXADDR");
+	if (trouble != NULL) {
+		map__invalid("amm_find_gen", trouble);
+		return NULL;
+	}
 
 	amm_addr_t align_mask = ((amm_addr_t)1 << align_bits) - 1;
 	struct query q = {
@@ -177,7 +183,7 @@ amm_entry_t *amm_find_gen(amm_t *amm, amm_addr_t *addrp, amm_size_t size, int fl
 
 	if ((flags & ~flagmask) != 0) {
 		found = false; /* a wanted bit that the mask hides */
-	} else if (exact) {
+	} else if (find_flags & AMM_EXACT_ADDR) {
 		addr = q.hint;
 		found = (addr & align_mask) == q.align_off &&
 			all_match(amm, addr, size, flags, flagmask);
@@ -190,4 +196,16 @@ amm_entry_t *amm_find_gen(amm_t *amm, amm_addr_t *addrp, amm_size_t size, int fl
 	}
 	*addrp = addr;
 	return amm_find_addr(amm, addr);
+}
+
+amm_entry_t *amm_find_addr(amm_t *amm, amm_addr_t addr)
+{
+	if (amm == NULL || amm->memory == NULL || addr == AMM_MAXADDR) {
+		map__invalid("amm_find_addr", amm == NULL ? "no map" : "the address is AMM_MAXADDR");
+		return NULL;
+	}
+
+	const struct node *node = tree__leaf(amm, addr);
+
+	return node->leaf.entry[node__rank(node->key, node->n, addr)];
 }

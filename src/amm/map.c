@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * map.c - making and destroying maps, and the single changes that every operation consists of:
- * splitting an entry and joining two. Each leaves a whole map behind.
+ * map.c - the single changes that every operation consists of: splitting an entry and joining two. Each
+ * leaves a whole map behind.
  */
 #include "amm/map.h"
 
@@ -147,7 +147,7 @@ bool map__join_next(amm_t *amm, struct cursor *c)
 	return true;
 }
 
-static void set_flags(amm_t *amm, struct cursor *c, int flags)
+void map__set_flags(amm_t *amm, struct cursor *c, int flags)
 {
 	amm_entry_t *entry = cursor__entry(c);
 
@@ -172,15 +172,27 @@ int map__join_at(amm_t *amm, amm_addr_t at)
 	tree__seek(amm, at, &c);
 	old_flags = cursor__flags(&c);
 	if (flags != old_flags)
-		set_flags(amm, &c, flags);
+		map__set_flags(amm, &c, flags);
 	tree__seek(amm, at - 1, &c);
 	joined = map__join_next(amm, &c);
 	if (!joined && flags != old_flags) {
 		tree__seek(amm, at, &c);
-		set_flags(amm, &c, old_flags);
+		map__set_flags(amm, &c, old_flags);
 	}
 	map__end(amm);
 	return joined ? 0 : EBUSY;
+}
+
+size_t map__n_edited(const amm_t *amm, const struct cursor *from, amm_addr_t end)
+{
+	struct cursor c = *from;
+	size_t n = 1;
+
+	if (!tree__is_copied(amm))
+		return 0;
+	while (cursor__end(amm, &c) < end && cursor__next(amm, &c))
+		n++;
+	return n;
 }
 
 int map__isolate(amm_t *amm, struct cursor *c, amm_addr_t addr, amm_addr_t end)
@@ -220,86 +232,4 @@ void map__join_around(amm_t *amm, struct cursor *c)
 		map__join_next(amm, &other);
 		*c = other;
 	}
-}
-
-/* Making and destroying */
-
-int amm_init_with(amm_t *amm, unsigned options, int flags, amm_entry_t *entry,
-	amm_alloc_func *alloc, amm_free_func *free_func, amm_split_func *split, amm_join_func *join)
-{
-	if (amm == NULL)
-		return map__invalid("amm_init", "no map");
-	if ((options & ~(AMM_NO_MALLOC | AMM_READERS | AMM_FORK)) != 0)
-		return map__invalid("amm_init", "an unknown option");
-
-	amm_t map = {
-		.alloc = alloc, .free = free_func, .split = split, .join = join, .options = options};
-	int err = tree__create(&map, entry, flags);
-
-	if (err != 0)
-		goto fail;
-	runs__init(&map);
-	if (options & AMM_NO_MALLOC)
-		pool__init(&map.memory->entries, sizeof(amm_entry_t));
-	/* The callback is given the map in its final place. */
-	*amm = map;
-	if (entry == NULL) {
-		entry = map__alloc(amm, AMM_MINADDR, AMM_MAXADDR - AMM_MINADDR, flags);
-		if (entry == NULL) {
-			err = ENOMEM;
-			goto fail_tree;
-		}
-		((struct node *)amm->root)->leaf.entry[0] = entry;
-	}
-	map__fill(entry, AMM_MINADDR, AMM_MAXADDR, flags);
-	return 0;
-
-fail_tree:
-	tree__destroy(amm);
-fail:
-	*amm = (amm_t){0}; /* amm_destroy does nothing */
-	return -error__set(err, "address map: no memory for the first entry");
-}
-
-int amm_init_gen(amm_t *amm, int flags, amm_entry_t *entry, amm_alloc_func *alloc,
-	amm_free_func *free_func, amm_split_func *split, amm_join_func *join)
-{
-	return amm_init_with(amm, 0, flags, entry, alloc, free_func, split, join);
-}
-
-void amm_destroy(amm_t *amm)
-{
-	struct cursor c;
-
-	if (amm == NULL || amm->memory == NULL)
-		return;
-	tree__seek(amm, AMM_MINADDR, &c);
-	for (bool more = true; more;) {
-		amm_entry_t *entry = cursor__entry(&c);
-
-		more = cursor__next(amm, &c);
-		map__free(amm, entry);
-	}
-	if (amm->options & AMM_NO_MALLOC)
-		pool__destroy(&amm->memory->entries);
-	runs__destroy(amm);
-	tree__destroy(amm);
-	*amm = (amm_t){0};
-}
-
-size_t amm_count(const amm_t *amm)
-{
-	return amm == NULL ? 0 : amm->count;
-}
-
-amm_entry_t *amm_find_addr(amm_t *amm, amm_addr_t addr)
-{
-	if (amm == NULL || amm->memory == NULL || addr == AMM_MAXADDR) {
-		map__invalid("amm_find_addr", amm == NULL ? "no map" : "the address is AMM_MAXADDR");
-		return NULL;
-	}
-
-	const struct node *node = tree__leaf(amm, addr);
-
-	return node->leaf.entry[node__rank(node->key, node->n, addr)];
 }

@@ -2,8 +2,9 @@
 /*
  * map.h - what the files of the address map share.
  *
- * Layers within this folder, lowest first: tree (index), map (entries and single changes), then
- * modify, find, iterate, simple, check and read, which know the map but not one another.
+ * Layers within this folder, lowest first: tree (index), runs (indices of runs), map (entries and single
+ * changes), then life, modify, find, iterate, simple, check and read, which know the map but not one
+ * another. Errors are positive within this folder, as the interface's are.
  *
  * A change: map__begin, then what may fail (reserve, alloc, splits; undone by joins), then what cannot
  * fail, then map__end, which publishes the index and calls the free callback for what has left the
@@ -27,8 +28,8 @@ bool map__has_own_entries(const amm_t *amm);
 /* EINVAL with a sentence for situs_error. */
 int map__invalid(const char *function, const char *what);
 
+/* Through the map's callbacks, where it has them. */
 amm_entry_t *map__alloc(amm_t *amm, amm_addr_t addr, amm_size_t size, int flags);
-/* Gives an entry that never was in the map back at once. */
 void map__free(amm_t *amm, amm_entry_t *entry);
 
 /*
@@ -40,6 +41,10 @@ void map__end(amm_t *amm);
 /* Remembers an entry that left the map for map__end. */
 void map__doom(amm_t *amm, amm_entry_t *entry);
 
+/* How many entries an edit from the cursor's up to the one that holds end - 1 goes through; 0 where map__begin
+   need not know, in maps that are not copied. */
+size_t map__n_edited(const amm_t *amm, const struct cursor *from, amm_addr_t end);
+
 void map__fill(amm_entry_t *entry, amm_addr_t start, amm_addr_t end, int flags);
 
 /*
@@ -47,6 +52,9 @@ void map__fill(amm_entry_t *entry, amm_addr_t start, amm_addr_t end, int flags);
  * split callback said (positive), and then nothing has changed.
  */
 int map__split(amm_t *amm, struct cursor *c, amm_addr_t at);
+
+/* The cursor's entry gets these flags and stays as it is otherwise. */
+void map__set_flags(amm_t *amm, struct cursor *c, int flags);
 
 /*
  * Joins the cursor's entry and its successor where the callback agrees, whatever their flags; the

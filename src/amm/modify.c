@@ -13,19 +13,6 @@
 #include "amm/runs.h"
 #include "base/error.h"
 
-/* A map that copies what it edits must know beforehand how much. */
-static size_t count_covered(const amm_t *amm, const struct cursor *from, amm_addr_t end)
-{
-	struct cursor c = *from;
-	size_t n = 1;
-
-	if (!tree__is_copied(amm))
-		return 0;
-	while (cursor__entry(&c)->end < end && cursor__next(amm, &c))
-		n++;
-	return n;
-}
-
 /*
  * map__isolate for a change whose new entry is `entry`, which may be one of those split. The split
  * callback may then have replaced it by others: it is kept from being freed. Where the change fails,
@@ -105,7 +92,7 @@ static int modify(amm_t *amm, struct cursor *c, amm_addr_t addr, amm_addr_t end,
 {
 	bool own_entry = entry == NULL && map__has_own_entries(amm);
 	amm_entry_t *fresh = NULL;
-	int err = map__begin(amm, 2, count_covered(amm, c, end));
+	int err = map__begin(amm, 2, map__n_edited(amm, c, end));
 
 	if (err != 0)
 		return err;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* runs.c - run indices made, kept true, and dropped; see runs.h. They are asked in runs_find.c. */
+/* runs.c - run indices made, filled and dropped; see runs.h. They are kept true in runs_keep.c and asked in runs_find.c. */
 #include "amm/runs.h"
 
 #include <errno.h>
@@ -32,8 +32,6 @@ amm_addr_t runs__start(const amm_t *amm, const struct cursor *c, int value, int 
 		return AMM_MINADDR;
 	return cursor__end(amm, &before);
 }
-
-/* Indices: made, found, dropped */
 
 void runs__init(amm_t *amm)
 {
@@ -70,7 +68,7 @@ static bool is_spare(const struct pool *pool)
  * Pools give nothing back but everything. Where most of one is unused, making those indices anew that
  * are still asked for is paid for by the changes that emptied it.
  */
-static void give_back_spare(amm_t *amm)
+void runs__give_back_spare(amm_t *amm)
 {
 	const struct runset_pools *pools = &amm->memory->runs->pools;
 
@@ -79,7 +77,7 @@ static void give_back_spare(amm_t *amm)
 		runs__destroy(amm);
 }
 
-static void drop(amm_t *amm, struct runs **place)
+void runs__drop(amm_t *amm, struct runs **place)
 {
 	struct runs *runs = *place;
 
@@ -89,7 +87,7 @@ static void drop(amm_t *amm, struct runs **place)
 	pool__put(&amm->memory->runs->pools.leaves, runs);
 }
 
-static int add(struct runs *runs, amm_addr_t start, amm_addr_t end, int value)
+int runs__add(struct runs *runs, amm_addr_t start, amm_addr_t end, int value)
 {
 	struct run run = {start, end - start, (uint32_t)value};
 
@@ -103,16 +101,6 @@ static int add(struct runs *runs, amm_addr_t start, amm_addr_t end, int value)
 	return 0;
 }
 
-static void take_out(struct runs *runs, amm_addr_t start, amm_addr_t end, int value)
-{
-	struct run run = {start, end - start, (uint32_t)value};
-
-	if (runs->has_by_start)
-		runset__erase(&runs->by_start, run);
-	if (runs->has_by_size)
-		runset__erase(&runs->by_size, run);
-}
-
 /* Adds the runs of one value to those sets that are there. */
 static int fill_with(const amm_t *amm, struct runs *runs, int value)
 {
@@ -124,7 +112,7 @@ static int fill_with(const amm_t *amm, struct runs *runs, int value)
 		amm_addr_t start = cursor__start(&c);
 
 		end = runs__end(amm, &c, value, runs->mask);
-		if (add(runs, start, end, value) != 0)
+		if (runs__add(runs, start, end, value) != 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -143,7 +131,7 @@ static int fill(const amm_t *amm, struct runs *runs)
 		int value = cursor__flags(&c) & runs->mask;
 		amm_addr_t end = runs__end(amm, &c, value, runs->mask);
 
-		if (runs__holds(runs, value) && add(runs, start, end, value) != 0)
+		if (runs__holds(runs, value) && runs__add(runs, start, end, value) != 0)
 			return -ENOMEM;
 		start = end;
 	}
@@ -256,7 +244,7 @@ static bool make_way(amm_t *amm, const struct query *q, bool is_paid_for)
 	 */
 	if (!is_paid_for && !runs__has_walked(amm, q, amm->count / 2))
 		return false;
-	drop(amm, place);
+	runs__drop(amm, place);
 	return true;
 }
 
@@ -280,153 +268,7 @@ struct runs *runs__get(amm_t *amm, const struct query *q, amm_addr_t align_mask,
 	runs->n_idle = 0;
 	if (hold_value(amm, runs, q->flags) == 0 && hold_set(amm, runs, q->best) == 0)
 		return runs;
-	drop(amm, &memory->first);
-	give_back_spare(amm);
+	runs__drop(amm, &memory->first);
+	runs__give_back_spare(amm);
 	return NULL;
-}
-
-/* Keeping them true */
-
-static void before(const amm_t *amm, struct runs *runs, const struct cursor *at, amm_addr_t start,
-	amm_addr_t end, int value)
-{
-	struct cursor c = *at;
-	int mask = runs->mask, old = cursor__flags(&c) & mask;
-	amm_addr_t run_end, run_start = start;
-
-	/* The runs that the range has a part in, */
-	run_end = runs__end(amm, &c, old, mask);
-	runs->unchanged = old == value && run_end >= end;
-	if (runs->unchanged)
-		return;
-	if (start != AMM_MINADDR && runs__holds(runs, old))
-		run_start = runs__start(amm, at, old, mask);
-	runs->cut_left = run_start < start;
-	if (runs__holds(runs, old))
-		take_out(runs, run_start, run_end, old);
-	while (run_end < end) {
-		run_start = run_end;
-		old = cursor__flags(&c) & mask;
-		run_end = runs__end(amm, &c, old, mask);
-		if (runs__holds(runs, old))
-			take_out(runs, run_start, run_end, old);
-	}
-	runs->cut_right = run_end > end;
-	if (!runs__holds(runs, value))
-		return;
-	/* and neighbours that it will be one with. */
-	if (!runs->cut_right && end != AMM_MAXADDR && (cursor__flags(&c) & mask) == value)
-		take_out(runs, end, runs__end(amm, &c, value, mask), value);
-	c = *at;
-	if (!runs->cut_left && cursor__prev(amm, &c) && (cursor__flags(&c) & mask) == value)
-		take_out(runs, runs__start(amm, &c, value, mask), start, value);
-}
-
-static int after(const amm_t *amm, struct runs *runs, const struct cursor *at, amm_addr_t start,
-	amm_addr_t end, int value)
-{
-	struct cursor c = *at;
-	int mask = runs->mask, other, err = 0;
-
-	if (runs->unchanged)
-		return 0;
-	if (runs__holds(runs, value)) {
-		amm_addr_t run_start = runs__start(amm, at, value, mask);
-
-		err = add(runs, run_start, runs__end(amm, &c, value, mask), value);
-	}
-	c = *at;
-	if (err == 0 && runs->cut_left && cursor__prev(amm, &c)) {
-		other = cursor__flags(&c) & mask;
-		if (other != value && runs__holds(runs, other))
-			err = add(runs, runs__start(amm, &c, other, mask), start, other);
-	}
-	c = *at;
-	if (err == 0 && runs->cut_right && cursor__next(amm, &c)) {
-		other = cursor__flags(&c) & mask;
-		if (other != value && runs__holds(runs, other))
-			err = add(runs, end, runs__end(amm, &c, other, mask), other);
-	}
-	return err;
-}
-
-/* Has the index slept through what making it anew would cost? */
-static bool is_asleep(const amm_t *amm, const struct runs *runs)
-{
-	return runs->n_idle > runs->by_start.n + runs->by_size.n + amm->count / 32 + IDLE_MIN;
-}
-
-void runs__before(amm_t *amm, const struct cursor *c, amm_addr_t start, amm_addr_t end, int flags)
-{
-	for (struct runs *runs = amm->memory->runs->first; runs != NULL; runs = runs->next)
-		before(amm, runs, c, start, end, flags & runs->mask);
-}
-
-void runs__after(amm_t *amm, const struct cursor *c, amm_addr_t start, amm_addr_t end, int flags)
-{
-	struct runs **place = &amm->memory->runs->first;
-
-	if (*place == NULL)
-		return;
-	while (*place != NULL) {
-		struct runs *runs = *place;
-		int err = after(amm, runs, c, start, end, flags & runs->mask);
-
-		runs->n_idle += !runs->unchanged;
-		if (err != 0 || is_asleep(amm, runs))
-			drop(amm, place);
-		else
-			place = &runs->next;
-	}
-	give_back_spare(amm);
-}
-
-/* Checking */
-
-static bool has(const struct runset *set, amm_addr_t start, amm_size_t size, int value)
-{
-	struct run_wanted wanted = {.value = (uint32_t)value, .start_max = start};
-	struct run run;
-	bool by_start = set->kind == RUNSET_BY_START;
-
-	wanted.room_min = 1;
-	if (((set->align_off - start) & set->align_mask) >= size)
-		return true; /* cannot be asked for */
-	return runset__first(set, by_start ? start : size, by_start ? size : start, &wanted, &run) &&
-		run.start == start && run.size == size && run.value == (uint32_t)value;
-}
-
-static int check_one(const amm_t *amm, const struct runs *runs)
-{
-	struct cursor c;
-	size_t n = 0;
-	amm_addr_t start = AMM_MINADDR;
-
-	tree__seek(amm, AMM_MINADDR, &c);
-	while (start != AMM_MAXADDR) {
-		int value = cursor__flags(&c) & runs->mask;
-		amm_addr_t end = runs__end(amm, &c, value, runs->mask);
-
-		if (runs__holds(runs, value)) {
-			n++;
-			if (runs->has_by_start && !has(&runs->by_start, start, end - start, value))
-				return EINVAL;
-			if (runs->has_by_size && !has(&runs->by_size, start, end - start, value))
-				return EINVAL;
-		}
-		start = end;
-	}
-	return runs->by_start.n == (runs->has_by_start ? n : 0) &&
-			runs->by_size.n == (runs->has_by_size ? n : 0)
-		? 0
-		: EINVAL;
-}
-
-int runs__check(const amm_t *amm)
-{
-	int err = 0;
-
-	for (const struct runs *runs = amm->memory->runs->first; runs != NULL && err == 0; runs = runs->next)
-		err = check_one(amm, runs);
-	return err;
 }

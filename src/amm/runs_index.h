@@ -74,6 +74,15 @@ bool runs__holds(const struct runs *runs, int value);
  */
 struct runs *runs__get(amm_t *amm, const struct query *q, amm_addr_t align_mask, bool is_paid_for);
 
+/* Adds a run to those sets that are there: 0, or -ENOMEM, and then it is in none. */
+int runs__add(struct runs *runs, amm_addr_t start, amm_addr_t end, int value);
+
+/* Ends the index that the list has at this place. */
+void runs__drop(amm_t *amm, struct runs **place);
+
+/* After a change or an index dropped: memory that most of is unused goes back, with what is still there. */
+void runs__give_back_spare(amm_t *amm);
+
 /* Have the query's walks for want of an index gone through so many nodes? They are forgotten then. */
 bool runs__has_walked(amm_t *amm, const struct query *q, size_t n_nodes);
 

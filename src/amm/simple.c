@@ -4,8 +4,6 @@
 
 #include <errno.h>
 
-#include "amm/runs.h"
-#include "base/error.h"
 
 int amm_init(amm_t *amm, amm_addr_t lo, amm_addr_t hi)
 {
@@ -79,25 +77,15 @@ static int cut_ends(amm_t *amm, amm_addr_t addr, amm_addr_t end, int flags)
 	return err;
 }
 
-static size_t count_overlapping(const amm_t *amm, amm_addr_t addr, amm_addr_t end)
-{
-	struct cursor c;
-	size_t n = 1;
-
-	if (!tree__is_copied(amm))
-		return 0;
-	for (tree__seek(amm, addr, &c); cursor__end(amm, &c) < end; cursor__next(amm, &c))
-		n++;
-	return n;
-}
-
 /* Every allocated entry in the range gets `flags`; it stays the entry it is, as far as it lies inside. */
 static int change_allocated(amm_t *amm, amm_addr_t addr, amm_size_t size, int flags)
 {
 	amm_addr_t end = addr + size;
 	struct cursor c;
-	int err = map__begin(amm, 2, count_overlapping(amm, addr, end));
+	int err;
 
+	tree__seek(amm, addr, &c);
+	err = map__begin(amm, 2, map__n_edited(amm, &c, end));
 	if (err != 0)
 		return err;
 	err = cut_ends(amm, addr, end, flags);
@@ -107,12 +95,7 @@ static int change_allocated(amm_t *amm, amm_addr_t addr, amm_size_t size, int fl
 	while (tree__seek_match(amm, &c, AMM_ALLOCATED, AMM_ALLOCATED, true) &&
 		cursor__start(&c) < end) {
 		if (wants_change(&c, flags)) {
-			amm_entry_t *entry = cursor__entry(&c);
-
-			runs__before(amm, &c, entry->start, entry->end, flags);
-			entry->flags = flags;
-			tree__set(amm, &c, entry, flags);
-			runs__after(amm, &c, entry->start, entry->end, flags);
+			map__set_flags(amm, &c, flags);
 			map__join_around(amm, &c);
 		}
 		if (!cursor__next(amm, &c))

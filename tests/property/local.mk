@@ -19,9 +19,10 @@ amm_model_sources = tests/property/amm_model.c tests/property/amm_model.h \
 
 # The sources of the map are compiled anew: planted failures reach the index's memory too, and nodes
 # of four slots make trees of many levels out of few entries.
-amm_own_sources = src/amm/check.c src/amm/find.c src/amm/iterate.c src/amm/map.c src/amm/modify.c \
-	src/amm/read.c src/amm/runleaf.c src/amm/runs.c src/amm/runs_find.c \
-	src/amm/runset.c src/amm/runset_edit.c src/amm/simple.c src/amm/tree.c src/amm/tree_edit.c src/amm/tree_move.c \
+amm_own_sources = src/amm/check.c src/amm/find.c src/amm/iterate.c src/amm/life.c src/amm/map.c \
+	src/amm/modify.c src/amm/read.c src/amm/runleaf.c src/amm/runs.c src/amm/runs_find.c src/amm/runs_keep.c \
+	src/amm/runset.c src/amm/runset_edit.c src/amm/simple.c src/amm/tree.c src/amm/tree_edit.c \
+	src/amm/tree_memory.c src/amm/tree_move.c \
 	src/base/error.c src/base/pool.c src/base/shared_pool.c src/base/unmap.c
 
 tests_property_test_amm_model_SOURCES = $(amm_model_sources) $(amm_own_sources)
