@@ -274,8 +274,9 @@ typedef int situs_progress_func(size_t done, size_t total, void *arg); /* bytes;
  * larger), each of which holds up only who waits for the same arena's books. Otherwise a thread waits only
  * where it touches a page that is just being copied, with those that the kernel copies in one go (at most 512).
  * progress is called after each piece. Pages that lie freed on processors' lists, where the kernel does not
- * count them as free, are room too for pages that move, but not for untouched ones that a strict `to` owes. In a
- * chain what finds no room in one link goes to the next. `to` must outlive the heap; the area before must too.
+ * count them as free, are room too, as long as the nodes have a few pages besides when the call begins: a node with
+ * none at all gives none. In a chain what finds no room in one link goes to the next. `to` must outlive the heap;
+ * the area before must too.
  *
  * progress (may be NULL) is called with no lock held, first with done 0 before anything has changed;
  * what it answers with non-zero cancels: -ECANCELED. -EINVAL, -ENOTSUP, -EDOM (this process may not use

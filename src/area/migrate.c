@@ -13,7 +13,6 @@
 enum {
 	N_PAGES = 512, /* asked about, and moved, in one call */
 	ROUNDS = 4,    /* a call ends at the first page that finds no room, so there may be more to come */
-	STEP = 64 * 1024, /* of a chain: what finds no room in one link is offered to the next by so much */
 };
 
 bool migrate__has_nodes(const struct aml_area_data *data)
@@ -146,18 +145,21 @@ void migrate__take_spares(const struct aml_area *to, struct os_spares *spares)
 	os__spares_take(spares, &nodes);
 }
 
-static int move_batch(const struct aml_area_data *data, struct batch *batch,
+/* is_full: it is known that none can move, and asking the kernel again would take it long. */
+static int move_batch(const struct aml_area_data *data, struct batch *batch, bool is_full,
 	struct migrate_account *account)
 {
-	int to[N_PAGES], err = os__where(batch->pages, batch->n, batch->at);
+	int to[N_PAGES], rounds = is_full ? 0 : ROUNDS, err = os__where(batch->pages, batch->n, batch->at);
 
 	if (err != 0)
 		return err;
+	for (size_t i = 0; i < batch->n; i++)
+		batch->status[i] = INT_MIN;
 	keep_astray(data, batch, offsetof(struct migrate_figures, already), account);
-	for (int round = 0; batch->n != 0 && round < ROUNDS; round++) {
+	for (int round = 0; batch->n != 0 && round < rounds; round++) {
 		int spare = linux__roomiest(migrate__home(data));
+		bool ended_early;
 		size_t n_home;
-		bool is_full;
 
 		for (size_t i = 0; i < batch->n; i++) {
 			to[i] = migrate__node_for(data, batch->pages[i], spare);
@@ -166,13 +168,13 @@ static int move_batch(const struct aml_area_data *data, struct batch *batch,
 		err = os__move(batch->pages, batch->n, to, batch->status);
 		if (err != 0 && err != -ENOMEM && err != -ENOENT)
 			return err;
-		is_full = err == -ENOMEM;
+		ended_early = err == -ENOMEM;
 		err = find_again(data, batch);
 		if (err != 0)
 			return err;
 		n_home = keep_astray(data, batch, offsetof(struct migrate_figures, moved), account);
 		if (n_home == 0 && round > 0 &&
-			!(is_full && os__spares_offer(account->spares, batch->n * data->page_size)))
+			!(ended_early && os__spares_offer(account->spares, batch->n * data->page_size)))
 			break;
 	}
 	count_left(data, batch, account);
@@ -180,6 +182,19 @@ static int move_batch(const struct aml_area_data *data, struct batch *batch,
 }
 
 /* Making what is missing */
+
+/* What a full node has on processors' lists is asked for as when pages move. */
+static bool fill_home(const struct aml_area_data *data, char *start, size_t size, size_t missing,
+	struct os_spares *spares)
+{
+	for (int round = 0; round < ROUNDS; round++) {
+		if (strict__fill(data, start, size) == AML_SUCCESS)
+			return true;
+		if (!os__spares_offer(spares, missing))
+			break;
+	}
+	return false;
+}
 
 /* The range is one batch. What could not be made where it belongs found no room. */
 static int fill_batch(const struct aml_area_data *data, char *start, size_t size,
@@ -194,7 +209,8 @@ static int fill_batch(const struct aml_area_data *data, char *start, size_t size
 	err = os__where(pages, n, before);
 	for (size_t i = 0; i < n && err == 0; i++)
 		n_missing += before[i] < 0;
-	if (err != 0 || n_missing == 0 || strict__fill(data, start, size) == AML_SUCCESS)
+	if (err != 0 || n_missing == 0 ||
+		fill_home(data, start, size, n_missing * data->page_size, account->spares))
 		return err;
 	err = os__where(pages, n, after);
 	for (size_t i = 0; i < n && err == 0; i++)
@@ -240,7 +256,7 @@ int migrate__move_leaf(const struct aml_area *leaf, void *ptr, size_t size, bool
 		/* What is to be filled has to be asked about anyway, batch by batch. */
 		gather(data, &batch, &page, end, fill ? NULL : bulk, account);
 		if (batch.n != 0)
-			err = move_batch(data, &batch, account);
+			err = move_batch(data, &batch, bulk != NULL && bulk->is_full, account);
 		if (err == 0 && fill)
 			err = fill_batch(data, start, (size_t)(page - start), account);
 	}
@@ -277,19 +293,53 @@ static int attempt(struct trip *trip, const struct ledger_range *part)
 	return 0;
 }
 
-/* What does not find room goes to the first of the later links that takes all of a step. */
-static int attempt_steps(struct trip *trip, const struct ledger_range *part)
+/* Has the attempt at the whole part, of which `after` tells, brought all of a step to its link? */
+static bool is_there(const struct trip *trip, const struct ledger_range *step)
 {
-	struct migrate_account unwanted = {.spares = trip->spares};
-	struct ledger_range step = *part;
+	const struct aml_area_data *data = limit__inner(chain__link(trip->to, (int)step->value))->data;
+	size_t i = (step->start - (uintptr_t)trip->pages[0]) / trip->page_size;
+	size_t end = (step->end - (uintptr_t)trip->pages[0]) / trip->page_size;
+
+	for (; i < end; i++)
+		if (trip->after[i] < 0 ? trip->fill : !migrate__is_home(data, trip->after[i]))
+			return false;
+	return true;
+}
+
+/* Hands a step to the first of the later links that takes all of it: 1; or 0, or a negative errno. */
+static int hand_on(struct trip *trip, const struct ledger_range *step, bool is_full[AREA_MAX_LINKS])
+{
 	int result = 0;
 
+	for (int i = (int)step->value + 1; i < chain__n_links(trip->to) && result == 0; i++) {
+		struct migrate_account attempt = {.spares = trip->spares};
+
+		if (is_full[i])
+			continue;
+		result = passage__offer(trip->to, (void *)step->start, step->end - step->start, i, trip->fill,
+			&attempt);
+		is_full[i] = result == 0 && attempt.all.no_room != 0;
+	}
+	return result;
+}
+
+/*
+ * What does not find room goes on in steps. A link that was full is not asked again for the same part: the kernel
+ * looks for pages to reclaim each time, which takes as long as hundreds of moves.
+ */
+static int attempt_steps(struct trip *trip, const struct ledger_range *part)
+{
+	bool is_full[AREA_MAX_LINKS] = {false};
+	size_t size = passage__step(trip->to);
+	struct ledger_range step = *part;
+	int result = os__where(trip->pages, trip->n, trip->after);
+
+	is_full[part->value] = trip->last.no_room != 0;
 	for (; step.start < part->end && result >= 0; step.start = step.end) {
-		step.end = part->end - step.start < STEP ? part->end : step.start + STEP;
-		result = attempt(trip, &step);
-		for (int i = (int)part->value + 1; i < chain__n_links(trip->to) && result == 0; i++)
-			result = passage__offer(trip->to, (void *)step.start, step.end - step.start, i,
-				trip->fill, &unwanted);
+		step.end = part->end - step.start < size ? part->end : step.start + size;
+		result = is_full[part->value] ? is_there(trip, &step) : attempt(trip, &step);
+		if (result == 0)
+			result = hand_on(trip, &step, is_full);
 	}
 	return result < 0 ? result : 0;
 }

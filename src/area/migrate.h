@@ -54,6 +54,9 @@ struct migrate_bulk {
 	size_t n, page_size;
 	int known[MIGRATE_BULK_PAGES];
 
+	/* The only node that pages of the range may come to had no more room, on lists neither */
+	bool is_full;
+
 	/* In between: pages in the order of the call, how many of them each stands for, and what is said of it */
 	size_t n_listed;
 	void *pages[MIGRATE_BULK_PAGES];

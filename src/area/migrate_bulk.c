@@ -21,7 +21,7 @@
 enum {
 	N_RUNS = 128,
 	SAMPLE = 16,
-	ROUNDS = 3,
+	ROUNDS = 5,
 	FEW = 512, /* asked about without a sample */
 };
 
@@ -197,13 +197,15 @@ static int move_once(const struct aml_area_data *data, struct migrate_bulk *bulk
 static void move_listed(const struct aml_area_data *data, struct migrate_bulk *bulk,
 	struct migrate_account *account)
 {
-	for (int round = 0; round < ROUNDS; round++) {
+	for (int round = 1;; round++) {
 		int err = move_once(data, bulk, account);
 
-		if (err != -ENOMEM || bulk->n_listed == 0 ||
-			!os__spares_offer(account->spares, bulk->n_listed * bulk->page_size))
+		if (err != -ENOMEM || bulk->n_listed == 0)
+			return;
+		if (round == ROUNDS || !os__spares_offer(account->spares, bulk->n_listed * bulk->page_size))
 			break;
 	}
+	bulk->is_full = os__nodes_count(migrate__home(data)) == 1;
 }
 
 void migrate__move_bulk(const struct aml_area *to, void *ptr, size_t size, struct migrate_bulk *bulk,
@@ -217,6 +219,7 @@ void migrate__move_bulk(const struct aml_area *to, void *ptr, size_t size, struc
 	bulk->page_size = data->page_size;
 	bulk->n = size / data->page_size;
 	bulk->n_listed = 0;
+	bulk->is_full = false;
 	note(bulk, ptr, bulk->n, MIGRATE_UNKNOWN);
 	/* What later links of a chain have is theirs. */
 	if (!migrate__has_nodes(data) || !chain__part(to, (uintptr_t)ptr, end, &part) ||

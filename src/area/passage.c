@@ -153,6 +153,14 @@ bool passage__is_strict(const struct aml_area *area, bool all)
 	return all;
 }
 
+size_t passage__step(const struct aml_area *chain)
+{
+	enum { STEP = 64 * 1024 };
+	size_t page_size = memory_of(chain__link(chain, 0))->page_size;
+
+	return page_size > STEP ? page_size : STEP;
+}
+
 /* All present pages on the link's nodes now? Else a negative errno or 0. */
 static int settle_on(const struct aml_area *link, const struct ledger_range *part, bool fill,
 	struct migrate_account *account)

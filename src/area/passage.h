@@ -40,6 +40,9 @@ int passage__bind(const struct aml_area *area, void *ptr, size_t size);
 /* Do all of the links, or any of them, promise where every page lies? */
 bool passage__is_strict(const struct aml_area *area, bool all);
 
+/* Bytes that are offered to a link of a chain at a time where it has no room for more: whole pages. */
+size_t passage__step(const struct aml_area *chain);
+
 /*
  * Offers part of a range to link i of the area it belongs to: 1, and the whole range is that link's, on
  * its nodes (`fill`: and present); 0, and everything is as it was; or a negative errno. The account (NULL:

@@ -22,8 +22,6 @@
 #include "heap/stats.h"
 #include "os/os.h"
 
-enum { STEP = 64 * 1024 };
-
 /* The move comes first: what walks are handed is that. */
 struct rebalance {
 	struct move *move;
@@ -55,7 +53,7 @@ static int offer(struct rebalance *rebalance, const struct aml_area *area, struc
 	int i)
 {
 	struct migrate_account *account = &rebalance->move->account;
-	size_t size = part->end - part->start;
+	size_t size = part->end - part->start, least = passage__step(area);
 	int taken = 1;
 
 	while (part->start < part->end && taken == 1) {
@@ -71,8 +69,8 @@ static int offer(struct rebalance *rebalance, const struct aml_area *area, struc
 				rebalance->size_nearer += size;
 			migrate__add(account, &attempt);
 			part->start += size;
-		} else if (taken == 0 && size > STEP) {
-			size = STEP;
+		} else if (taken == 0 && size > least) {
+			size = least;
 			taken = 1;
 		} else if (taken == 0 && is_stuck(&attempt.all)) {
 			struct ledger_range step = {part->start, part->start + size, part->value};

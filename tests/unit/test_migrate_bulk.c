@@ -23,6 +23,8 @@ enum { N_PLAYED = 1 << 20, ELSEWHERE = 1 };
 static bool plays;
 static bool is_moved[N_PLAYED]; /* by page number, which heaps of less than 4 GiB do not confuse */
 static void *stuck;             /* a page that does not move */
+static size_t room;             /* pages that may still move */
+static size_t n_refused;        /* calls that ended because there was none */
 static bool is_silent;          /* moves, and says nothing of each page */
 static bool no_page_tables;
 static size_t n_asked, n_named; /* pages asked about, and named to be moved */
@@ -49,8 +51,15 @@ static long play_move(unsigned long n, void **pages, const int *to, int *status)
 			return -1;
 		if (now >= 0 && pages[i] == stuck)
 			left++;
-		else if (now >= 0)
+		else if (now >= 0 && !*moved(pages[i])) {
+			if (room == 0) {
+				n_refused++;
+				errno = ENOMEM;
+				return -1;
+			}
+			room--;
 			*moved(pages[i]) = true;
+		}
 		if (!is_silent)
 			status[i] = now < 0 ? now : pages[i] == stuck ? -EBUSY : to[i];
 	}
@@ -102,7 +111,8 @@ static void begin(struct played *played, const char *from, const char *to)
 	memset(is_moved, 0, sizeof(is_moved));
 	stuck = NULL;
 	is_silent = no_page_tables = false;
-	n_asked = n_named = 0;
+	n_asked = n_named = n_refused = 0;
+	room = SIZE_MAX;
 	played->from = open_area(from);
 	played->to = open_area(to);
 	played->heap = make(played->from);
@@ -254,6 +264,29 @@ static void a_page_that_stays_is_no_success(void **state)
 	}
 }
 
+/* The kernel looks for pages to reclaim each time, which takes it long, and waiters for the books too. */
+static void a_full_node_is_not_asked_for_each_piece(void **state)
+{
+	static const char *const places[] = {"node:0,nothp", "node:0,nothp,preferred > node:0,nothp"};
+	struct played played;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		begin(&played, "any,nothp", places[i]);
+		room = 8 * MIB / PAGE;
+		assert_int_equal(migrate(&played), -ENOMEM);
+		print_message("# %zu refusals\n", n_refused);
+		assert_true(played.account.moved > 6 * MIB && played.account.moved <= 8 * MIB);
+		assert_true(played.account.moved + played.account.no_room >= BIG);
+		assert_int_equal(played.account.busy + played.account.other, 0);
+		assert_true(n_refused > 0 && n_refused <= BIG / (2 * MIB) * (i == 0 ? 1 : 16));
+		room = SIZE_MAX;
+		assert_int_equal(migrate(&played), 0);
+		assert_true(all_moved(&played));
+		end(&played);
+	}
+}
+
 static void it_works_without_page_tables(void **state)
 {
 	struct played played;
@@ -314,6 +347,7 @@ int main(void)
 		cmocka_unit_test(what_lies_there_already_is_told_apart),
 		cmocka_unit_test(what_the_call_does_not_tell_is_asked_about),
 		cmocka_unit_test(a_page_that_stays_is_no_success),
+		cmocka_unit_test(a_full_node_is_not_asked_for_each_piece),
 		cmocka_unit_test(it_works_without_page_tables),
 		cmocka_unit_test(a_page_that_stays_holds_nothing_else_back_when_a_chain_is_put_in_order),
 	};
