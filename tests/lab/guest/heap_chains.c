@@ -8,12 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "situs.h"
-#include "tests/lab/guest/lab.h"
+#include "tests/lab/guest/lab_full.h"
 
-enum { N_BLOCKS = 48, N_FILLERS = 128 };
+enum { N_BLOCKS = 48 };
 #define BLOCK MIB
-#define FILLER (8 * MIB)
 #define ALL (N_BLOCKS * BLOCK)
 
 static struct aml_area *open_area(const char *place)
@@ -61,90 +59,72 @@ static size_t on_node(char *blocks[N_BLOCKS], int from, int to, int node)
 	return census.on_node[node];
 }
 
-/*
- * The processors' lists of freed pages, which may hold an eighth of a node out of sight: short, so that what a
- * node is said to have is had; or long.
- */
-static void make_lists(const char *fraction)
-{
-	assert_int_equal(lab_write("/proc/sys/vm/percpu_pagelist_high_fraction", fraction), 0);
-}
+/* Of the case that is running; given back after it, also where it fails. */
+static struct lab_full full;
 
 static int short_lists(void **state)
 {
 	(void)state;
-	make_lists("1000000");
+	lab_lists(LAB_LISTS_SHORT);
 	return 0;
 }
 
-/* Takes a node's memory but for about `left` bytes. */
-struct fillers {
-	struct aml_area *area;
-	void *start[N_FILLERS];
-	int n;
-};
-
-static void fill_node(struct fillers *fillers, const char *place, size_t left)
+static int usual_lists(void **state)
 {
-	fillers->area = open_area(place);
-	fillers->n = 0;
-	while (fillers->n < N_FILLERS &&
-		(fillers->start[fillers->n] = aml_area_mmap(fillers->area, NULL, FILLER)) != NULL)
-		fillers->n++;
-	for (; left >= FILLER && fillers->n > 0; left -= FILLER)
-		assert_int_equal(aml_area_munmap(fillers->area, fillers->start[--fillers->n], FILLER),
-			AML_SUCCESS);
+	(void)state;
+	lab_lists(LAB_LISTS_USUAL);
+	return 0;
 }
 
-static void empty_node(struct fillers *fillers)
+static int tidy_up(void **state)
 {
-	while (fillers->n > 0)
-		assert_int_equal(aml_area_munmap(fillers->area, fillers->start[--fillers->n], FILLER),
-			AML_SUCCESS);
-	aml_area_close(&fillers->area);
+	lab_pin(-1);
+	lab_full_end(&full);
+	return short_lists(state);
 }
 
-/* What the kernel says of free pages, for whoever reads that there were too few. */
-static void tell_free_pages(void)
-{
-	FILE *file = fopen("/proc/zoneinfo", "r");
-	char line[256];
-
-	while (file != NULL && fgets(line, sizeof(line), file) != NULL)
-		if (strncmp(line, "Node", 4) == 0 || strstr(line, "pages free") != NULL || strstr(line, " min ") != NULL ||
-			strstr(line, " low ") != NULL || strstr(line, " high ") != NULL || strstr(line, "count:") != NULL)
-			print_message("# %s", line);
-	if (file != NULL)
-		fclose(file);
-}
-
+/* A page that the kernel holds just then stays behind and is said to be busy; it goes when it is asked again. */
 static void migrate(situs_heap_t *heap, const struct aml_area *to)
 {
-	int err = situs_heap_migrate(heap, to, NULL, NULL);
+	int err = -EBUSY;
 
+	for (int tries = 0; tries < 20 && err == -EBUSY; tries++)
+		err = situs_heap_migrate(heap, to, NULL, NULL);
 	if (err != 0) {
-		tell_free_pages();
+		lab_tell_free();
 		fail_msg("%s", situs_error());
 	}
+}
+
+/* The same for a page that holds back a step. */
+static void put_in_order(situs_heap_t *heap)
+{
+	int n = situs_heap_rebalance(heap, NULL, NULL);
+
+	if (n <= 0) {
+		lab_tell_free();
+		fail_msg("%d: %s", n, situs_error());
+	}
+	for (int tries = 0; tries < 20 && n > 0; tries++)
+		n = situs_heap_rebalance(heap, NULL, NULL);
+	assert_true(n >= 0);
 }
 
 static void what_spilled_comes_home_when_the_node_has_room(void **state)
 {
 	struct aml_area *chain = open_area("node:0,strict > node:1,strict");
 	situs_heap_t *heap = make(chain);
-	struct fillers fillers;
 	char *blocks[N_BLOCKS];
 	size_t on_link[2];
 
 	(void)state;
-	fill_node(&fillers, "node:0,strict", 16 * MIB);
+	lab_full_begin(&full, 0, 16 * MIB);
 	fill(heap, blocks);
 	assert_true(on_node(blocks, 0, N_BLOCKS, 1) > ALL / 4);
 	assert_int_equal(situs_heap_links(heap, on_link, 2), 2);
 	assert_true(on_link[1] >= on_node(blocks, 0, N_BLOCKS, 1) - 2 * MIB);
-	empty_node(&fillers);
-	if (situs_heap_rebalance(heap, NULL, NULL) <= 0)
-		fail_msg("%s", situs_error());
+	lab_full_end(&full);
+	put_in_order(heap);
 	assert_int_equal(on_node(blocks, 0, N_BLOCKS, 1), 0);
 	assert_int_equal(situs_heap_links(heap, on_link, 2), 2);
 	assert_int_equal(on_link[1], 0);
@@ -158,12 +138,11 @@ static void hot_extents_come_first_and_cold_ones_make_room(void **state)
 {
 	struct aml_area *chain = open_area("node:0,strict > node:1,strict");
 	situs_heap_t *heap = make(chain);
-	struct fillers fillers;
 	char *blocks[N_BLOCKS];
 	int last = N_BLOCKS - 1;
 
 	(void)state;
-	fill_node(&fillers, "node:0,strict", 24 * MIB);
+	lab_full_begin(&full, 0, 24 * MIB);
 	fill(heap, blocks);
 	/* The first blocks came where there was room. */
 	assert_true(on_node(blocks, 0, 4, 0) > 2 * MIB);
@@ -171,12 +150,11 @@ static void hot_extents_come_first_and_cold_ones_make_room(void **state)
 	for (int i = 0; i < N_BLOCKS; i++)
 		assert_int_equal(situs_hint(blocks[i], BLOCK,
 			i > last - 8 ? SITUS_HINT_HOT : SITUS_HINT_COLD), 0);
-	if (situs_heap_rebalance(heap, NULL, NULL) <= 0)
-		fail_msg("%s", situs_error());
+	put_in_order(heap);
 	assert_true(on_node(blocks, last - 7, last + 1, 0) >= 8 * MIB);
 	assert_true(on_node(blocks, 0, 4, 1) > 2 * MIB);
 	check_contents(blocks);
-	empty_node(&fillers);
+	lab_full_end(&full);
 	situs_heap_destroy(heap);
 	aml_area_close(&chain);
 }
@@ -187,13 +165,12 @@ static void a_heap_moves_into_a_chain_as_far_as_each_link_has_room(void **state)
 	struct aml_area *from = open_area("node:0"), *chain = open_area("node:1,strict > node:0,strict");
 	struct situs_migration account = {.struct_size = sizeof(account)};
 	situs_heap_t *heap = make(from);
-	struct fillers fillers;
 	char *blocks[N_BLOCKS];
 	size_t on_link[2];
 
 	(void)state;
 	fill(heap, blocks);
-	fill_node(&fillers, "node:1,strict", 16 * MIB);
+	lab_full_begin(&full, 1, 16 * MIB);
 	migrate(heap, chain);
 	assert_int_equal(situs_heap_links(heap, on_link, 2), 2);
 	assert_true(on_link[0] > 4 * MIB && on_link[1] > 4 * MIB);
@@ -210,7 +187,7 @@ static void a_heap_moves_into_a_chain_as_far_as_each_link_has_room(void **state)
 	assert_true(account.moved > 4 * MIB && account.moved + account.already >= ALL);
 	assert_int_equal(account.no_room + account.busy + account.other, 0);
 	check_contents(blocks);
-	empty_node(&fillers);
+	lab_full_end(&full);
 	situs_heap_destroy(heap);
 	aml_area_close(&from);
 	aml_area_close(&chain);
@@ -219,11 +196,9 @@ static void a_heap_moves_into_a_chain_as_far_as_each_link_has_room(void **state)
 /* By a thread of the other node, whose list has then what it gave back. */
 static void give_back(void *arg)
 {
-	struct fillers *fillers = arg;
-
+	(void)arg;
 	for (int i = 0; i < 9; i++)
-		assert_int_equal(aml_area_munmap(fillers->area, fillers->start[--fillers->n], FILLER),
-			AML_SUCCESS);
+		assert_true(lab_full_give(&full));
 }
 
 /*
@@ -239,21 +214,20 @@ static void what_lies_on_a_processors_list_is_room_too(void **state)
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		struct aml_area *from = open_area("node:0,nothp"), *to = open_area(places[i]);
 		situs_heap_t *heap = make(from);
-		struct fillers fillers;
-		char *blocks[N_BLOCKS];
+			char *blocks[N_BLOCKS];
 
 		fill(heap, blocks);
-		fill_node(&fillers, "node:1,strict", 16 * MIB);
-		make_lists("8");
-		lab_on_node(0, give_back, &fillers);
+		lab_full_begin(&full, 1, 16 * MIB);
+		lab_lists(LAB_LISTS_LONG);
+		lab_on_node(0, give_back, NULL);
 		lab_pin(1);
 		migrate(heap, to);
 		lab_pin(-1);
-		make_lists("1000000");
+		lab_lists(LAB_LISTS_SHORT);
 		assert_int_equal(on_node(blocks, 0, N_BLOCKS, 0), 0);
 		check_contents(blocks);
 		situs_heap_destroy(heap);
-		empty_node(&fillers);
+		lab_full_end(&full);
 		aml_area_close(&from);
 		aml_area_close(&to);
 	}
@@ -263,18 +237,17 @@ static void a_chain_moves_as_a_whole_to_one_node(void **state)
 {
 	struct aml_area *chain = open_area("node:0,strict > node:1,strict"), *to = open_area("node:1");
 	situs_heap_t *heap = make(chain);
-	struct fillers fillers;
 	char *blocks[N_BLOCKS];
 
 	(void)state;
-	fill_node(&fillers, "node:0,strict", 24 * MIB);
+	lab_full_begin(&full, 0, 24 * MIB);
 	fill(heap, blocks);
 	assert_true(on_node(blocks, 0, N_BLOCKS, 0) > 4 * MIB);
 	migrate(heap, to);
 	assert_int_equal(on_node(blocks, 0, N_BLOCKS, 0), 0);
 	assert_int_equal(aml_area_link(chain, blocks[0]), -AML_EDOM);
 	check_contents(blocks);
-	empty_node(&fillers);
+	lab_full_end(&full);
 	situs_heap_destroy(heap);
 	aml_area_close(&chain);
 	aml_area_close(&to);
@@ -327,14 +300,13 @@ static void the_account_is_by_node(void **state)
 	struct aml_area *zero = open_area("node:0"), *one = open_area("node:1,strict");
 	struct situs_migration_node nodes[4] = {{0}};
 	situs_heap_t *heap = make(zero);
-	struct fillers fillers;
 	char *blocks[N_BLOCKS];
 	size_t behind;
 
 	(void)state;
 	assert_int_equal(situs_heap_migration_nodes(heap, nodes, 4), 0);
 	fill(heap, blocks);
-	fill_node(&fillers, "node:1,strict", 16 * MIB);
+	lab_full_begin(&full, 1, 16 * MIB);
 	assert_int_equal(situs_heap_migrate(heap, one, NULL, NULL), -ENOMEM);
 	assert_int_equal(situs_heap_migration_nodes(heap, nodes, 4), 2);
 	assert_int_equal(nodes[0].node, 0);
@@ -349,7 +321,7 @@ static void the_account_is_by_node(void **state)
 	assert_int_equal(on_node(blocks, 0, N_BLOCKS, 1), 0);
 	assert_int_equal(situs_heap_migration_nodes(heap, nodes, 4), 1);
 	check_contents(blocks);
-	empty_node(&fillers);
+	lab_full_end(&full);
 	situs_heap_destroy(heap);
 	aml_area_close(&zero);
 	aml_area_close(&one);
@@ -430,17 +402,17 @@ int main(int argc, char **argv)
 		cmocka_set_test_filter(argv[1]);
 
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_spilled_comes_home_when_the_node_has_room),
-		cmocka_unit_test(hot_extents_come_first_and_cold_ones_make_room),
-		cmocka_unit_test(a_heap_moves_into_a_chain_as_far_as_each_link_has_room),
-		cmocka_unit_test(what_lies_on_a_processors_list_is_room_too),
-		cmocka_unit_test(a_chain_moves_as_a_whole_to_one_node),
-		cmocka_unit_test(limits_are_no_hindrance),
-		cmocka_unit_test(pages_that_a_strict_area_owes_are_made_on_its_node),
-		cmocka_unit_test(the_account_is_by_node),
-		cmocka_unit_test(huge_pages_move_to_huge_pages),
-		cmocka_unit_test(a_target_that_is_not_allowed_any_more_is_refused),
+		cmocka_unit_test_teardown(what_spilled_comes_home_when_the_node_has_room, tidy_up),
+		cmocka_unit_test_teardown(hot_extents_come_first_and_cold_ones_make_room, tidy_up),
+		cmocka_unit_test_teardown(a_heap_moves_into_a_chain_as_far_as_each_link_has_room, tidy_up),
+		cmocka_unit_test_teardown(what_lies_on_a_processors_list_is_room_too, tidy_up),
+		cmocka_unit_test_teardown(a_chain_moves_as_a_whole_to_one_node, tidy_up),
+		cmocka_unit_test_teardown(limits_are_no_hindrance, tidy_up),
+		cmocka_unit_test_teardown(pages_that_a_strict_area_owes_are_made_on_its_node, tidy_up),
+		cmocka_unit_test_teardown(the_account_is_by_node, tidy_up),
+		cmocka_unit_test_teardown(huge_pages_move_to_huge_pages, tidy_up),
+		cmocka_unit_test_teardown(a_target_that_is_not_allowed_any_more_is_refused, tidy_up),
 	};
 
-	return cmocka_run_group_tests_name("heaps in chains", tests, short_lists, NULL);
+	return cmocka_run_group_tests_name("heaps in chains", tests, short_lists, usual_lists);
 }
