@@ -139,7 +139,7 @@ AML_PUBLIC const struct aml_area *situs_area_of(const void *ptr);
  * pages on each, by the kernel's own account; nothing is touched or brought in. Returns the rest: the
  * number of pages of the range that lie on none of these nodes (untouched, given back, not mapped, or on
  * a node from n_nodes on), INT_MAX where there are more. -EINVAL; -EPERM, -ENOSYS: this process may not
- * ask, and what the array holds means nothing.
+ * ask.
  */
 AML_PUBLIC int situs_locate(const void *ptr, size_t size, size_t *bytes_on_node, int n_nodes);
 
@@ -153,6 +153,14 @@ AML_PUBLIC int situs_locate_sampled(const void *ptr, size_t size, size_t n_sampl
 
 /* The same for every extent of a heap; what the heap gives back or gets meanwhile is counted or not. */
 AML_PUBLIC int situs_heap_locate(situs_heap_t *heap, size_t *bytes_on_node, int n_nodes);
+
+/*
+ * The same by sample, as situs_locate_sampled: one page at random from each of n_samples equal parts of the
+ * heap's extents as they are when the call begins. Extents that go away meanwhile leave fewer samples, which the
+ * error takes into account; what is new is not looked at.
+ */
+AML_PUBLIC int situs_heap_locate_sampled(situs_heap_t *heap, size_t n_samples, size_t *bytes_on_node,
+	int n_nodes, size_t *error);
 
 /* The heap as a whole. A pointer that is no heap, or not any more, is -EINVAL. */
 

@@ -11,7 +11,7 @@ libsitus_core_la_SOURCES += \
 	src/heap/json.c \
 	src/heap/large_cache.c src/heap/large_cache.h \
 	src/heap/limit.c \
-	src/heap/locate.c \
+	src/heap/locate.c src/heap/locate.h \
 	src/heap/migrate.c \
 	src/heap/mistaken.c src/heap/mistaken.h \
 	src/heap/move.c src/heap/move.h \
@@ -22,6 +22,7 @@ libsitus_core_la_SOURCES += \
 	src/heap/query.c \
 	src/heap/rebalance.c \
 	src/heap/registry.c src/heap/registry.h \
+	src/heap/sample.c \
 	src/heap/settings.c src/heap/settings.h \
 	src/heap/size_class.c src/heap/size_class.h \
 	src/heap/snapshot.c src/heap/snapshot.h \

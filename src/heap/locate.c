@@ -7,17 +7,17 @@
  * long (os/present.h). Small pages side by side are asked about one and all, until absent ones among them are
  * not few; then mincore tells these apart, which costs a thirtieth of asking where a page lies. Page tables cost a
  * third of that, and absent pages nearly as much as others. What neither will tell is asked about page by page. All ranges of a heap share questions. Nothing
- * is touched and no lock is held.
+ * is touched and no lock is held. A failure has not touched the caller's array either.
  */
 #include <errno.h>
 #include <limits.h>
-#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "area/linux.h"
 #include "base/error.h"
 #include "heap/heap.h"
+#include "heap/locate.h"
 #include "heap/registry.h"
 #include "heap/stats.h"
 #include "os/os.h"
@@ -50,8 +50,8 @@ struct told {
 
 struct located {
 	uintptr_t start, end; /* the range asked for; pages count as far as they lie in it */
-	size_t *bytes_on_node;
-	int n_nodes;
+	int n_nodes;          /* that are wanted, and that there can be: the rest of the caller's array is 0 */
+	size_t bytes_on_node[OS_MAX_NODES];
 	size_t n_pages; /* on these nodes */
 	int handle;     /* page tables; negative: cannot be read, or not opened yet */
 	bool is_opened;
@@ -96,7 +96,7 @@ static size_t count_piece(struct located *located, const struct piece *piece, co
 	return n_absent;
 }
 
-static int fail_to_ask(int err)
+int locate__fail_to_ask(int err)
 {
 	if (linux__may_not(err, "move_pages", NULL))
 		return err;
@@ -114,7 +114,7 @@ static int ask(struct located *located)
 		return 0;
 	err = os__where(located->pages, located->n, nodes);
 	if (err != 0)
-		return fail_to_ask(err);
+		return locate__fail_to_ask(err);
 	for (size_t i = 0; i < located->n_pieces; told += located->pieces[i++].n)
 		n_absent += count_piece(located, &located->pieces[i], told);
 	located->has_gaps = located->has_gaps || n_absent > located->n / ABSENT_MOST;
@@ -275,13 +275,12 @@ static int add_range(struct located *located, uintptr_t start, uintptr_t end)
 	return add_many(located, start, end);
 }
 
-static void begin(struct located *located, size_t *bytes_on_node, int n_nodes)
+static void begin(struct located *located, int n_nodes)
 {
-	memset(bytes_on_node, 0, (size_t)n_nodes * sizeof(*bytes_on_node));
 	located->start = 0;
 	located->end = UINTPTR_MAX;
-	located->bytes_on_node = bytes_on_node;
-	located->n_nodes = n_nodes;
+	located->n_nodes = n_nodes < OS_MAX_NODES ? n_nodes : OS_MAX_NODES;
+	memset(located->bytes_on_node, 0, (size_t)located->n_nodes * sizeof(located->bytes_on_node[0]));
 	located->n_pages = 0;
 	located->n = located->n_pieces = 0;
 	located->handle = -1;
@@ -310,28 +309,24 @@ static int locate(struct located *located, uintptr_t start, size_t size)
 	return add_range(located, start & ~(page - 1), end);
 }
 
-static size_t pages_touched(uintptr_t start, size_t size)
-{
-	size_t page = os__page_size();
-
-	return size == 0 ? 0 : (start + size - 1) / page - start / page + 1;
-}
-
-static int rest(size_t n_pages, const struct located *located)
+/* The answer: the caller's array, and the pages that lie on none of its nodes. */
+static int tell(const struct located *located, size_t n_pages, size_t *bytes_on_node, int n_nodes)
 {
 	size_t n = n_pages > located->n_pages ? n_pages - located->n_pages : 0;
 
+	memset(bytes_on_node, 0, (size_t)n_nodes * sizeof(*bytes_on_node));
+	memcpy(bytes_on_node, located->bytes_on_node, (size_t)located->n_nodes * sizeof(*bytes_on_node));
 	return n > INT_MAX ? INT_MAX : (int)n;
 }
 
-static int check_nodes(const size_t *bytes_on_node, int n_nodes, const char *who)
+int locate__check_nodes(const size_t *bytes_on_node, int n_nodes, const char *who)
 {
 	if (bytes_on_node == NULL || n_nodes <= 0)
 		return error__set(EINVAL, "%s: no array of nodes to fill", who);
 	return 0;
 }
 
-static int check_range(const void *ptr, size_t size, const char *who)
+int locate__check_range(const void *ptr, size_t size, const char *who)
 {
 	if (size > UINTPTR_MAX - (uintptr_t)ptr)
 		return error__set(EINVAL, "%s: %zu bytes at %p wrap", who, size, ptr);
@@ -341,17 +336,16 @@ static int check_range(const void *ptr, size_t size, const char *who)
 int situs_locate(const void *ptr, size_t size, size_t *bytes_on_node, int n_nodes)
 {
 	struct located located;
-	int err = check_nodes(bytes_on_node, n_nodes, "situs_locate");
+	int err = locate__check_nodes(bytes_on_node, n_nodes, "situs_locate");
 
 	if (err == 0)
-		err = check_range(ptr, size, "situs_locate");
+		err = locate__check_range(ptr, size, "situs_locate");
 	if (err != 0)
 		return err;
-	begin(&located, bytes_on_node, n_nodes);
-	if (size == 0)
-		return 0;
-	err = finish(&located, locate(&located, (uintptr_t)ptr, size));
-	return err != 0 ? err : rest(pages_touched((uintptr_t)ptr, size), &located);
+	begin(&located, n_nodes);
+	if (size != 0)
+		err = finish(&located, locate(&located, (uintptr_t)ptr, size));
+	return err != 0 ? err : tell(&located, locate__n_pages((uintptr_t)ptr, size), bytes_on_node, n_nodes);
 }
 
 /* Neighbouring extents are located as one range. */
@@ -365,7 +359,7 @@ static int locate_run(struct heap_walk *walk)
 {
 	size_t size = walk->end - walk->start;
 
-	walk->n_pages += pages_touched(walk->start, size);
+	walk->n_pages += locate__n_pages(walk->start, size);
 	return size == 0 ? 0 : add_range(&walk->located, walk->start, walk->end);
 }
 
@@ -388,99 +382,15 @@ int situs_heap_locate(situs_heap_t *heap, size_t *bytes_on_node, int n_nodes)
 	int err = registry__check(heap, "situs_heap_locate");
 
 	if (err == 0)
-		err = check_nodes(bytes_on_node, n_nodes, "situs_heap_locate");
+		err = locate__check_nodes(bytes_on_node, n_nodes, "situs_heap_locate");
 	if (err != 0)
 		return err;
 	walk.start = walk.end = 0;
 	walk.n_pages = 0;
-	begin(&walk.located, bytes_on_node, n_nodes);
+	begin(&walk.located, n_nodes);
 	err = situs_heap_iterate(heap, add_extent, &walk);
 	if (err == 0)
 		err = locate_run(&walk);
 	err = finish(&walk.located, err);
-	return err != 0 ? err : rest(walk.n_pages, &walk.located);
-}
-
-/* By sample */
-
-/* Steele, Lea, Flood: Fast splittable pseudorandom number generators (2014). */
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
-}
-
-/* How far off a share may be that was found for k of n pages: 95 % of the normal distribution, and the
-   rule of three where that would claim certainty. */
-static double share_error(size_t k, size_t n)
-{
-	double p = (double)k / (double)n, error = 1.96 * sqrt(p * (1 - p) / (double)n);
-	double least = 3 / (double)n;
-
-	return error > least ? error : least;
-}
-
-static int sample(struct located *located, uintptr_t start, size_t n_pages, size_t n_samples)
-{
-	size_t page = os__page_size();
-	uint64_t state = start ^ n_samples;
-	int err = 0;
-
-	start &= ~(page - 1);
-	for (size_t i = 0; i < n_samples && err == 0; i++) {
-		size_t from = (size_t)((__uint128_t)n_pages * i / n_samples);
-		size_t to = (size_t)((__uint128_t)n_pages * (i + 1) / n_samples);
-		uintptr_t at = start + (from + next_random(&state) % (to - from)) * page;
-
-		err = add(located, at, at + page, page);
-	}
-	return finish(located, err);
-}
-
-/* Turns bytes of samples into bytes of the range; how far off the worst of them may be. */
-static size_t scale(struct located *located, size_t size, size_t n_samples)
-{
-	size_t page = os__page_size();
-	double worst = share_error(located->n_pages, n_samples);
-
-	for (int node = 0; node < located->n_nodes; node++) {
-		size_t k = located->bytes_on_node[node] / page;
-		double error = share_error(k, n_samples);
-
-		worst = error > worst ? error : worst;
-		located->bytes_on_node[node] = (size_t)((__uint128_t)size * k / n_samples);
-	}
-	return (size_t)((double)size * worst);
-}
-
-int situs_locate_sampled(const void *ptr, size_t size, size_t n_samples, size_t *bytes_on_node,
-	int n_nodes, size_t *error)
-{
-	size_t n_pages = pages_touched((uintptr_t)ptr, size);
-	struct located located;
-	int err = check_nodes(bytes_on_node, n_nodes, "situs_locate_sampled");
-
-	if (err == 0)
-		err = check_range(ptr, size, "situs_locate_sampled");
-	if (err == 0 && (n_samples == 0 || error == NULL))
-		err = error__set(EINVAL, "situs_locate_sampled: %s",
-			error == NULL ? "error is NULL" : "no samples asked for");
-	if (err != 0)
-		return err;
-	if (n_pages <= n_samples) {
-		err = situs_locate(ptr, size, bytes_on_node, n_nodes);
-		if (err >= 0)
-			*error = 0;
-		return err;
-	}
-	begin(&located, bytes_on_node, n_nodes);
-	err = sample(&located, (uintptr_t)ptr, n_pages, n_samples);
-	if (err != 0)
-		return err;
-	*error = scale(&located, size, n_samples);
-	located.n_pages = (size_t)((__uint128_t)n_pages * located.n_pages / n_samples);
-	return rest(n_pages, &located);
+	return err != 0 ? err : tell(&walk.located, walk.n_pages, bytes_on_node, n_nodes);
 }

@@ -161,12 +161,31 @@ static bool error_names_the_remedy(int result)
 	return names;
 }
 
+/* And none of them has written anything. */
+static int ask_where(situs_heap_t *heap, const char *block)
+{
+	size_t bytes[8] = {77, 77, 77, 77, 77, 77, 77, 77}, error = 77;
+
+	if (!error_names_the_remedy(situs_locate(block, MIB, bytes, 8)))
+		return 3;
+	if (!error_names_the_remedy(situs_heap_locate(heap, bytes, 8)))
+		return 4;
+	if (!error_names_the_remedy(situs_locate_sampled(block, MIB, 9, bytes, 8, &error)))
+		return 5;
+	if (!error_names_the_remedy(situs_heap_locate_sampled(heap, 9, bytes, 8, &error)))
+		return 6;
+	for (int i = 0; i < 8; i++)
+		if (bytes[i] != 77 || error != 77)
+			return 7;
+	return 0;
+}
+
 static int use_heaps_that_were_made_earlier(void *arg)
 {
 	const int calls[] = {SYS_mbind, SYS_move_pages};
 	situs_heap_t *heap = situs_heap_open("any,bind");
 	struct aml_area *to = NULL;
-	size_t bytes[8];
+	int result;
 	char *block;
 
 	(void)arg;
@@ -178,11 +197,10 @@ static int use_heaps_that_were_made_earlier(void *arg)
 	memset(block, 1, MIB);
 	if (deny(calls, 2) != 0)
 		return 77;
-	if (!error_names_the_remedy(situs_locate(block, MIB, bytes, 8)))
-		return 3;
-	if (!error_names_the_remedy(situs_heap_locate(heap, bytes, 8)))
-		return 4;
-	return error_names_the_remedy(situs_heap_migrate(heap, to, NULL, NULL)) ? 0 : 5;
+	result = ask_where(heap, block);
+	if (result != 0)
+		return result;
+	return error_names_the_remedy(situs_heap_migrate(heap, to, NULL, NULL)) ? 0 : 8;
 }
 
 static void heaps_too_say_the_remedy(void **state)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -282,6 +283,51 @@ static void a_heap_is_full_in_one_place_and_empty_in_another(void **state)
 	aml_area_close(&area);
 }
 
+/* Some of it touched, some not, in blocks far apart; the kernel is asked about all of it by the other call. */
+static void a_sample_of_a_heap_is_within_its_error(void **state)
+{
+	enum { N = 32 };
+	size_t on_node[N_NODES], truth[N_NODES], error, n_pages;
+	struct aml_area *area;
+	situs_heap_t *heap;
+	int rest, all;
+
+	(void)state;
+	assert_int_equal(aml_area_open(&area, "any,nothp"), AML_SUCCESS);
+	assert_int_equal(situs_heap_create(&heap, area, NULL), 0);
+	for (int i = 0; i < N; i++) {
+		char *block = situs_malloc(heap, MIB);
+
+		assert_non_null(block);
+		memset(block, 1, i % 4 == 0 ? MIB : MIB / 4);
+	}
+	all = situs_heap_locate(heap, truth, N_NODES);
+	n_pages = (size_t)all + sum(truth) / PAGE;
+	rest = situs_heap_locate_sampled(heap, 2000, on_node, N_NODES, &error);
+	assert_true(n_pages > 2000 && error > 0 && error < n_pages * PAGE / 20);
+	for (int i = 0; i < N_NODES; i++)
+		assert_true(on_node[i] + error >= truth[i] && truth[i] + error >= on_node[i]);
+	assert_true(labs(rest - all) <= (long)(error / PAGE) + 1);
+	assert_int_equal(situs_heap_locate_sampled(heap, n_pages, on_node, N_NODES, &error), all);
+	assert_int_equal(error, 0);
+	assert_memory_equal(on_node, truth, sizeof(truth));
+	assert_int_equal(situs_heap_destroy(heap), 0);
+	aml_area_close(&area);
+}
+
+static void a_sample_of_an_empty_heap_is_exact(void **state)
+{
+	size_t on_node[N_NODES], error = 1;
+	situs_heap_t *heap;
+
+	(void)state;
+	assert_int_equal(situs_heap_create(&heap, &aml_area_linux, NULL), 0);
+	assert_int_equal(situs_heap_locate_sampled(heap, 10, on_node, N_NODES, &error), 0);
+	assert_int_equal(sum(on_node), 0);
+	assert_int_equal(error, 0);
+	assert_int_equal(situs_heap_destroy(heap), 0);
+}
+
 static void nodes_beyond_the_array_are_the_rest(void **state)
 {
 	size_t on_node[1 + N_NODES] = {0};
@@ -309,8 +355,12 @@ static void bad_arguments_are_refused_in_words(void **state)
 	assert_int_equal(situs_locate_sampled(&error, 8, 0, on_node, 1, &error), -EINVAL);
 	assert_int_equal(situs_locate_sampled(&error, 8, 1, on_node, 1, NULL), -EINVAL);
 	assert_int_equal(situs_heap_locate(NULL, on_node, 1), -EINVAL);
+	assert_int_equal(situs_heap_locate_sampled(NULL, 1, on_node, 1, &error), -EINVAL);
 	assert_int_equal(situs_heap_create(&heap, &aml_area_linux, NULL), 0);
 	assert_int_equal(situs_heap_locate(heap, NULL, 1), -EINVAL);
+	assert_int_equal(situs_heap_locate_sampled(heap, 0, on_node, 1, &error), -EINVAL);
+	assert_non_null(strstr(situs_error(), "no samples"));
+	assert_int_equal(situs_heap_locate_sampled(heap, 1, on_node, 1, NULL), -EINVAL);
 	assert_int_equal(situs_heap_destroy(heap), 0);
 	assert_int_equal(situs_heap_locate(heap, on_node, 1), -EINVAL);
 	assert_non_null(strstr(situs_error(), "not a heap"));
@@ -331,6 +381,8 @@ int main(void)
 		cmocka_unit_test(a_heap_is_located_block_for_block),
 		cmocka_unit_test(extents_far_apart_are_all_located),
 		cmocka_unit_test(a_heap_is_full_in_one_place_and_empty_in_another),
+		cmocka_unit_test(a_sample_of_a_heap_is_within_its_error),
+		cmocka_unit_test(a_sample_of_an_empty_heap_is_exact),
 		cmocka_unit_test(nodes_beyond_the_array_are_the_rest),
 		cmocka_unit_test(bad_arguments_are_refused_in_words),
 	};
