@@ -147,6 +147,8 @@ def whole_targets(results):
 
     yield target("where 64 MiB lie, beside move_pages", 1.1,
                  results.ratio("heap", "locate", 1, "situs", "move_pages"))
+    yield target("where a heap of 64 blocks of 1 MiB lies, beside move_pages", 1.1,
+                 results.ratio("heap", "locate_heap", 1, "situs", "move_pages"))
     # A sample a millisecond shows what one a tenth of a second costs, a hundredfold.
     dense = results.ratio("heap", "sampled", 1, "1", "0")
     cost = None
