@@ -94,16 +94,21 @@ static size_t keep_astray(const struct aml_area_data *data, struct batch *batch,
 	return n_home;
 }
 
-static void count_left(const struct aml_area_data *data, const struct batch *batch,
+/*
+ * found_none: the last call ended where it found no room. One that ends at a page which the kernel does not get
+ * hold of says nothing either of the pages that it did not get to (mm/migrate.c, move_pages_and_store_status).
+ */
+static void count_left(const struct aml_area_data *data, const struct batch *batch, bool found_none,
 	struct migrate_account *account)
 {
 	for (size_t i = 0; i < batch->n; i++) {
 		int status = batch->status[i], node = batch->at[i];
 
-		/* What a call that stopped early did not get to has no status. */
-		if (status == -ENOMEM || status == INT_MIN || status >= 0)
+		bool is_untold = status == INT_MIN || status >= 0;
+
+		if (status == -ENOMEM || (is_untold && found_none))
 			COUNT(account, no_room, node, data->page_size);
-		else if (status == -EBUSY || status == -EAGAIN)
+		else if (status == -EBUSY || status == -EAGAIN || is_untold)
 			COUNT(account, busy, node, data->page_size);
 		else
 			COUNT(account, other, node, data->page_size);
@@ -150,6 +155,7 @@ static int move_batch(const struct aml_area_data *data, struct batch *batch, boo
 	struct migrate_account *account)
 {
 	int to[N_PAGES], rounds = is_full ? 0 : ROUNDS, err = os__where(batch->pages, batch->n, batch->at);
+	bool found_none = is_full;
 
 	if (err != 0)
 		return err;
@@ -158,7 +164,6 @@ static int move_batch(const struct aml_area_data *data, struct batch *batch, boo
 	keep_astray(data, batch, offsetof(struct migrate_figures, already), account);
 	for (int round = 0; batch->n != 0 && round < rounds; round++) {
 		int spare = linux__roomiest(migrate__home(data));
-		bool ended_early;
 		size_t n_home;
 
 		for (size_t i = 0; i < batch->n; i++) {
@@ -168,16 +173,16 @@ static int move_batch(const struct aml_area_data *data, struct batch *batch, boo
 		err = os__move(batch->pages, batch->n, to, batch->status);
 		if (err != 0 && err != -ENOMEM && err != -ENOENT)
 			return err;
-		ended_early = err == -ENOMEM;
+		found_none = err == -ENOMEM;
 		err = find_again(data, batch);
 		if (err != 0)
 			return err;
 		n_home = keep_astray(data, batch, offsetof(struct migrate_figures, moved), account);
 		if (n_home == 0 && round > 0 &&
-			!(ended_early && os__spares_offer(account->spares, batch->n * data->page_size)))
+			!(found_none && os__spares_offer(account->spares, batch->n * data->page_size)))
 			break;
 	}
-	count_left(data, batch, account);
+	count_left(data, batch, found_none, account);
 	return 0;
 }
 
@@ -319,6 +324,8 @@ static int hand_on(struct trip *trip, const struct ledger_range *step, bool is_f
 		result = passage__offer(trip->to, (void *)step->start, step->end - step->start, i, trip->fill,
 			&attempt);
 		is_full[i] = result == 0 && attempt.all.no_room != 0;
+		if (result == 0 && migrate__left(&attempt.all) != 0)
+			trip->last = attempt.all;
 	}
 	return result;
 }

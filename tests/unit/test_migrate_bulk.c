@@ -247,8 +247,10 @@ static void a_page_that_stays_is_no_success(void **state)
 	struct played played;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		begin(&played, "any,nothp", places[i]);
+	for (size_t i = 0; i < 4; i++) {
+		begin(&played, "any,nothp", places[i / 2]);
+		/* The kernel does not always say why. */
+		is_silent = i % 2 == 1;
 		stuck = (void *)((uintptr_t)(played.block + BIG / 2) & ~(PAGE - 1));
 		assert_int_equal(migrate(&played), -EBUSY);
 		assert_non_null(strstr(situs_error(), "stayed behind"));
