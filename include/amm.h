@@ -278,7 +278,8 @@ struct amm_range {
  * `look`, where not NULL, is called with the range and arg before the answer is known to be true, and
  * again where the call starts over; it may read what the entry is embedded in where that memory
  * stays mapped (not unmapped by the free callback), must not follow pointers found there, and its
- * result counts once amm_read has returned. Fields that the writer changes must be read as atomics.
+ * result counts once amm_read has returned. Fields that the writer changes must be read as atomics; those
+ * of the entry itself are such that cannot be: the range has what they say.
  * EINVAL: addr is AMM_MAXADDR, or the map was made without AMM_READERS.
  */
 typedef void amm_look_func(const struct amm_range *range, void *arg);
