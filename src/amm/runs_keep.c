@@ -16,41 +16,48 @@ static void take_out(struct runs *runs, amm_addr_t start, amm_addr_t end, int va
 		runset__erase(&runs->by_size, run);
 }
 
+/* Runs of the value that end where the range starts, or start where it ends, will be one with it. */
+static void take_out_neighbours(const amm_t *amm, struct runs *runs, const struct cursor *at,
+	const struct cursor *behind, amm_addr_t start, amm_addr_t end, int value)
+{
+	struct cursor left = *at, right = *behind;
+	int mask = runs->mask;
+
+	if (!runs->cut_right && end != AMM_MAXADDR && (cursor__flags(&right) & mask) == value)
+		take_out(runs, end, runs__end(amm, &right, value, mask), value);
+	if (!runs->cut_left && cursor__prev(amm, &left) && (cursor__flags(&left) & mask) == value)
+		take_out(runs, runs__start(amm, &left, value, mask), start, value);
+}
+
+/* Takes out the runs that the range has a part in, and those that it will be one with. */
 static void before(const amm_t *amm, struct runs *runs, const struct cursor *at, amm_addr_t start,
 	amm_addr_t end, int value)
 {
 	struct cursor c = *at;
 	int mask = runs->mask, old = cursor__flags(&c) & mask;
-	amm_addr_t run_end, run_start = start;
+	amm_addr_t run_end = runs__end(amm, &c, old, mask), run_start = start;
 
-	/* The runs that the range has a part in, */
-	run_end = runs__end(amm, &c, old, mask);
 	runs->unchanged = old == value && run_end >= end;
 	if (runs->unchanged)
 		return;
 	if (start != AMM_MINADDR && runs__holds(runs, old))
 		run_start = runs__start(amm, at, old, mask);
 	runs->cut_left = run_start < start;
-	if (runs__holds(runs, old))
-		take_out(runs, run_start, run_end, old);
-	while (run_end < end) {
+	for (;;) {
+		if (runs__holds(runs, old))
+			take_out(runs, run_start, run_end, old);
+		if (run_end >= end)
+			break;
 		run_start = run_end;
 		old = cursor__flags(&c) & mask;
 		run_end = runs__end(amm, &c, old, mask);
-		if (runs__holds(runs, old))
-			take_out(runs, run_start, run_end, old);
 	}
 	runs->cut_right = run_end > end;
-	if (!runs__holds(runs, value))
-		return;
-	/* and neighbours that it will be one with. */
-	if (!runs->cut_right && end != AMM_MAXADDR && (cursor__flags(&c) & mask) == value)
-		take_out(runs, end, runs__end(amm, &c, value, mask), value);
-	c = *at;
-	if (!runs->cut_left && cursor__prev(amm, &c) && (cursor__flags(&c) & mask) == value)
-		take_out(runs, runs__start(amm, &c, value, mask), start, value);
+	if (runs__holds(runs, value))
+		take_out_neighbours(amm, runs, at, &c, start, end, value);
 }
 
+/* Puts in the run that the range is in now, and what is left of those it had a part in. */
 static int after(const amm_t *amm, struct runs *runs, const struct cursor *at, amm_addr_t start,
 	amm_addr_t end, int value)
 {

@@ -46,7 +46,7 @@ void pool__init(struct pool *pool, size_t object_size)
 {
 	if (object_size < sizeof(struct pool_free))
 		object_size = sizeof(struct pool_free);
-	*pool = (struct pool){.object_size = (object_size + 15) & ~(size_t)15};
+	*pool = (struct pool){.object_size = POOL_ROUNDED(object_size)};
 }
 
 void pool__destroy(struct pool *pool)

@@ -24,8 +24,11 @@ struct pool {
 	size_t mapped;             /* bytes of memory from the kernel; what was discarded is none */
 };
 
-/* For static pools; sizes are rounded as pool__init does. */
-#define POOL_INITIALIZER(size) { .object_size = ((size) + 15) / 16 * 16 }
+/* Objects' sizes are multiples of what malloc aligns to as well. */
+#define POOL_ROUNDED(size) (((size) + 15) / 16 * 16)
+
+/* For static pools. */
+#define POOL_INITIALIZER(size) { .object_size = POOL_ROUNDED(size) }
 
 void pool__init(struct pool *pool, size_t object_size);
 

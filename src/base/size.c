@@ -21,7 +21,7 @@ int size__parse(const char *text, size_t *size)
 			__builtin_add_overflow(value, (size_t)(*text - '0'), &value))
 			return -ERANGE;
 	if (*text) {
-		unit = strchr(units, *text & ~0x20);
+		unit = strchr(units, *text & ~('a' ^ 'A')); /* either case, whatever the locale */
 		if (!unit || !*unit)
 			return -EINVAL;
 		for (; unit >= units; unit--)

@@ -19,8 +19,6 @@
 #include <sys/sysinfo.h>
 #include <time.h>
 
-enum { MAX_NODE = OS_MAX_NODES + 1 };
-
 /* Adds the nodes of a list in the kernel's words ("0-3,7"). */
 static void parse_list(const char *text, struct os_nodes *nodes)
 {
@@ -65,7 +63,7 @@ static int read_nodes(struct os_nodes *result, struct os_nodes *all)
 
 	memset(&allowed, 0, sizeof(allowed));
 	memset(&with_memory, 0, sizeof(with_memory));
-	if (get_mempolicy(NULL, allowed.bits, MAX_NODE, NULL, MPOL_F_MEMS_ALLOWED) != 0)
+	if (get_mempolicy(NULL, allowed.bits, OS_NODES_BITS, NULL, MPOL_F_MEMS_ALLOWED) != 0)
 		failed = allowed_by_proc(&allowed);
 	if (failed != 0)
 		return failed;

@@ -20,8 +20,6 @@ _Static_assert((int)OS_POLICY_LOCAL == MPOL_LOCAL, "the kernel's number");
 enum {
 	WIDTH = 8 * sizeof(unsigned long),
 	N_WORDS = OS_MAX_NODES / WIDTH,
-	/* The kernel takes one bit fewer than it is told (mempolicy.c, get_nodes). */
-	MAX_NODE = OS_MAX_NODES + 1,
 	/* Bits of a policy's mode that are not the policy. */
 	MODE_FLAGS = 1 << 13 | 1 << 14 | 1 << 15,
 };
@@ -93,7 +91,7 @@ char *os__nodes_text(const struct os_nodes *nodes, char *text, size_t size)
 int os__bind(void *ptr, size_t size, enum os_policy policy, const struct os_nodes *nodes, bool move)
 {
 	if (mbind(ptr, size, (int)policy, nodes == NULL ? NULL : nodes->bits,
-		    nodes == NULL ? 0 : MAX_NODE, move ? MPOL_MF_MOVE : 0) != 0)
+		    nodes == NULL ? 0 : OS_NODES_BITS, move ? MPOL_MF_MOVE : 0) != 0)
 		return -errno;
 	return 0;
 }
@@ -105,7 +103,7 @@ int os__policy(const void *ptr, enum os_policy *policy, struct os_nodes *nodes)
 
 	memset(&found, 0, sizeof(found));
 	/* The kernel only looks the address up. */
-	if (get_mempolicy(&mode, found.bits, MAX_NODE, (void *)(uintptr_t)ptr, MPOL_F_ADDR) != 0)
+	if (get_mempolicy(&mode, found.bits, OS_NODES_BITS, (void *)(uintptr_t)ptr, MPOL_F_ADDR) != 0)
 		return -errno;
 	*policy = (enum os_policy)(mode & ~MODE_FLAGS);
 	*nodes = found;

@@ -30,6 +30,9 @@ const char *os__strerror(int err);
 /* The kernel's largest CONFIG_NODES_SHIFT is 10. */
 #define OS_MAX_NODES 1024
 
+/* What calls are told that take a set: the kernel takes one bit fewer (mempolicy.c, get_nodes). */
+#define OS_NODES_BITS (OS_MAX_NODES + 1)
+
 struct os_nodes {
 	unsigned long bits[OS_MAX_NODES / (8 * sizeof(unsigned long))];
 };
