@@ -58,7 +58,8 @@ bench_libbench_a_SOURCES = bench/main.c $(bench_words) bench/micro.cc bench/micr
 	bench/work/cache.c bench/work/graph.c bench/work/kv.c bench/work/large.c bench/work/larson.c \
 	bench/work/mstress.c bench/work/pages.c bench/work/sh.c bench/work/work.c bench/work/work.h \
 	bench/work/xmalloc.c
-bench_libbench_a_CPPFLAGS = $(AM_CPPFLAGS) $(BENCHMARK_CFLAGS)
+bench_libbench_a_CPPFLAGS = $(AM_CPPFLAGS) $(BENCHMARK_CFLAGS) \
+	-DBENCH_BUILT='"$(subst ",,$(strip $(CC) $(CFLAGS) $(SITUS_CHECK_FLAGS)))"'
 
 # Pairs of malloc and free must stay in.
 bench_peer_cflags = $(AM_CFLAGS) -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc \

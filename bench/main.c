@@ -43,9 +43,9 @@ static int usage(const char *program)
 static int info(void)
 {
 	printf("{\"name\": \"%s\", \"placement\": \"%s\", \"version\": \"%s\", \"grain\": %zu, "
-	       "\"available\": %zu, \"decay0\": %s, \"works\": [",
+	       "\"available\": %zu, \"decay0\": %s, \"built\": \"%s\", \"works\": [",
 		peer.name, peer.placement, peer.version(), peer.grain, machine_available(),
-		peer.has_decay0 ? "true" : "false");
+		peer.has_decay0 ? "true" : "false", BENCH_BUILT);
 	for (size_t i = 0; work_all[i] != NULL; i++)
 		printf("%s{\"name\": \"%s\", \"what\": \"%s\"}", i == 0 ? "" : ", ", work_all[i]->name,
 			work_all[i]->what);

@@ -31,8 +31,8 @@ def machine_lines(results):
     versions = ", ".join(f"{k} {v}" for k, v in m["versions"].items())
     pinned = "pinned to processors of their own" if data.get("pinned") else \
         "not pinned: too few processors"
-    own = data.get("peers", {}).get(peers.SITUS, {}).get("version")
-    versions = ", ".join(v for v in (f"Situs {own}" if own else "", versions) if v)
+    own = data.get("peers", {}).get(peers.SITUS, {})
+    versions = ", ".join(v for v in (f"Situs {own['version']}" if own else "", versions) if v)
     return [
         f"- {m['processor']}{' (virtual machine)' if m['virtual'] else ''}, {m['cpus']} processors, "
         f"{many(m['nodes'], 'node')}, {amount(m['memory'], 'B')}; "
@@ -43,6 +43,9 @@ def machine_lines(results):
         f"{data['seconds']} s, "
         f"{data['options']['min_time']} s at least for each micro-benchmark, workloads at scale "
         f"{data['options']['scale']}, threads {pinned}",
+        *([f"- built as `{own['built']}`; each allocator as it comes, "
+           + (", ".join(f"{k}={v}" for k, v in m["settings"].items()) if m.get("settings")
+              else "without any setting in the environment")] if "built" in own else []),
         f"- {versions or 'versions not told'}"]
 
 
@@ -130,7 +133,7 @@ def document(results):
                       "libraries' trees. Where several threads read one map, and while another one changes it, the "
                       "others stand behind a std::shared_mutex.", _image(shown, "map.svg") +
                       table.compare_table(results, "amm", "cpu", "ns", "operation", MAP_LABELS, "Amm"))
-    lines += _section("Areas", "A mapping and its end, beside the kernel's calls by hand (`raw/`).",
+    lines += _section("Areas", "A mapping and its end, beside the kernel's calls by hand (`raw/`); 1 GiB in the first round only.",
                       table.area_table(results))
     skipped = data["skipped"] + ([] if plot.matplotlib else [{"what": "pictures", "why": plot.MISSING}])
     if skipped or data.get("failed"):

@@ -43,6 +43,15 @@ def _versions():
     return versions
 
 
+SETTINGS = ("MALLOC_", "MIMALLOC_", "TCMALLOC_", "GLIBC_TUNABLES", "MEMKIND_", "JE_MALLOC_CONF", "TBB_MALLOC_",
+            "SITUS_TIERS")
+
+
+def settings():
+    """What the environment tells the allocators."""
+    return {key: value for key, value in sorted(os.environ.items()) if key.startswith(SETTINGS)}
+
+
 def describe():
     cpuinfo = _read("/proc/cpuinfo")
     nodes = [n for n in os.listdir("/sys/devices/system/node") if re.fullmatch(r"node\d+", n)] \
@@ -60,6 +69,7 @@ def describe():
         "numa_balancing": _read("/proc/sys/kernel/numa_balancing"),
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or "not told",
         "load": os.getloadavg()[0],
+        "settings": settings(),
         "versions": _versions(),
     }
 

@@ -17,6 +17,12 @@ class Ratio:
         self.median = statistics.median(quotients)
         self.low, self.high = spread(quotients)
 
+    def divided(self, by):
+        """The same of something else."""
+        other = Ratio([self.median / by])
+        other.n, other.low, other.high = self.n, self.low / by, self.high / by
+        return other
+
     def __str__(self):
         return f"{self.median:.2f}"
 

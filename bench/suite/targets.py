@@ -116,6 +116,8 @@ def map_targets(results):
         if size == "1000" and "Amm" in results.peers("amm", name) and what not in ("iterate", "memory"):
             yield target(f"{what}, from 10³ to 10⁶ entries", 8,
                          quotient(results, "amm", f"{what}/1000000", name, "Amm"))
+    grown = quotient(results, "amm", "iterate/1000000", "iterate/1000", "Amm")
+    yield target("iterate, an entry of it, from 10³ to 10⁶ entries", 8, grown and grown.divided(1000))
     yield target("an entry", 64, results.median("amm", "memory/1000000", 1, "Amm", "sizeof"),
                  unit=" bytes")
     yield target("the index, for each of 10⁶ entries", 32,
@@ -129,13 +131,20 @@ def quotient(results, group, name, base, peer, metric="cpu"):
     return Ratio(quotients) if quotients else None
 
 
+# What an area's call makes the kernel do, by the name of who does it by hand.
+BY_HAND = {"anon": "mmap", "any": "mmap", "any,limit:8G": "mmap", "any > any": "mmap", "local": "mmap+mbind",
+           "node:0,bind": "mmap+mbind", "node:0,preferred": "mmap+mbind", "any,preferred": "mmap+mbind",
+           "node:0,interleave": "mmap+mbind", "node:0,weighted": "mmap+mbind", "node:0,limit:8G": "mmap+mbind",
+           "node:0,strict": "strict_by_hand", "node:0,strict > any": "strict_by_hand"}
+
+
 def area_targets(results):
     def target(what, bound, measured):
         return Verdict("Areas", what, bound, measured)
 
-    for place, raw in (("anon", "mmap"), ("any,limit:8G", "mmap"), ("any > any", "mmap"),
-                       ("node:0,bind", "mmap+mbind"), ("node:0,limit:8G", "mmap+mbind")):
-        yield target(f"a mapping and its end, {place}, beside {raw} by hand", 1.05,
+    for place, raw in BY_HAND.items():
+        yield target(f"a mapping and its end, {place}, beside {raw.replace('_', ' ')}"
+                     + ("" if "hand" in raw else " by hand"), 1.05,
                      results.ratio("area", "call", 1, f"area/{place}", f"raw/{raw}"))
     yield target("512 MiB of node:0,strict, beside plain populate", 1.15,
                  results.ratio("area", "touch/536870912", 1, "area/node:0,strict", "raw/mmap+populate"))
