@@ -79,7 +79,7 @@ static void refuse_place(const struct bad_place *bad)
 	struct aml_area *untouched = (struct aml_area *)&untouched, *area = untouched;
 
 	forget_errors();
-	if (aml_area_open(&area, bad->place) != -bad->code)
+	if (aml_area_open(&area, own_place(bad->place)) != -bad->code)
 		fail_msg("\"%s\": aml_errno %d rather than %d: %s", bad->place, aml_errno, bad->code,
 			error__text());
 	assert_ptr_equal(area, untouched);
@@ -103,7 +103,7 @@ static void bad_places_are_refused_in_words_and_leave_nothing(void **state)
 		refuse_place(&bad_places[i]);
 		assert_as_before(bad_places[i].place, before);
 	}
-	assert_int_equal(access("/dev/shm/situs-test-bad", F_OK), -1);
+	assert_int_equal(access(own_place("/dev/shm/situs-test-bad"), F_OK), -1);
 	assert_refused(aml_area_open(NULL, "any"), AML_EINVAL, EINVAL);
 	assert_refused(aml_area_open(&(struct aml_area *){NULL}, NULL), AML_EINVAL, EINVAL);
 }
@@ -177,7 +177,7 @@ static void refuses_bad_calls_and_leaks_nothing(const char *place)
 	static void name##_refuses_bad_calls_and_leaks_nothing(void **state) \
 	{ \
 		(void)state; \
-		refuses_bad_calls_and_leaks_nothing(place); \
+		refuses_bad_calls_and_leaks_nothing(own_place(place)); \
 	}
 
 KIND_TEST(anon, "anon")
@@ -203,7 +203,7 @@ static void opened_and_closed_areas_leave_nothing(void **state)
 		struct aml_area *area = NULL;
 
 		before = count();
-		if (aml_area_open(&area, places[i]) == -AML_EDOM)
+		if (aml_area_open(&area, own_place(places[i])) == -AML_EDOM)
 			continue; /* a machine without a pool of that size */
 		assert_non_null(area);
 		aml_area_close(&area);

@@ -103,7 +103,7 @@ static int use_areas_that_were_opened_earlier(void *arg)
 
 	(void)arg;
 	for (int i = 0; i < N; i++)
-		if (aml_area_open(&areas[i], places[i]) != AML_SUCCESS)
+		if (aml_area_open(&areas[i], own_place(places[i])) != AML_SUCCESS)
 			areas[i] = NULL; /* a kernel without it */
 	if (areas[0] == NULL || areas[3] == NULL ||
 		aml_area_hwloc_create(&by_hwloc, NULL, HWLOC_MEMBIND_BIND) != AML_SUCCESS ||

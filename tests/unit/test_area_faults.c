@@ -136,7 +136,7 @@ static void survives_every_failure(const char *place)
 	{ \
 		(void)state; \
 		skip_where_binding_is_forbidden(); \
-		survives_every_failure(place); \
+		survives_every_failure(own_place(place)); \
 	}
 
 FAULT_TEST(anon, "anon")

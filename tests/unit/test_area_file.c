@@ -196,7 +196,7 @@ static void purged_file_memory_is_zero(void **state)
 static void purged_shared_memory_is_zero(void **state)
 {
 	(void)state;
-	purged_memory_is_zero_and_usable("shm", "situs-test-purge");
+	purged_memory_is_zero_and_usable("shm", own_place("situs-test-purge"));
 }
 
 static void refuses(const char *place, int code, int err)

@@ -75,7 +75,7 @@ static void carries_a_heap(const char *place)
 	static void name##_carries_a_heap(void **state) \
 	{ \
 		(void)state; \
-		carries_a_heap(place); \
+		carries_a_heap(own_place(place)); \
 	}
 
 HEAP_TEST(anon, "anon")

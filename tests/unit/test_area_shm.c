@@ -6,13 +6,14 @@
 
 #include "area/area.h"
 
-#define SHM_NAME "situs-test-shared"
+#define SHM_PLACE own_place("shm:situs-test-shared")
+#define SHM_PATH own_place("/dev/shm/situs-test-shared")
 
 static struct aml_area *open_shm(void)
 {
 	struct aml_area *area = NULL;
 
-	assert_int_equal(aml_area_open(&area, "shm:" SHM_NAME), AML_SUCCESS);
+	assert_int_equal(aml_area_open(&area, SHM_PLACE), AML_SUCCESS);
 	return area;
 }
 
@@ -20,7 +21,7 @@ static size_t shm_bytes(void)
 {
 	struct stat status;
 
-	assert_int_equal(stat("/dev/shm/" SHM_NAME, &status), 0);
+	assert_int_equal(stat(SHM_PATH, &status), 0);
 	return (size_t)status.st_blocks * 512;
 }
 
@@ -30,7 +31,7 @@ static int write_to_shared(void *address)
 	struct aml_area *area;
 	char *p = address;
 
-	if (aml_area_open(&area, "shm:" SHM_NAME) != AML_SUCCESS)
+	if (aml_area_open(&area, SHM_PLACE) != AML_SUCCESS)
 		return 1;
 	if (munmap(address, MIB) != 0)
 		return 2;
@@ -59,27 +60,27 @@ static void shared_memory_is_at_the_same_address_in_another_process(void **state
 	assert_int_equal(in_child(write_to_shared, p), 0);
 	/* The other has unmapped it, closed its area, and gone. */
 	assert_int_equal(p[0], 'b');
-	assert_int_equal(access("/dev/shm/" SHM_NAME, F_OK), 0);
+	assert_int_equal(access(SHM_PATH, F_OK), 0);
 	assert_int_equal(aml_area_munmap(area, p, MIB), AML_SUCCESS);
 	assert_int_equal(aml_area_munmap(area, q, MIB), AML_SUCCESS);
 	aml_area_close(&area);
-	assert_int_equal(access("/dev/shm/" SHM_NAME, F_OK), -1);
+	assert_int_equal(access(SHM_PATH, F_OK), -1);
 }
 
 static void object_of_another_user_is_eperm(void **state)
 {
 	struct aml_area *area;
-	int fd = shm_open("/situs-test-other", O_RDWR | O_CREAT, 0666);
+	int fd = shm_open(own_place("/situs-test-other"), O_RDWR | O_CREAT, 0666);
 
 	(void)state;
 	assert_true(fd >= 0);
 	if (fchown(fd, 65534, 65534) != 0) {
-		shm_unlink("/situs-test-other");
+		shm_unlink(own_place("/situs-test-other"));
 		close(fd);
 		skip(); /* not root: cannot give it away */
 	}
-	assert_refused(aml_area_open(&area, "shm:situs-test-other"), AML_EPERM, EPERM);
-	shm_unlink("/situs-test-other");
+	assert_refused(aml_area_open(&area, own_place("shm:situs-test-other")), AML_EPERM, EPERM);
+	shm_unlink(own_place("/situs-test-other"));
 	close(fd);
 }
 

@@ -387,8 +387,8 @@ static void full_memory_group_is_null_on_populated_areas_too(void **state)
 static void full_memory_group_is_null_on_shared_memory_too(void **state)
 {
 	(void)state;
-	in_a_group(fill_group, "shm:situs-test-group");
-	shm_unlink("/situs-test-group");
+	in_a_group(fill_group, own_place("shm:situs-test-group"));
+	shm_unlink(own_place("/situs-test-group"));
 }
 
 static void memory_group_that_cannot_be_seen_is_null_and_no_kill(void **state)
