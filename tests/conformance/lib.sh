@@ -2,6 +2,8 @@
 build=${SITUS_BUILDDIR:?run by make check}
 source=${SITUS_SRCDIR:?run by make check}
 situs=$build/situs
+# LD_PRELOAD and the first lines of scripts take no blanks.
+case ${TMPDIR-} in *[!A-Za-z0-9/_.,+-]*) unset TMPDIR ;; esac
 scratch=$(mktemp -d) || exit 99
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 99' INT TERM HUP

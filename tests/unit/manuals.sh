@@ -3,6 +3,8 @@
 # The manual pages of section 3 say what the headers say: every exported name stands in a SYNOPSIS, and every
 # line of one compiles beside the header it includes, so types, order and constness are the same. Section 1
 # has every option of every command and every variable.
+LC_ALL=C
+export LC_ALL
 top=${SITUS_SRCDIR:?run by make check}
 build=${SITUS_BUILDDIR:?run by make check}
 scratch=$(mktemp -d) || exit 99
