@@ -182,6 +182,11 @@ def verdict(r):
     return next(v for v in targets.verdicts(r) if v.what == "64-byte pairs, beside jemalloc's malloc")
 
 
+def test_a_figure_by_the_piece_keeps_its_spread():
+    ratio = results.Ratio([2000.0, 4000.0, 6000.0]).divided(1000)
+    assert (ratio.median, ratio.low, ratio.high) == (4.0, 2.0, 6.0)
+
+
 def test_a_target_that_is_reached_is_met():
     assert verdict(pairs(7.0)).words() == "met"
 
@@ -256,6 +261,15 @@ def test_the_page_for_a_terminal_has_peers_of_both_kinds_and_marks_who_is_ahead(
     assert "one operation, beside what places or could" in heads and "its peak memory, beside what does not place" in heads
     assert [line.count("*") for line in lines] == [0, 1] and "0.50*" in lines[1], lines
     assert "anon                           1.10 µs" in page and "  memkind: not here" in page, page
+
+
+def test_what_is_done_with_a_whole_heap_stands_beside_the_same_by_hand():
+    r = made()
+    for peer, value in (("situs", 2e6), ("move_pages", 1e6)):
+        r.add(0, "heap", "locate", 1, peer, cpu=value, wall=value)
+    text = document.document(r)
+    assert "| where one block of 64 MiB lies | Situs | 2.00 ms |\n" \
+        "| where one block of 64 MiB lies | move_pages by hand | 1.00 ms |\n" in text
 
 
 def test_page_faults_are_told_of_every_peer():

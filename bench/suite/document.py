@@ -135,6 +135,8 @@ def document(results):
                       table.compare_table(results, "amm", "cpu", "ns", "operation", MAP_LABELS, "Amm"))
     lines += _section("Areas", "A mapping and its end, beside the kernel's calls by hand (`raw/`); 1 GiB in the first round only.",
                       table.area_table(results))
+    lines += _section("The heap as a whole", "Where its pages lie, what statistics cost while they are taken, and "
+                      "migration where there are two nodes.", table.heap_table(results))
     skipped = data["skipped"] + ([] if plot.matplotlib else [{"what": "pictures", "why": plot.MISSING}])
     if skipped or data.get("failed"):
         lines += ["", "## Left out", ""]

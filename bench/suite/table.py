@@ -90,6 +90,22 @@ def _size(name):
     return int(n) if n.isdigit() else 0
 
 
+HEAP = {"locate": "where one block of 64 MiB lies", "locate_heap": "where a heap of 64 blocks lies, 64 MiB",
+        "sampled": "malloc and free, 64 bytes", "migrate": "64 MiB to another node and back"}
+HEAP_PEERS = {"0": "no statistics taken", "1": "statistics each ms", "100": "statistics each 100 ms",
+              "situs": "Situs", "move_pages": "move_pages by hand"}
+
+
+def heap_table(results):
+    """What is done with a heap as a whole, beside the same by hand; medians."""
+    rows = [["what", "how", "processor time"]]
+    for name, threads in results.tests("heap"):
+        for peer in results.peers("heap", name, threads):
+            rows.append([HEAP.get(name, name), HEAP_PEERS.get(peer, peer),
+                         amount(results.median("heap", name, threads, peer), "ns")])
+    return [row(rows[0]), row(["---", "---", "---:"]), *(row(r) for r in rows[1:])]
+
+
 def faults_table(results):
     """Page faults, medians of all rounds: those that hold more have fewer."""
     keys = present(results, "work")
