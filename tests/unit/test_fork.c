@@ -15,7 +15,7 @@
 #include "heap/heap.h"
 #include "situs.h"
 
-enum { N_THREADS = 8, N_FORKS = 400, N_FAR_FORKS = 15, CHILD_SECONDS = 60 };
+enum { N_THREADS = 8, N_FORKS = 400, N_FAR_FORKS = 15, CHILD_SECONDS = 600 };
 /* Of more than a region, so that each block is a mapping of its own. */
 #define FAR_SIZE ((size_t)96 << 20)
 #define GIB ((uintptr_t)1 << 30)

@@ -148,7 +148,7 @@ static void two_jemallocs_work_side_by_side(void **state)
 		pid_t child = fork();
 
 		if (child == 0) {
-			alarm(60); /* a hang is a failure */
+			alarm(600); /* a hang is a failure */
 
 			char *block = other_mallocx(5000, shared.flags);
 			bool right = situs_area_of(block) == &shared.book->area;
