@@ -355,6 +355,15 @@ def test_a_process_that_is_killed_found_too_little_memory():
         raise AssertionError("no skip")
 
 
+def test_what_fails_is_told_by_its_own_name():
+    try:
+        process.run(["env", "A=b", "/bin/sh", "-c", "echo why >&2; exit 5"])
+    except process.Broken as why:
+        assert str(why) == "sh: exit status 5: why", why
+    else:
+        raise AssertionError("no failure")
+
+
 def made_run(steps, minutes=1, only=()):
     run = plan.Run.__new__(plan.Run)
     run.bench, run.situs, run.area, run.say = "", "", "any", lambda line: None

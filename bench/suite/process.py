@@ -26,6 +26,11 @@ def pinned(threads):
     return (lambda: os.sched_setaffinity(0, cpus)) if cpus else None
 
 
+def _name(command):
+    """What is run, whatever env(1) does for it."""
+    return next(os.path.basename(word) for word in command if word != "env" and "=" not in word)
+
+
 def run(command, threads=1, seconds=120, env=None, stdin=None, cwd=None):
     """Standard output of a command; Skip or Broken otherwise."""
     try:
@@ -41,7 +46,7 @@ def run(command, threads=1, seconds=120, env=None, stdin=None, cwd=None):
         raise Skip("was killed, as the kernel does where memory ends")
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()
-        raise Broken(f"{os.path.basename(command[0])}: exit status {done.returncode}"
+        raise Broken(f"{_name(command)}: exit status {done.returncode}"
                      + (f": {said[-1]}" if said else ""))
     return done.stdout
 
