@@ -62,6 +62,9 @@ int doctor__main(int argc, char **argv)
 		struct doctor_finding finding = { DOCTOR_UNKNOWN, "", "" };
 
 		doctor__checks[i].look(options.root, &finding);
+		/* What cannot be told stands in files that are not there, or may not be read. */
+		if (finding.result == DOCTOR_UNKNOWN && !finding.remedy[0])
+			snprintf(finding.remedy, sizeof(finding.remedy), "mount /proc and /sys so that this process may read them");
 		hurts |= finding.result == DOCTOR_HURTS;
 		if (options.common.json)
 			json_array_append_new(list, json_pack("{ss ss ss ss}", "check", doctor__checks[i].name,

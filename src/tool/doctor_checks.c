@@ -220,6 +220,7 @@ static void look_pools(const char *root, struct doctor_finding *finding)
 
 	if (!read_number(root, "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", &total)) {
 		find(finding, DOCTOR_NOTE, "the kernel has no pool of 2 MiB pages: hugetlb:2M cannot be had");
+		advise(finding, "a kernel with CONFIG_HUGETLBFS, on a machine with such pages, and /sys mounted");
 		return;
 	}
 	if (!read_number(root, "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", &unused))
@@ -294,6 +295,7 @@ static void look_thp(const char *root, struct doctor_finding *finding)
 
 	if (!read_file(root, "/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text))) {
 		find(finding, DOCTOR_NOTE, "the kernel has no transparent huge pages: the option thp has no effect");
+		advise(finding, "a kernel with CONFIG_TRANSPARENT_HUGEPAGE, and /sys mounted");
 	} else if (strstr(text, "[never]")) {
 		find(finding, DOCTOR_NOTE, "transparent huge pages are off: the option thp has no effect");
 		advise(finding, "echo madvise >/sys/kernel/mm/transparent_hugepage/enabled");

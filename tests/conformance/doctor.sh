@@ -45,7 +45,7 @@ found() {
 	[ $result -eq 0 ] || { echo "# status $status"; show "$scratch/out"; show "$scratch/err"; }
 }
 
-echo 1..30
+echo 1..31
 healthy
 examine env
 if grep -q '^hurts *calls' "$scratch/out"; then
@@ -116,6 +116,12 @@ import json, sys
 found = {f["check"]: f for f in json.load(sys.stdin)}
 assert found["max_map_count"]["result"] == "hurts" and "sysctl" in found["max_map_count"]["remedy"]'
 ok $? "as JSON it says the same"
+mkdir "$scratch/nothing"
+"$situs" doctor --root "$scratch/nothing" >"$scratch/out" 2>"$scratch/err"
+grep -q '^unknown' "$scratch/out" && awk '/^(note|hurts|unknown) / { getline remedy; if (remedy !~ /^ +-> ./) exit 1 }' "$scratch/out"
+result=$?
+ok $result "whatever is not well has its remedy on the next line"
+[ $result -eq 0 ] || show "$scratch/out"
 words='no such pages'
 [ ! -d /sys/kernel/mm/hugepages/hugepages-2048kB ] || words='no pages are reserved\|[0-9] of [0-9]* pages are free'
 "$situs" places | grep "^hugetlb:2M " | grep -q -e "$words"
