@@ -88,15 +88,16 @@ static int check_range(const struct aml_area *area, const void *ptr, size_t size
 	return is_range(ptr, size) ? AML_SUCCESS : fail_range(ptr, size);
 }
 
-static int check_pages(const struct aml_area *area, const void *ptr, size_t size)
+static __attribute__((noinline)) int fail_pages(const void *ptr, size_t size)
 {
-	int failed = check_range(area, ptr, size);
+	return aml__fail(AML_EINVAL, "%zu bytes at %p are not whole pages", size, ptr);
+}
 
-	if (failed != AML_SUCCESS)
-		return failed;
-	if (size % os__page_size() != 0)
-		return aml__fail(AML_EINVAL, "%zu bytes at %p are not whole pages", size, ptr);
-	return AML_SUCCESS;
+static inline int check_pages(const struct aml_area *area, const void *ptr, size_t size)
+{
+	if (check_range(area, ptr, size) != AML_SUCCESS)
+		return -AML_EINVAL;
+	return (size & (os__page_size() - 1)) == 0 ? AML_SUCCESS : fail_pages(ptr, size);
 }
 
 static int unsupported(const char *what)
@@ -200,16 +201,22 @@ int aml_area_decommit(const struct aml_area *area, void *ptr, size_t size)
 	return finish(old, area->ops->decommit(area->data, ptr, size), "decommit");
 }
 
-int aml_area_purge(const struct aml_area *area, void *ptr, size_t size)
+static __attribute__((noinline)) int purge(const struct aml_area *area, void *ptr, size_t size)
 {
-	if (check_pages(area, ptr, size) != AML_SUCCESS)
-		return -AML_EINVAL;
 	if (area->ops->purge == NULL)
 		return unsupported("purge");
 
 	struct area_failure old = begin();
 
 	return finish(old, area->ops->purge(area->data, ptr, size), "purge");
+}
+
+int aml_area_purge(const struct aml_area *area, void *ptr, size_t size)
+{
+	if (check_pages(area, ptr, size) != AML_SUCCESS)
+		return -AML_EINVAL;
+	return area->ops->purge != NULL && area__speaks(area) ? area->ops->purge(area->data, ptr, size) :
+		purge(area, ptr, size);
 }
 
 int aml_area_split(const struct aml_area *area, void *ptr, size_t size, size_t at)

@@ -143,8 +143,8 @@ void area__destroy(struct aml_area **area);
 struct area_head {
 	void (*destroy)(struct aml_area *area); /* frees area and data; NULL: ready-made, never freed */
 	const char *place;                      /* what fprintf prints; malloced where destroy is not NULL */
-	/* NULL, or the area's table if its mmap and munmap say themselves why they fail, and leave errno and
-	   aml_errno alone when they do not. A program may hand us its own table with our data. */
+	/* NULL, or the area's table if its mmap, munmap and purge say themselves why they fail, and leave errno
+	   and aml_errno alone when they do not. A program may hand us its own table with our data. */
 	const struct aml_area_ops *speaking;
 };
 
@@ -155,7 +155,7 @@ int area__add_located(const struct aml_area *area, const void *ptr, size_t size,
 	int n_nodes);
 
 /*
- * Does the area say itself why it fails, and leave errno alone when it does not? Then its two calls are jumps,
+ * Does the area say itself why it fails, and leave errno alone when it does not? Then these calls are jumps,
  * with nothing to do on the way back (os__map_plain has why).
  */
 static inline bool area__speaks(const struct aml_area *area)

@@ -293,7 +293,7 @@ static int linux_purge(const struct aml_area_data *data, void *ptr, size_t size)
 	if (linux__check_ours(data, ptr, size) != AML_SUCCESS)
 		return -AML_EINVAL;
 	failed = os__discard(ptr, size);
-	if (failed != 0)
+	if (__builtin_expect(failed != 0, 0))
 		return aml__fail(aml__code(failed), "%s: purging %zu bytes at %p: %s", data->head.place,
 			size, ptr, os__strerror(failed));
 	return AML_SUCCESS;
