@@ -143,9 +143,6 @@ void area__destroy(struct aml_area **area);
 struct area_head {
 	void (*destroy)(struct aml_area *area); /* frees area and data; NULL: ready-made, never freed */
 	const char *place;                      /* what fprintf prints; malloced where destroy is not NULL */
-	/* NULL, or the area's table if its mmap, munmap and purge say themselves why they fail, and leave errno
-	   and aml_errno alone when they do not. A program may hand us its own table with our data. */
-	const struct aml_area_ops *speaking;
 };
 
 int area__fprintf(const struct aml_area_data *data, FILE *stream, const char *prefix);
@@ -155,13 +152,18 @@ int area__add_located(const struct aml_area *area, const void *ptr, size_t size,
 	int n_nodes);
 
 /*
- * Does the area say itself why it fails, and leave errno alone when it does not? Then these calls are jumps,
- * with nothing to do on the way back (os__map_plain has why).
+ * The tables of areas whose mmap, munmap and purge say themselves why they fail, and leave errno and aml_errno
+ * alone when they do not: these calls are jumps, with nothing to do on the way back (os__map_plain has why).
+ * Only the table tells: data may be a program's own, under a copy of one of ours.
  */
+extern const struct aml_area_ops linux__ops, limit__lazy_ops, limit__paid_ops, chain__committing_ops, chain__paid_ops;
+
 static inline bool area__speaks(const struct aml_area *area)
 {
-	return area->ops->fprintf == area__fprintf &&
-		((const struct area_head *)area->data)->speaking == area->ops;
+	const struct aml_area_ops *ops = area->ops;
+
+	return ops == &linux__ops || ops == &limit__lazy_ops || ops == &chain__paid_ops ||
+		ops == &chain__committing_ops || ops == &limit__paid_ops;
 }
 
 /* As aml_area_mmap and aml_area_munmap, for areas around others, which have looked at size and range. */

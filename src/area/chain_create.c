@@ -95,7 +95,6 @@ static int create(struct aml_area **area, const struct aml_area *const *links, i
 	if (a == NULL)
 		return aml__fail(AML_ENOMEM, "no memory for an area");
 	chain = chain__self(a->data);
-	chain->head.speaking = a->ops;
 	chain->info = common;
 	chain->n_links = n_links;
 	chain->owns_links = owns_links;

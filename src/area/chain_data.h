@@ -78,12 +78,8 @@ static inline void chain__note_return(struct link *link)
 		atomic_store(&link->refused, 0);
 }
 
-/* The operations of chains that take commits. */
+/* Of chains that take commits (chain__committing_ops); others are paid at mmap (chain__paid_ops). */
 int chain__commit(const struct aml_area_data *data, void *ptr, size_t size);
 int chain__decommit(const struct aml_area_data *data, void *ptr, size_t size);
-
-/* The tables of chains that take commits, and of those that are paid at mmap. */
-extern const struct aml_area_ops chain__committing_ops;
-extern const struct aml_area_ops chain__paid_ops;
 
 #endif

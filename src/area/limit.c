@@ -355,7 +355,7 @@ static int limit_collapse(const struct aml_area_data *data, void *ptr, size_t si
 	.link = limit_link, \
 	.collapse = limit_collapse
 
-static const struct aml_area_ops lazy_ops = {
+const struct aml_area_ops limit__lazy_ops = {
 	COMMON_OPS,
 	.commit = limit_commit,
 	.purge = limit_purge,
@@ -363,7 +363,7 @@ static const struct aml_area_ops lazy_ops = {
 };
 
 /* Everything is paid at mmap. */
-static const struct aml_area_ops paid_ops = {
+const struct aml_area_ops limit__paid_ops = {
 	COMMON_OPS,
 	.commit = limit_commit,
 	.purge = limit_purge,
@@ -395,11 +395,10 @@ static int create(struct aml_area **area, const struct aml_area *inner, size_t l
 	if (failed != AML_SUCCESS)
 		return failed;
 	lazy = (info.flags & (AML_AREA_LAZY | AML_AREA_COMMIT)) != 0;
-	a = area__new(lazy ? &lazy_ops : &paid_ops, sizeof(*data), place, destroy);
+	a = area__new(lazy ? &limit__lazy_ops : &limit__paid_ops, sizeof(*data), place, destroy);
 	if (a == NULL)
 		return aml__fail(AML_ENOMEM, "no memory for an area");
 	data = self(a->data);
-	data->head.speaking = a->ops;
 	data->inner = inner;
 	data->owns_inner = owns_inner;
 	data->limit = limit;
@@ -481,7 +480,7 @@ void aml_area_limit_destroy(struct aml_area **area)
 
 static bool is_limit(const struct aml_area *area)
 {
-	return area->ops == &lazy_ops || area->ops == &paid_ops;
+	return area->ops == &limit__lazy_ops || area->ops == &limit__paid_ops;
 }
 
 const struct aml_area *limit__inner(const struct aml_area *area)

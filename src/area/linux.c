@@ -357,7 +357,7 @@ int linux__info(const struct aml_area_data *data, struct aml_area_info *info)
 	return AML_SUCCESS;
 }
 
-static const struct aml_area_ops linux_ops = {
+const struct aml_area_ops linux__ops = {
 	.mmap = linux_mmap,
 	.munmap = linux__munmap,
 	.fprintf = area__fprintf,
@@ -370,7 +370,7 @@ static const struct aml_area_ops linux_ops = {
 
 bool linux__is_plain(const struct aml_area *area)
 {
-	return area->ops == &linux_ops || area->ops == &strict__ops;
+	return area->ops == &linux__ops || area->ops == &strict__ops;
 }
 
 bool linux__is_anonymous(const struct aml_area *area)
@@ -390,9 +390,9 @@ int linux__rebind(const struct aml_area_data *data, void *ptr, size_t size)
 	return os__bind(ptr, size, data->mode, has_nodes ? &data->mode_nodes : NULL, false);
 }
 
-static struct aml_area_data linux_data = {.head = {.place = "anon", .speaking = &linux_ops}};
+static struct aml_area_data linux_data = {.head = {.place = "anon"}};
 
-const struct aml_area aml_area_linux = {&linux_ops, &linux_data};
+const struct aml_area aml_area_linux = {&linux__ops, &linux_data};
 
 __attribute__((constructor)) static void prepare_ready_made(void)
 {
@@ -419,7 +419,7 @@ static int set_thp(struct aml_area_data *data, int thp)
 static const struct aml_area_ops *ops_of(const struct aml_area_data *data)
 {
 	if (data->policy != AML_AREA_LINUX_POLICY_STRICT)
-		return &linux_ops;
+		return &linux__ops;
 	return data->huge_size != 0 ? &strict__huge_ops : &strict__ops;
 }
 
@@ -441,8 +441,6 @@ static int create(struct aml_area **area, const struct area_options *options, co
 		return aml__fail(AML_ENOMEM, "no memory for an area");
 	data.head = a->data->head;
 	*a->data = data;
-	if (a->ops == &linux_ops)
-		a->data->head.speaking = &linux_ops;
 	return limit__wrap(area, a, options->limit);
 }
 

@@ -174,6 +174,21 @@ static void an_operation_put_into_a_copied_table_fails_in_words_too(void **state
 	assert_non_null(strstr(error__text(), "mmap"));
 }
 
+static void a_copied_table_needs_none_of_our_data(void **state)
+{
+	struct aml_area_ops ops = *aml_area_linux.ops;
+	const struct aml_area area = {&ops, NULL};
+	char *p;
+
+	(void)state;
+	ops.mmap = plain_mmap;
+	ops.munmap = plain_munmap;
+	p = aml_area_mmap(&area, NULL, PAGE);
+	assert_non_null(p);
+	memset(p, 1, PAGE);
+	assert_int_equal(aml_area_munmap(&area, p, PAGE), AML_SUCCESS);
+}
+
 /* Chains and limits */
 
 static void chains_and_limits_take_areas_of_ones_own(void **state)
@@ -384,6 +399,7 @@ int main(void)
 		cmocka_unit_test(pages_that_were_counted_before_a_failure_are_not_told),
 		cmocka_unit_test(impossible_chains_and_limits_are_refused),
 		cmocka_unit_test(an_operation_put_into_a_copied_table_fails_in_words_too),
+		cmocka_unit_test(a_copied_table_needs_none_of_our_data),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
