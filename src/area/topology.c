@@ -133,7 +133,8 @@ static int load_hwloc(hwloc_topology_t *result, const struct topology_config *co
 	if (err < 0) {
 		hwloc_topology_destroy(hwloc);
 		if (from)
-			return aml__fail(AML_EINVAL, "hwloc cannot read the topology \"%.80s\"", from);
+			return aml__fail(AML_EINVAL, "hwloc cannot read the topology \"%.80s\"; correct or unset "
+				"HWLOC_XMLFILE and HWLOC_SYNTHETIC", from);
 		return aml__fail(AML_FAILURE, "hwloc cannot read this machine's topology");
 	}
 	*result = hwloc;

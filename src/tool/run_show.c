@@ -33,11 +33,32 @@ static void explain_links(const char *place)
 			tool__say("  %s", line);
 }
 
+struct named {
+	run_who_func *who_says;
+	const char *name;
+	int n, last; /* entries so far, and the last one of that name */
+};
+
+static int look_for_later(const char *name, const char *place, void *arg)
+{
+	struct named *named = arg;
+
+	(void)place;
+	if (strcmp(name, named->name) == 0)
+		named->last = named->n;
+	named->n++;
+	return 0;
+}
+
 static int explain_heap(const char *name, const char *place, void *arg)
 {
-	run_who_func *const *who_says = arg;
+	struct named *here = arg, all = { .name = name };
 
-	tool__say("a heap that the program calls %s will lie in %s: %s says so", name, place, (*who_says)("SITUS_HEAPS"));
+	settings__each_heap(look_for_later, &all);
+	/* Of two for one name the later counts. */
+	if (here->n++ != all.last)
+		return 0;
+	tool__say("a heap that the program calls %s will lie in %s: %s says so", name, place, here->who_says("SITUS_HEAPS"));
 	explain_links(place);
 	return 0;
 }
@@ -78,6 +99,7 @@ static void ignore(const char *sentence, const char *instead, void *arg)
 
 void run__explain(const char *path, run_who_func *who_says, bool is_default)
 {
+	struct named heaps = { .who_says = who_says };
 	struct settings settings;
 	const char *place;
 
@@ -94,7 +116,7 @@ void run__explain(const char *path, run_who_func *who_says, bool is_default)
 	if (!settings.n_shares && !settings.per_thread_local)
 		explain_links(place);
 	explain_sizes(&settings, who_says);
-	settings__each_heap(explain_heap, &who_says);
+	settings__each_heap(explain_heap, &heaps);
 	settings__free(&settings);
 	tool__say("%s can be preloaded: it is linked dynamically, for this machine, and gains no rights", path);
 }

@@ -13,7 +13,7 @@ does() {
 	[ $status -eq 0 ] || { echo "# exit status $status"; show "$scratch/out"; show "$scratch/err"; }
 }
 
-echo 1..30
+echo 1..31
 does "blocks in use keep to the weights" "$situs" run --ratio any=3,local=1 -- "$here/shares" 3 1
 does "weights are proportions" "$situs" run --ratio any=500,local=500 -- "$here/shares" 1 1
 does "places of shares may have options" \
@@ -46,6 +46,12 @@ ok $result "-v says what was decided and why"
 "$situs" run --dry-run -v -- true 2>&1 | grep -q 'will lie in any: the default' &&
 	SITUS_AREA=local "$situs" run --dry-run -v -- true 2>&1 | grep -q 'will lie in local: SITUS_AREA says so'
 ok $? "also where a variable or nobody chose the place"
+"$situs" run --dry-run -v --heap a=any --heap b=any --heap a=local -- true 2>"$scratch/err" >"$scratch/out"
+[ "$(grep -c 'program calls a' "$scratch/err")" = 1 ] && grep -q 'calls a will lie in local' "$scratch/err" &&
+	grep -q 'calls b will lie in any' "$scratch/err"
+result=$?
+ok $result "and of two places for one heap only the one that counts"
+[ $result -eq 0 ] || show "$scratch/err"
 cp /bin/true "$scratch/$(printf 'a\033b')"
 "$situs" run --stats -- "$scratch/$(printf 'a\033b')" 2>"$scratch/err"
 grep -q '^situs: a?b (pid' "$scratch/err"
