@@ -245,14 +245,16 @@ static void paths_that_are_no_file_are_refused(void **state)
 	(void)state;
 	refuses("file:/nonexistent/folder/file", AML_EDOM, EDOM);
 	refuses("file:/dev/null", AML_EINVAL, EINVAL);
-	refuses("file:/proc/version", AML_EINVAL, EINVAL);
+	/* Nobody else may open it for writing. */
+	if (geteuid() == 0)
+		refuses("file:/proc/version", AML_EINVAL, EINVAL);
 }
 
 static int open_as_nobody(void *place)
 {
 	struct aml_area *area;
 
-	if (seteuid(65534) != 0)
+	if (geteuid() != 0 || seteuid(65534) != 0)
 		return 77;
 	return -aml_area_open(&area, place);
 }
