@@ -233,6 +233,28 @@ static void what_lies_on_a_processors_list_is_room_too(void **state)
 	}
 }
 
+/* Nothing moves here, so that whoever makes the pages has to find those on the list. */
+static void pages_that_are_owed_find_a_processors_list_too(void **state)
+{
+	struct aml_area *from = open_area("node:0,nothp"), *to = open_area("node:1,strict");
+	size_t size = 56 * MIB, bytes[LAB_MAX_NODES] = {0};
+	situs_heap_t *heap = make(from);
+	char *block = situs_malloc(heap, size);
+
+	(void)state;
+	assert_non_null(block);
+	lab_full_begin(&full, 1, 16 * MIB);
+	lab_lists(LAB_LISTS_LONG);
+	lab_on_node(0, give_back, NULL);
+	lab_pin(1);
+	migrate(heap, to);
+	lab_pages((void *)((uintptr_t)block & ~(LAB_PAGE - 1)), size, bytes);
+	assert_int_equal(bytes[1], size);
+	situs_heap_destroy(heap);
+	aml_area_close(&from);
+	aml_area_close(&to);
+}
+
 static void a_chain_moves_as_a_whole_to_one_node(void **state)
 {
 	struct aml_area *chain = open_area("node:0,strict > node:1,strict"), *to = open_area("node:1");
@@ -406,6 +428,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_teardown(hot_extents_come_first_and_cold_ones_make_room, tidy_up),
 		cmocka_unit_test_teardown(a_heap_moves_into_a_chain_as_far_as_each_link_has_room, tidy_up),
 		cmocka_unit_test_teardown(what_lies_on_a_processors_list_is_room_too, tidy_up),
+		cmocka_unit_test_teardown(pages_that_are_owed_find_a_processors_list_too, tidy_up),
 		cmocka_unit_test_teardown(a_chain_moves_as_a_whole_to_one_node, tidy_up),
 		cmocka_unit_test_teardown(limits_are_no_hindrance, tidy_up),
 		cmocka_unit_test_teardown(pages_that_a_strict_area_owes_are_made_on_its_node, tidy_up),
