@@ -67,7 +67,7 @@ redis_on() { # node
 		--daemonize no >/tmp/redis.out 2>&1 &
 	server=$!
 	i=0
-	while [ $i -lt 100 ] && [ "$(redis-cli -s /tmp/s ping 2>/dev/null)" != PONG ]; do
+	while [ $i -lt 3000 ] && [ "$(redis-cli -s /tmp/s ping 2>/dev/null)" != PONG ]; do
 		sleep 0.1
 		i=$((i + 1))
 	done

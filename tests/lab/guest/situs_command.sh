@@ -29,7 +29,7 @@ hold() {
 held() {
 	rm -f /tmp/go /tmp/ready
 	mkfifo /tmp/go /tmp/ready
-	timeout 60 ${before-} situs run "$@" </tmp/go >/tmp/ready &
+	timeout 1500 ${before-} situs run "$@" </tmp/go >/tmp/ready &
 	exec 3>/tmp/go
 	read -r pid </tmp/ready
 	situs stat --json "$pid" >/tmp/json
@@ -100,7 +100,7 @@ last=$((LAB_N_NODES - 1))
 ln -sf /bin/redis-check-rdb /tmp/redis-server
 situs run --area "node:$last" -- /tmp/redis-server --port 0 --unixsocket /tmp/redis --save '' --dir /tmp >/tmp/log &
 i=0
-while [ $i -lt 200 ] && [ "$(redis-cli -s /tmp/redis ping 2>/dev/null)" != PONG ]; do
+while [ $i -lt 3000 ] && [ "$(redis-cli -s /tmp/redis ping 2>/dev/null)" != PONG ]; do
 	sleep 0.1
 	i=$((i + 1))
 done
@@ -117,7 +117,7 @@ ended=$?
 ok $ended "redis-server on node $last ends well"
 
 free=$(sed -n 's/.*MemFree: *\([0-9]*\) kB/\1/p' "/sys/devices/system/node/node$last/meminfo")
-timeout 100 situs run --area "node:$last,strict" -- holder $((free / 1024 + 64)) </dev/null >/tmp/out 2>&1
+timeout 1500 situs run --area "node:$last,strict" -- holder $((free / 1024 + 64)) </dev/null >/tmp/out 2>&1
 [ $? -eq 1 ]
 ok $? "more than a strict node has is NULL, and the program lives to say so"
 

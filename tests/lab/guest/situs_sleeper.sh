@@ -28,7 +28,7 @@ look() {
 begin() {
 	rm -f /tmp/go /tmp/ready
 	mkfifo /tmp/go /tmp/ready
-	timeout 100 "$@" </tmp/go >/tmp/ready &
+	timeout 1500 "$@" </tmp/go >/tmp/ready &
 	exec 3>/tmp/go
 	read -r pid </tmp/ready
 }
@@ -57,12 +57,12 @@ look
 ok $? "what may lie on either node stays where it is"
 situs migrate "$pid" --to node:1 --wait 0 >/tmp/out 2>/tmp/err
 i=0
-until situs stat --json "$pid" | grep -q '"place": "node:1"' || [ $i -ge 200 ]; do
+until situs stat --json "$pid" | grep -q '"place": "node:1"' || [ $i -ge 3000 ]; do
 	echo work >&3
 	sleep 0.1
 	i=$((i + 1))
 done
-[ $i -lt 200 ]
+[ $i -lt 3000 ]
 ok $? "a later order replaces an earlier one, and stands until the program takes it"
 look
 [ "$(bytes 1)" -ge 16777216 ] && [ -z "$(bytes 0)" ]
