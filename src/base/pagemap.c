@@ -6,7 +6,7 @@
 
 enum { LEAF_SIZE = (1 << PAGEMAP_LEAF_BITS) * sizeof(pagemap_word) };
 
-/* 1 MiB of zeros that cost nothing until touched. */
+/* 256 KiB of zeros that cost nothing until touched. */
 _Atomic(pagemap_word *) pagemap__root[(size_t)1 << PAGEMAP_ROOT_BITS];
 
 static int prepare_leaf(uintptr_t root)
@@ -21,6 +21,8 @@ static int prepare_leaf(uintptr_t root)
 
 	if (leaf == MAP_FAILED)
 		return -ENOMEM;
+	/* A few words of it are wanted at a time. A kernel that has no such pages has nothing to say either. */
+	madvise(leaf, LEAF_SIZE, MADV_NOHUGEPAGE);
 	if (!atomic_compare_exchange_strong(&pagemap__root[root], &expected, leaf))
 		munmap(leaf, LEAF_SIZE); /* another thread was faster */
 	return 0;

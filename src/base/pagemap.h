@@ -2,7 +2,7 @@
 /*
  * pagemap.h - one 32-bit word for every 4 KiB granule of the address space: whose it is.
  *
- * A two-level table: a root of pointers, one for each GiB of the 47-bit user address space, and
+ * A two-level table: a root of pointers, one for every 4 GiB of the 47-bit user address space, and
  * leaves of one word a granule, mapped when first needed and never unmapped (4 bytes for each
  * touched granule: 0.1 %). Readers take no lock and write nothing; any address is a valid question.
  * A word is changed only by the owner of its granule, by plain atomic stores, so a child after fork
@@ -17,7 +17,7 @@
 
 enum {
 	PAGEMAP_GRANULE_BITS = 12,
-	PAGEMAP_LEAF_BITS = 18,
+	PAGEMAP_LEAF_BITS = 20,
 	PAGEMAP_ADDRESS_BITS = 47,
 	PAGEMAP_ROOT_BITS = PAGEMAP_ADDRESS_BITS - PAGEMAP_LEAF_BITS - PAGEMAP_GRANULE_BITS,
 };
@@ -40,9 +40,8 @@ static inline const pagemap_word *pagemap__leaf_masked(const void *address)
 
 static inline uint32_t pagemap__word_in(const pagemap_word *leaf, const void *address)
 {
-	uintptr_t granule = (uintptr_t)address >> PAGEMAP_GRANULE_BITS;
-
-	return atomic_load_explicit(&leaf[granule & (((uintptr_t)1 << PAGEMAP_LEAF_BITS) - 1)],
+	/* A leaf is what 32 bits reach: no mask. */
+	return atomic_load_explicit(&leaf[(uint32_t)(uintptr_t)address >> PAGEMAP_GRANULE_BITS],
 		memory_order_relaxed);
 }
 

@@ -89,31 +89,38 @@ static inline size_t cache__count(struct cache *cache, unsigned class)
 }
 
 /*
- * A bin by its class, shifted as in page map words. Written as an offset, because compilers do not see
- * that shifting down, masking and multiplying by the struct's size come to nothing.
+ * A bin by its class, shifted as in page map words. Written as a count of pointers, because processors scale
+ * by eight in an address and not by sixteen.
  */
 static inline struct cache_bin *cache__bin(struct cache *cache, size_t shifted)
 {
-	_Static_assert(sizeof(struct cache_bin) == 1 << OWNER_CLASS_SHIFT, "a class is an offset");
-	return (struct cache_bin *)(void *)((char *)cache->bins + shifted);
+	_Static_assert(sizeof(struct cache_bin) == sizeof(void *) << OWNER_CLASS_SHIFT, "pointers count");
+	return (struct cache_bin *)(void *)((void **)(void *)cache->bins + shifted);
 }
 
-static inline void *cache__get(struct cache *cache, size_t shifted)
+/* Takes a block out; NULL where there is none. */
+static inline void *cache__take(struct cache *cache, size_t shifted)
 {
 	struct cache_bin *bin = cache__bin(cache, shifted);
 	void **last = bin->top - 1;
 	void *block = *last;
 
-	if (__builtin_expect(block == NULL, 0))
-		return cache__refill_and_get(cache, shifted);
-	cache__set_top(bin, last);
+	if (__builtin_expect(block != NULL, 1))
+		cache__set_top(bin, last);
 	return block;
 }
 
-/* The block's page map word says which class it is of. */
-static inline void cache__put(void *block, struct cache *cache, uint32_t word)
+static inline void *cache__get(struct cache *cache, size_t shifted)
 {
-	struct cache_bin *bin = cache__bin(cache, owner__shifted_class(word));
+	void *block = cache__take(cache, shifted);
+
+	return __builtin_expect(block != NULL, 1) ? block : cache__refill_and_get(cache, shifted);
+}
+
+/* The block's page map word says which class it is of: shifted, as in cache__bin. */
+static inline void cache__put(void *block, struct cache *cache, size_t shifted)
+{
+	struct cache_bin *bin = cache__bin(cache, shifted);
 	void **top = bin->top;
 
 	/* The block that was freed last, once more? What stands there has just been read or written: measured,

@@ -3,7 +3,7 @@
 
 #include "hooks/arena.h"
 
-uint16_t size_class__of_eighths[SIZE_CLASS_MAX / 8 + 1];
+uint8_t size_class__of_eighths[SIZE_CLASS_MAX / 8 + 1];
 uint32_t size_class__bytes[SIZE_CLASSES];
 unsigned size_class__count;
 
@@ -33,7 +33,7 @@ __attribute__((constructor(101))) static void read_classes(void)
 		size_t bytes = arena__good_size(eighth == 0 ? 1 : eighth * 8, 0);
 
 		for (; eighth * 8 <= bytes && eighth <= SIZE_CLASS_MAX / 8; eighth++)
-			size_class__of_eighths[eighth] = (uint16_t)(size_class__count << OWNER_CLASS_SHIFT);
+			size_class__of_eighths[eighth] = (uint8_t)(size_class__count << OWNER_CLASS_SHIFT);
 		size_class__bytes[size_class__count++] = (uint32_t)bytes;
 	}
 	read_large_classes();

@@ -24,7 +24,7 @@ enum {
 };
 
 /* Shifted up as in page map words, which is how the fast path of malloc wants them. */
-extern uint16_t size_class__of_eighths[SIZE_CLASS_MAX / 8 + 1];
+extern uint8_t size_class__of_eighths[SIZE_CLASS_MAX / 8 + 1];
 extern uint32_t size_class__bytes[SIZE_CLASSES];
 extern unsigned size_class__count;
 

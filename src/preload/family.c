@@ -58,8 +58,12 @@ PUBLIC void *malloc(size_t size)
 	if (likely(size - preload.size_min < preload.n_noted)) {
 		struct cache *cache = thread__noted_cache();
 
-		if (likely(cache != NULL))
-			return cache__get(cache, size_class__shifted(size));
+		if (likely(cache != NULL)) {
+			void *block = cache__take(cache, size_class__shifted(size));
+
+			if (likely(block != NULL))
+				return block;
+		}
 	}
 	return malloc_slow(size);
 }
@@ -98,11 +102,11 @@ PUBLIC void free(void *ptr)
 	const pagemap_word *leaf = pagemap__leaf_masked(ptr);
 
 	if (likely(leaf != NULL && preload.n_noted != 0)) {
-		uint32_t word = pagemap__word_in(leaf, ptr);
-		struct cache *cache = thread__cache(owner__number(word));
+		size_t class;
+		struct cache *cache = thread__cache(owner__apart(pagemap__word_in(leaf, ptr), &class));
 
 		if (likely(cache != NULL)) {
-			cache__put(ptr, cache, word);
+			cache__put(ptr, cache, class);
 			return;
 		}
 	}
