@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * extents.c - what happens to extents while jemalloc holds them: states, splits, merges, and the
- * walk over them. Placing and taking back is space.c's.
+ * walk over them. Placing and taking back is space.c's, regions are space_regions.c's.
  */
 #include <errno.h>
 

@@ -13,4 +13,6 @@ libsitus_core_la_SOURCES += \
 	hooks/rtree_gate.c hooks/rtree_gate.h \
 	hooks/situs_arena.c \
 	hooks/space.c hooks/space.h hooks/space_internal.h \
-	hooks/space_fork.c
+	hooks/space_account.c \
+	hooks/space_fork.c \
+	hooks/space_regions.c

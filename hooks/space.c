@@ -9,30 +9,13 @@
 #include "base/annotate.h"
 #include "base/error.h"
 #include "base/pagemap.h"
-#include "hooks/owner.h"
-#include "hooks/region.h"
 #include "hooks/space_internal.h"
 
 enum {
-	/* Address space only, on lazy areas: large enough that one kernel mapping serves many extents. */
-	LAZY_REGION = 64 * 1024 * 1024,
-	/* Where a mapping is charged in full: enough that slabs do not cost a call each. */
-	PAID_REGION = 2 * 1024 * 1024,
 	/* A modify replaces one entry by three and hands in one of its own. */
 	SPARE_EXTENTS = 4,
 	PAGE = 4096,
-	COLOUR_UNIT = 0x10,
-	N_COLOURS = 3,
 };
-
-/* What the page map says of free space. */
-#ifdef SITUS_CHECKING
-#define NOBODY OWNER_GONE
-#else
-#define NOBODY 0
-#endif
-
-_Thread_local unsigned char space__refusal;
 
 static uint32_t now_ms(void)
 {
@@ -43,13 +26,11 @@ static uint32_t now_ms(void)
 	return (uint32_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000);
 }
 
-static int no_books(void)
+int space__no_books(void)
 {
 	space__refusal = SPACE_REFUSED_BOOKS;
 	return error__set(ENOMEM, "no memory for the address map");
 }
-
-/* The map's callbacks */
 
 static struct space *space_of(amm_t *map)
 {
@@ -104,260 +85,24 @@ static int join_entries(amm_t *map, amm_entry_t *head, amm_entry_t *tail, amm_en
 	return 0;
 }
 
-/* The account */
-
-static bool is_within(size_t limit, size_t drawn, size_t size)
-{
-	return limit == 0 || (size <= limit && drawn <= limit - size);
-}
-
-static int over_limit(size_t limit, size_t drawn, size_t size)
-{
-	space__refusal = SPACE_REFUSED_LIMIT;
-	return error__set(ENOMEM, "limit of %zu bytes reached: %zu in use, %zu more asked", limit, drawn,
-		size);
-}
-
-int space__charge(struct space *space, size_t size)
-{
-	struct space_account *account = space->account;
-	size_t drawn = atomic_load_explicit(&account->drawn, memory_order_relaxed);
-	size_t limit;
-
-	do {
-		limit = atomic_load_explicit(&account->limit, memory_order_relaxed);
-		if (!is_within(limit, drawn, size))
-			return over_limit(limit, drawn, size);
-	} while (!atomic_compare_exchange_weak(&account->drawn, &drawn, drawn + size));
-	/* Either a new limit is seen here, or who sets it sees this charge: see space__set_limit. */
-	limit = atomic_load(&account->limit);
-	if (!is_within(limit, drawn, size)) {
-		atomic_fetch_sub_explicit(&account->drawn, size, memory_order_relaxed);
-		return over_limit(limit, drawn, size);
-	}
-
-	size_t peak = atomic_load_explicit(&account->peak, memory_order_relaxed);
-
-	if (account->events != NULL && account->events->drawn_changed != NULL)
-		account->events->drawn_changed(account, drawn + size);
-	while (peak < drawn + size && !atomic_compare_exchange_weak_explicit(&account->peak, &peak,
-		drawn + size, memory_order_relaxed, memory_order_relaxed))
-		;
-	return 0;
-}
-
-void space__discharge(struct space *space, size_t size)
-{
-	struct space_account *account = space->account;
-	size_t drawn = atomic_fetch_sub_explicit(&account->drawn, size, memory_order_relaxed) - size;
-
-	if (account->events != NULL && account->events->drawn_changed != NULL)
-		account->events->drawn_changed(account, drawn);
-}
-
-int space__set_limit(struct space_account *account, size_t limit)
-{
-	size_t before = atomic_exchange(&account->limit, limit);
-	size_t drawn = atomic_load(&account->drawn);
-
-	if (limit == 0 || drawn <= limit)
-		return 0;
-	atomic_store(&account->limit, before);
-	return error__set(EBUSY, "limit of %zu bytes: %zu are in use", limit, drawn);
-}
-
-/* Regions */
-
 int space__tag_locked(struct space *space, uintptr_t start, size_t size, int flags,
 	struct space_region *region, uint32_t born)
 {
 	struct space_extent *extent;
 
 	if (pool__reserve(&space->extents, SPARE_EXTENTS) != 0)
-		return no_books();
+		return space__no_books();
 	extent = pool__get(&space->extents);
 	memset(extent, 0, sizeof(*extent));
 	extent->region = region;
 	extent->born = born;
 	if (amm_modify(&space->map, start, size, flags, &extent->entry) != 0) {
 		pool__put(&space->extents, extent);
-		return no_books();
+		return space__no_books();
 	}
 	space->n_extents += (flags & SPACE_EXTENT) != 0;
 	return 0;
 }
-
-/* A colour that neither neighbour of [start, end) has, so that free space never spans two regions. */
-static unsigned pick_colour_locked(struct space *space, uintptr_t start, uintptr_t end)
-	LOCK_HELD(space->lock)
-{
-	struct space_extent *below = space__extent_of(amm_find_addr(&space->map, start - 1));
-	struct space_extent *above = space__extent_of(amm_find_addr(&space->map, end));
-	unsigned colour = 0;
-
-	while ((below->region != NULL && below->region->colour == colour) ||
-		(above->region != NULL && above->region->colour == colour))
-		colour += COLOUR_UNIT;
-	return colour;
-}
-
-static int fresh_flags(const struct space *space, const struct space_region *region)
-{
-	return SPACE_FREE | (int)region->colour | (space->flags & AML_AREA_ZEROED ? SPACE_CLEAN : 0);
-}
-
-static void link_region_locked(struct space *space, struct space_region *region)
-	LOCK_HELD(space->lock)
-{
-	region->next = space->regions;
-	if (region->next != NULL)
-		region->next->link_to_this = &region->next;
-	region->link_to_this = &space->regions;
-	space->regions = region;
-}
-
-static void unlink_region_locked(struct space_region *region)
-{
-	*region->link_to_this = region->next;
-	if (region->next != NULL)
-		region->next->link_to_this = region->link_to_this;
-}
-
-static int map_charged(struct space *space, struct space_region *region, size_t size)
-{
-	int err = space__charge(space, size);
-
-	if (err != 0)
-		return err;
-	err = region__map_exact(region, space->area, size);
-	if (err != 0)
-		space__discharge(space, size);
-	return err;
-}
-
-/* Draws a region with room for `size` bytes, larger where that is cheaper in the long run. */
-static int map_region(struct space *space, struct space_region *region, size_t size)
-{
-	size_t page_mask = space->page_size - 1;
-	int err = -ENOMEM;
-
-	size = (size + page_mask) & ~page_mask;
-	if (space->flags & AML_AREA_LAZY)
-		return region__map_lazy(region, space->area, space->page_size, size, LAZY_REGION);
-	if (size < PAID_REGION)
-		err = map_charged(space, region, PAID_REGION & ~page_mask ? PAID_REGION : size);
-	return err == 0 ? 0 : map_charged(space, region, size);
-}
-
-static void announce(struct space *space, struct space_region *region)
-{
-	const struct space_events *events = space->account->events;
-
-	region->event = -1;
-	if (events != NULL && events->region_added != NULL)
-		region->event = events->region_added(space->account, (void *)region->start,
-			region->end - region->start);
-}
-
-static void announce_removal(struct space *space, const struct space_region *region)
-{
-	if (space->account->events != NULL && space->account->events->region_removed != NULL)
-		space->account->events->region_removed(space->account, region->event);
-}
-
-/* `area`, `flags`: the space's when the region was drawn, or when it left the space. */
-static int unmap_region(struct space *space, struct space_region *region, const struct aml_area *area,
-	unsigned flags)
-{
-	int err;
-
-	if (NOBODY != 0)
-		pagemap__fill((void *)region->start, region->end - region->start, 0);
-	announce_removal(space, region);
-	err = region__unmap(region, area);
-	if (err != 0)
-		announce(space, region);
-	else if (!(flags & AML_AREA_LAZY))
-		space__discharge(space, region->end - region->start);
-	return err;
-}
-
-static void remember_refused_locked(struct space *space, struct space_region *region,
-	const struct aml_area *area, unsigned flags) LOCK_HELD(space->lock)
-{
-	region->area = area;
-	region->flags = flags;
-	region->next = space->refused;
-	space->refused = region;
-	/* Where the books have no room it is on the list alone. */
-	(void)space__tag_locked(space, region->start, region->end - region->start, SPACE_REFUSED, NULL,
-		0);
-}
-
-/* Under the lock, as drawing is: it hardly ever has anything to do. */
-static void offer_refused_locked(struct space *space) LOCK_HELD(space->lock)
-{
-	struct space_region **link = &space->refused;
-
-	while (*link != NULL) {
-		struct space_region *region = *link;
-
-		if (unmap_region(space, region, region->area, region->flags) != 0) {
-			link = &region->next;
-			continue;
-		}
-		*link = region->next;
-		/* Where the books have no room the entry waits for the next region there. */
-		(void)space__tag_locked(space, region->start, region->end - region->start, SPACE_OUTSIDE,
-			NULL, 0);
-		pool__put(&space->regions_pool, region);
-	}
-}
-
-static int add_region_locked(struct space *space, size_t size) LOCK_HELD(space->lock)
-{
-	struct space_region *region;
-	int err;
-
-	offer_refused_locked(space);
-	region = pool__get(&space->regions_pool);
-	if (region == NULL)
-		return no_books();
-	space__refusal = SPACE_REFUSED_AREA;
-	err = map_region(space, region, size);
-	if (err != 0)
-		goto put;
-	err = pagemap__prepare((void *)region->start, region->end - region->start);
-	if (err != 0) {
-		error__set(-err, "the area's address %p is beyond what can be managed",
-			(void *)region->start);
-		goto unmap;
-	}
-	region->colour = pick_colour_locked(space, region->start, region->end);
-	/* In the list before it is in the map: what a fork's child finds in the map it can give back. */
-	link_region_locked(space, region);
-	err = space__tag_locked(space, region->start, region->end - region->start,
-		fresh_flags(space, region), region, 0);
-	if (err != 0)
-		goto unlink;
-	if (!(space->flags & AML_AREA_ZEROED))
-		space->dirty_free += region->end - region->start;
-	announce(space, region);
-	return 0;
-unlink:
-	unlink_region_locked(region);
-unmap:
-	region->event = -1;
-	if (unmap_region(space, region, space->area, space->flags) != 0) {
-		remember_refused_locked(space, region, space->area, space->flags);
-		return err;
-	}
-put:
-	pool__put(&space->regions_pool, region);
-	return err;
-}
-
-/* Making and unmaking */
 
 /*
  * Lazy areas would promise any size, and the page map pays a word for each page of it. No place has more
@@ -436,7 +181,7 @@ int space__destroy(struct space *space) LOCK_UNCHECKED
 	for (struct space_region **link = &space->refused; *link != NULL;) {
 		struct space_region *region = *link;
 
-		if (unmap_region(space, region, region->area, region->flags) == 0)
+		if (space__unmap_region(space, region, region->area, region->flags) == 0)
 			*link = region->next;
 		else
 			link = &region->next;
@@ -450,20 +195,18 @@ int space__destroy(struct space *space) LOCK_UNCHECKED
 	return 0;
 }
 
-/* Placing */
-
 static amm_entry_t *find_locked(struct space *space, amm_addr_t *at, size_t size,
 	unsigned align_bits, int find_flags) LOCK_HELD(space->lock)
 {
 	const int clean = space->flags & AML_AREA_ZEROED ? SPACE_CLEAN : 0;
 	amm_entry_t *entry = NULL;
 
-	for (int i = 0; i < N_COLOURS && entry == NULL; i++)
-		entry = amm_find_gen(&space->map, at, size, SPACE_FREE | clean | i * COLOUR_UNIT, -1,
+	for (int i = 0; i < SPACE_COLOURS && entry == NULL; i++)
+		entry = amm_find_gen(&space->map, at, size, SPACE_FREE | clean | i * SPACE_COLOUR_UNIT, -1,
 			(int)align_bits, 0, find_flags);
 	/* Space of which nobody knows what it holds, alone or beside clean space. */
-	for (int i = 0; i < N_COLOURS && entry == NULL && space->dirty_free != 0; i++)
-		entry = amm_find_gen(&space->map, at, size, SPACE_FREE | i * COLOUR_UNIT, ~SPACE_CLEAN,
+	for (int i = 0; i < SPACE_COLOURS && entry == NULL && space->dirty_free != 0; i++)
+		entry = amm_find_gen(&space->map, at, size, SPACE_FREE | i * SPACE_COLOUR_UNIT, ~SPACE_CLEAN,
 			(int)align_bits, 0, find_flags);
 	return entry;
 }
@@ -488,16 +231,14 @@ static amm_entry_t *place_locked(struct space *space, void *want, size_t size, s
 
 	if (size > SIZE_MAX / 4 || slack > SIZE_MAX / 4)
 		error__set(ENOMEM, "%zu bytes aligned to %zu: too large", size, alignment);
-	else if (add_region_locked(space, size + slack) == 0)
+	else if (space__add_region_locked(space, size + slack) == 0)
 		entry = find_locked(space, at, size, align_bits, AMM_FORWARD | AMM_BESTFIT);
 	if (entry != NULL)
 		error__clear(); /* that no region had room is no failure any more */
 	return entry;
 }
 
-/* Bytes of free space in a range that are not known to be zero. */
-static size_t dirty_bytes_locked(struct space *space, uintptr_t start, size_t size)
-	LOCK_HELD(space->lock)
+size_t space__dirty_bytes_locked(struct space *space, uintptr_t start, size_t size)
 {
 	uintptr_t end = start + size;
 	size_t dirty = 0;
@@ -534,7 +275,7 @@ static void mark_clean_locked(struct space *space, struct space_region *region, 
 		uintptr_t stop = amm_entry_end(entry) < end ? amm_entry_end(entry) : end;
 
 		if ((amm_entry_flags(entry) & (SPACE_FREE | SPACE_CLEAN)) == SPACE_FREE &&
-			space__tag_locked(space, start, stop - start, fresh_flags(space, region), region, 0) == 0)
+			space__tag_locked(space, start, stop - start, space__fresh_flags(space, region), region, 0) == 0)
 			space->dirty_free -= stop - start;
 		start = stop;
 	}
@@ -574,7 +315,7 @@ static void *alloc_locked(struct space *space, void *want, size_t size, size_t a
 		return NULL;
 
 	struct space_region *region = space__extent_of(entry)->region;
-	size_t dirty = space->dirty_free == 0 ? 0 : dirty_bytes_locked(space, at, size);
+	size_t dirty = space->dirty_free == 0 ? 0 : space__dirty_bytes_locked(space, at, size);
 
 	/* Where a strict area can still say no. */
 	if (strict && region__populate(region, space->area, at, at + size) != 0) {
@@ -640,44 +381,6 @@ void *space__alloc(struct space *space, void *want, size_t size, size_t alignmen
 	*zero = is_zero;
 	return start;
 }
-
-/* Giving back */
-
-/* What is left of an emptied region is one free entry, whatever its parts were. */
-struct space_region *space__retire_locked(struct space *space, struct space_region *region)
-{
-	size_t size = region->end - region->start;
-	size_t dirty = space->dirty_free == 0 ? 0 : dirty_bytes_locked(space, region->start, size);
-
-	if (region->n_pins != 0)
-		return NULL;
-	if ((space->flags & AML_AREA_LAZY) && dirty == 0 && space->empty == NULL) {
-		space->empty = region;
-		return NULL;
-	}
-	if (space__tag_locked(space, region->start, size, SPACE_OUTSIDE, NULL, 0) != 0)
-		return NULL;
-	space->dirty_free -= dirty;
-	unlink_region_locked(region);
-	return region;
-}
-
-void space__give_back(struct space *space, struct space_region *region, const struct aml_area *area,
-	unsigned flags)
-{
-	int err;
-
-	error__keep();
-	err = unmap_region(space, region, area, flags);
-	lock__acquire(&space->lock);
-	if (err == 0)
-		pool__put(&space->regions_pool, region);
-	else
-		remember_refused_locked(space, region, area, flags);
-	lock__release(&space->lock);
-	error__settle(true);
-}
-
 static int free_locked(struct space *space, uintptr_t start, size_t size, bool clean,
 	struct space_region **retired) LOCK_HELD(space->lock)
 {
@@ -687,7 +390,7 @@ static int free_locked(struct space *space, uintptr_t start, size_t size, bool c
 	int err;
 
 	/* Off the page map first: once tagged, the range may be anybody's. */
-	pagemap__fill((void *)start, size, NOBODY);
+	pagemap__fill((void *)start, size, SPACE_NOBODY);
 	err = space__tag_locked(space, start, size,
 		SPACE_FREE | (int)region->colour | (clean ? SPACE_CLEAN : 0), region, 0);
 

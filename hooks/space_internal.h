@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* space_internal.h - what space.c and extents.c share. */
+/* space_internal.h - what the files that make up spaces share (space*.c, extents.c, rehome.c). */
 #ifndef HOOKS_SPACE_INTERNAL_H
 #define HOOKS_SPACE_INTERNAL_H
 
+#include "hooks/owner.h"
 #include "hooks/region.h"
 #include "hooks/space.h"
+
+/* What the page map says of free space. */
+#ifdef SITUS_CHECKING
+#define SPACE_NOBODY OWNER_GONE
+#else
+#define SPACE_NOBODY 0
+#endif
+
+/* Of SPACE_COLOUR: the colours are 0, one unit and two. */
+enum { SPACE_COLOUR_UNIT = 0x10, SPACE_COLOURS = 3 };
 
 static inline struct space_extent *space__extent_of(const amm_entry_t *entry)
 {
@@ -26,6 +37,24 @@ static inline unsigned space__link(const struct space *space, const void *start)
 
 	return link < 0 ? 0 : (unsigned)link;
 }
+
+/* Records that there is no memory for the map, and returns -ENOMEM. */
+int space__no_books(void);
+
+/* Draws a region with room for `size` bytes. 0 or a negative errno. */
+int space__add_region_locked(struct space *space, size_t size) LOCK_HELD(space->lock);
+
+/* Back to the area: 0 or a negative errno. `area`, `flags`: the space's when the region was drawn, or when it
+   left the space. */
+int space__unmap_region(struct space *space, struct space_region *region, const struct aml_area *area,
+	unsigned flags);
+
+/* The map's flags of a region's free space, as fresh from the area. */
+int space__fresh_flags(const struct space *space, const struct space_region *region);
+
+/* Bytes of free space in a range that are not known to be zero. */
+size_t space__dirty_bytes_locked(struct space *space, uintptr_t start, size_t size)
+	LOCK_HELD(space->lock);
 
 /* Charges the account, or says that the limit does not allow it; and the other way round. */
 int space__charge(struct space *space, size_t size);
