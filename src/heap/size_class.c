@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "heap/size_class.h"
 
+#include <string.h>
+
 #include "hooks/arena.h"
 
-uint8_t size_class__of_eighths[SIZE_CLASS_MAX / 8 + 1];
+uint8_t size_class__of_size[SIZE_CLASS_MAX + 1];
 uint32_t size_class__bytes[SIZE_CLASSES];
 unsigned size_class__count;
 
@@ -27,13 +29,14 @@ static void read_large_classes(void)
 /* Before any other constructor can want a heap; jemalloc's library is initialised before ours. */
 __attribute__((constructor(101))) static void read_classes(void)
 {
-	size_t eighth = 0;
+	size_t size = 0;
 
-	while (eighth <= SIZE_CLASS_MAX / 8 && size_class__count < SIZE_CLASSES) {
-		size_t bytes = arena__good_size(eighth == 0 ? 1 : eighth * 8, 0);
+	while (size <= SIZE_CLASS_MAX && size_class__count < SIZE_CLASSES) {
+		size_t bytes = arena__good_size(size == 0 ? 1 : size, 0);
+		size_t end = bytes < SIZE_CLASS_MAX ? bytes + 1 : SIZE_CLASS_MAX + 1;
 
-		for (; eighth * 8 <= bytes && eighth <= SIZE_CLASS_MAX / 8; eighth++)
-			size_class__of_eighths[eighth] = (uint8_t)(size_class__count << OWNER_CLASS_SHIFT);
+		memset(size_class__of_size + size, (int)(size_class__count << OWNER_CLASS_SHIFT), end - size);
+		size = end;
 		size_class__bytes[size_class__count++] = (uint32_t)bytes;
 	}
 	read_large_classes();

@@ -23,8 +23,9 @@ enum {
 	LARGE_CLASSES = 32, /* room; jemalloc 5.3 has 28 */
 };
 
-/* Shifted up as in page map words, which is how the fast path of malloc wants them. */
-extern uint8_t size_class__of_eighths[SIZE_CLASS_MAX / 8 + 1];
+/* By the byte, and shifted up as in page map words, which is how the fast path of malloc wants them: measured, to
+   round a size to eighths first costs 2 % of a pair. */
+extern uint8_t size_class__of_size[SIZE_CLASS_MAX + 1];
 extern uint32_t size_class__bytes[SIZE_CLASSES];
 extern unsigned size_class__count;
 
@@ -41,7 +42,7 @@ static inline unsigned large_class__of(size_t size)
 /* size <= SIZE_CLASS_MAX; 0 counts as 1. */
 static inline unsigned size_class__shifted(size_t size)
 {
-	return size_class__of_eighths[(size + 7) >> 3];
+	return size_class__of_size[size];
 }
 
 static inline unsigned size_class__of(size_t size)
