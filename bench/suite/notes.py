@@ -10,7 +10,7 @@ NOTES = [
      "classes look like (52 before, 6 % of the time). Tried without gain: tables without absent entries, which spares two "
      "branches; page map words read by halves; addresses with an index, which made it 30 % slower, since "
      "processors then wait for what was stored just before. A flat page map of one window would give "
-     "2 %. A free that looked nothing up and checked nothing would take 0.77 of what mimalloc's pair takes."),
+     "2 %. With a free that looks nothing up and checks nothing a pair takes 0.78 of mimalloc's."),
     (r"^Workloads: (cache-scratch|larson|sh8)",
      "A block that another thread made is the next of the thread that frees it, beside its neighbours on "
      "a cache line that others may use: two processors that work at once wait for each other. mimalloc gives "
