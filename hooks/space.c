@@ -361,6 +361,10 @@ void *space__alloc(struct space *space, void *want, size_t size, size_t alignmen
 	bool is_zero = false;
 	void *start;
 
+	if (space__is_closed_to_me) {
+		errno = ENOMEM;
+		return NULL;
+	}
 	if (size == 0 || size % PAGE != 0 || alignment == 0 || (alignment & (alignment - 1)) != 0) {
 		error__set(EINVAL, "extent of %zu bytes aligned to %zu: not a multiple of a page", size,
 			alignment);

@@ -66,6 +66,9 @@ static inline unsigned space__lifetime_bucket(uint32_t ms)
 enum space_refusal { SPACE_REFUSED_NOT, SPACE_REFUSED_LIMIT, SPACE_REFUSED_AREA, SPACE_REFUSED_BOOKS };
 extern _Thread_local unsigned char space__refusal __attribute__((tls_model("initial-exec")));
 
+/* While set, spaces hand this thread nothing: jemalloc serves it from what its arenas have, or not at all. */
+extern _Thread_local bool space__is_closed_to_me __attribute__((tls_model("initial-exec")));
+
 struct space_region;
 
 /* A map entry: free space or an extent, and the region it lies in (NULL: outside). */

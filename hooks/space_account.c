@@ -11,6 +11,7 @@
 #include "hooks/space_internal.h"
 
 _Thread_local unsigned char space__refusal;
+_Thread_local bool space__is_closed_to_me;
 
 static bool is_within(size_t limit, size_t drawn, size_t size)
 {

@@ -123,6 +123,26 @@ void heap__refuse(struct situs_heap *heap, size_t size)
 	refuse(heap, size);
 }
 
+/*
+ * A slab is one arena's: those of the others may have room where this one cannot grow. Blocks that lie in extents of
+ * their own have none to find there, since those have just gone back.
+ */
+static void *block_of_another(struct situs_heap *heap, const struct heap_arena *but, size_t size,
+	size_t alignment, bool zero)
+{
+	void *block = NULL;
+
+	space__is_closed_to_me = true;
+	for (unsigned i = 0; i < heap->n_arenas && block == NULL; i++) {
+		struct heap_arena *arena = atomic_load_explicit(&heap->arenas[i], memory_order_acquire);
+
+		if (arena != NULL && arena != but)
+			block = block_once(heap, arena, size, alignment, zero);
+	}
+	space__is_closed_to_me = false;
+	return block;
+}
+
 /* Tries, gives back what can be given back, tries once more. */
 static void *block_or_words(struct situs_heap *heap, struct heap_arena *arena, size_t size,
 	size_t alignment, bool zero)
@@ -140,6 +160,8 @@ static void *block_or_words(struct situs_heap *heap, struct heap_arena *arena, s
 		space__refusal = SPACE_REFUSED_NOT;
 		block = block_once(heap, arena, size, alignment, zero);
 	}
+	if (block == NULL && size <= SIZE_CLASS_MAX)
+		block = block_of_another(heap, arena, size, alignment, zero);
 	if (block == NULL)
 		refuse(heap, size);
 	else

@@ -56,6 +56,47 @@ static void a_limit_can_be_set_raised_and_lifted(void **state)
 	book_destroy(book);
 }
 
+static int processor;
+
+/* In place of the C library's: which arena a thread draws from is asked here. */
+int sched_getcpu(void)
+{
+	return processor;
+}
+
+static void full_heaps_use_what_other_arenas_have_left(void **state)
+{
+	struct book_area *book = book_create();
+	struct situs_config config = {.struct_size = sizeof(config), .limit = 8 * MIB, .n_arenas = 2,
+		.thread_cache = SIZE_MAX};
+	static void *blocks[8 * MIB / 1000];
+	size_t n = 0, n_freed = 0, n_again = 0, kept = 0;
+	situs_heap_t *heap;
+
+	(void)state;
+	assert_int_equal(situs_heap_create(&heap, &book->area, &config), 0);
+	processor = 1;
+	while ((blocks[n] = situs_malloc(heap, 3000)) != NULL)
+		n++;
+	/* Some of each slab stay, so that it is arena 1's. */
+	for (size_t i = 0; i < n; i++)
+		if (i % 4 != 0)
+			situs_free(blocks[i]), n_freed++;
+		else
+			blocks[kept++] = blocks[i];
+	processor = 0;
+	while ((blocks[kept + n_again] = situs_malloc(heap, 3000)) != NULL)
+		n_again++;
+	assert_non_null(strstr(situs_error(), "limit"));
+	if (n_again < n_freed / 10 * 9)
+		fail_msg("%zu blocks where %zu of %zu had been freed", n_again, n_freed, n);
+	for (size_t i = 0; i < kept + n_again; i++)
+		situs_free(blocks[i]);
+	assert_int_equal(situs_heap_destroy(heap), 0);
+	assert_int_equal(book->size_out, 0);
+	book_destroy(book);
+}
+
 static void a_limit_below_what_is_in_use_is_refused_and_changes_nothing(void **state)
 {
 	struct book_area *book = book_create();
@@ -353,6 +394,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_limit_can_be_set_raised_and_lifted),
 		cmocka_unit_test(a_limit_below_what_is_in_use_is_refused_and_changes_nothing),
+		cmocka_unit_test(full_heaps_use_what_other_arenas_have_left),
 		cmocka_unit_test(what_is_held_without_need_makes_way_for_a_limit),
 		cmocka_unit_test(no_byte_more_than_the_limit_is_drawn_while_it_changes),
 		cmocka_unit_test(passing_the_soft_limit_is_told_once_each_time),
