@@ -167,6 +167,9 @@ static void no_byte_more_than_the_limit_is_drawn_while_it_changes(void **state)
 	atomic_init(&busy.n_got, 0);
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, work, &busy), 0);
+	/* On a machine with much to do, all that follows may be over before they begin. */
+	while (atomic_load(&busy.n_got) == 0)
+		sched_yield();
 	for (size_t i = 0; i < 200; i++) {
 		size_t limit = (20 + i % 20) * MIB, size;
 
@@ -187,7 +190,6 @@ static void no_byte_more_than_the_limit_is_drawn_while_it_changes(void **state)
 	atomic_store(&busy.stop, true);
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
-	assert_true(atomic_load(&busy.n_got) > 0);
 	situs_heap_destroy(busy.heap);
 	assert_int_equal(book->n_out, 0);
 	book_destroy(book);
