@@ -18,6 +18,8 @@
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define UNDER_TSAN 1
+#elif __has_feature(address_sanitizer)
+#define SKIPPED "under AddressSanitizer 2 children of 1,000 once hung; too few have run since to say that none does"
 #endif
 #endif
 
@@ -187,6 +189,11 @@ static void child_gets_new_address_space(void **state)
 
 int main(void)
 {
+#ifdef SKIPPED
+	puts("1..0 # SKIP " SKIPPED);
+	return 0;
+#endif
+
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(child_uses_every_heap),
 #ifndef UNDER_TSAN
