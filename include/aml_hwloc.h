@@ -4,7 +4,8 @@
  *
  * hwloc says which nodes there are and what they are good at; the kernel's own call binds, since
  * hwloc's "bind" lets pages fall elsewhere. Works with hwloc 2.9 and newer. Errors and threads: see
- * <aml.h>. This is the one header of Situs that includes <hwloc.h>.
+ * <aml.h>; where these need hwloc and it cannot be loaded, -AML_ENOTSUP. This is the one header of Situs
+ * that includes <hwloc.h>; programs that use it are linked with hwloc, which Situs itself is not.
  */
 #ifndef AML_HWLOC_H
 #define AML_HWLOC_H

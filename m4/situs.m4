@@ -16,6 +16,26 @@ PKG_CHECK_MODULES([$1], [$2],
 AM_CONDITIONAL([HAVE_$1], [test "x$situs_have_$1" = xyes])
 ])
 
+# The name that hwloc is loaded by when a place needs it (src/area/hwloc_calls.h): what a program that was
+# linked with it asks for.
+AC_DEFUN([SITUS_HWLOC_SONAME], [
+AC_CHECK_TOOL([READELF], [readelf], [readelf])
+AC_CACHE_CHECK([which hwloc to load when it is needed], [situs_cv_hwloc_soname],
+	[situs_cv_hwloc_soname=unknown
+	situs_save_cflags=$CFLAGS situs_save_libs=$LIBS
+	CFLAGS="$CFLAGS $HWLOC_CFLAGS" LIBS="$HWLOC_LIBS $LIBS"
+	AC_LINK_IFELSE([AC_LANG_PROGRAM([#include <hwloc.h>], [return (int)hwloc_get_api_version();])],
+		[situs_cv_hwloc_soname=`$READELF -d conftest$EXEEXT 2>/dev/null |
+			sed -n 's/.*(NEEDED).*@<:@@<:@@:>@\(libhwloc@<:@^@:>@@:>@*\)@:>@.*/\1/p' | sed 1q`])
+	CFLAGS=$situs_save_cflags LIBS=$situs_save_libs
+	AS_IF([test -z "$situs_cv_hwloc_soname"], [situs_cv_hwloc_soname=unknown])])
+situs_hwloc_soname=$situs_cv_hwloc_soname
+AS_IF([test "$situs_hwloc_soname" = unknown && test -z "$situs_missing"],
+	[AC_MSG_ERROR([a program linked with hwloc does not ask for a shared libhwloc (readelf -d tells): Situs loads
+it when a place needs it, so the shared library must be there])])
+AC_DEFINE_UNQUOTED([HWLOC_SONAME], ["$situs_hwloc_soname"], [The name hwloc's shared library is loaded by])
+])
+
 # SITUS_TRY_FLAG(VARIABLE, FLAG): appends FLAG where the C compiler takes it.
 AC_DEFUN([SITUS_TRY_FLAG], [
 AS_VAR_PUSHDEF([cache], [situs_cv_flag_$2])

@@ -8,6 +8,7 @@
 #include "aml_hwloc.h"
 
 #include "area/area.h"
+#include "area/hwloc_calls.h"
 #include "area/linux.h"
 #include "area/nodes.h"
 #include "area/topology.h"
@@ -129,14 +130,14 @@ static int policy_of(hwloc_membind_policy_t policy, enum aml_area_linux_policy *
 /* hwloc's sets may be infinite ("all but"); then the nodes there are bound them. */
 static int nodes_of(hwloc_const_bitmap_t nodeset, struct os_nodes *nodes)
 {
-	bool infinite = hwloc_bitmap_weight(nodeset) < 0;
+	bool infinite = hw()->bitmap_weight(nodeset) < 0;
 	struct os_nodes allowed;
 	int node = -1, failed = infinite ? os__nodes_allowed(&allowed) : 0;
 
 	*nodes = (struct os_nodes){{0}};
 	if (failed < 0)
 		return linux__fail_to_tell_nodes(failed);
-	while ((node = hwloc_bitmap_next(nodeset, node)) >= 0 && node < OS_MAX_NODES)
+	while ((node = hw()->bitmap_next(nodeset, node)) >= 0 && node < OS_MAX_NODES)
 		if (!infinite || os__nodes_has(&allowed, node))
 			os__nodes_add(nodes, node);
 	if (node >= OS_MAX_NODES && !infinite)
@@ -167,7 +168,9 @@ int aml_area_hwloc_create(struct aml_area **area, hwloc_const_bitmap_t nodeset,
 		return aml__fail(AML_EINVAL, "there is nowhere to put the area");
 	if (!nodeset)
 		return aml_area_linux_create(area, NULL, linux_policy);
-	err = nodes_of(nodeset, &nodes);
+	err = hwloc_calls__load();
+	if (err == 0)
+		err = nodes_of(nodeset, &nodes);
 	return err < 0 ? err : create(area, &nodes, linux_policy);
 }
 

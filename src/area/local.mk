@@ -35,7 +35,7 @@ libsitus_core_la_SOURCES += \
 
 # Places by name.
 libsitus_core_la_SOURCES += \
-	src/area/hwloc.c \
+	src/area/hwloc.c src/area/hwloc_calls.c src/area/hwloc_calls.h \
 	src/area/migrate.c src/area/migrate.h src/area/migrate_bulk.c src/area/migrate_internal.h \
 	src/area/nodes.c src/area/nodes.h \
 	src/area/passage.c src/area/passage.h \

@@ -8,12 +8,12 @@
 #include "config.h" /* secure_getenv */
 #include "area/topology.h"
 #include "area/area.h"
+#include "area/hwloc_calls.h"
 #include "base/lock.h"
 #include "os/os.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <hwloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -115,23 +115,25 @@ static int load_hwloc(hwloc_topology_t *result, const struct topology_config *co
 	int err;
 
 	distrust_environment();
-	if (hwloc_topology_init(&hwloc) < 0)
+	err = hwloc_calls__load();
+	if (err < 0)
+		return err;
+	if (hw()->topology_init(&hwloc) < 0)
 		return aml__fail(AML_ENOMEM, "no memory for hwloc's topology");
 	/* Nodes outside the cpuset are shown, as not allowed, rather than hidden. */
-	hwloc_topology_set_flags(hwloc, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED);
-	hwloc_topology_set_cache_types_filter(hwloc, HWLOC_TYPE_FILTER_KEEP_NONE);
-	err = 0;
+	hw()->topology_set_flags(hwloc, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED);
+	hw()->topology_set_cache_types_filter(hwloc, HWLOC_TYPE_FILTER_KEEP_NONE);
 	if (config->xml)
-		err = hwloc_topology_set_xml(hwloc, config->xml);
+		err = hw()->topology_set_xml(hwloc, config->xml);
 	else if (config->synthetic)
-		err = hwloc_topology_set_synthetic(hwloc, config->synthetic);
+		err = hw()->topology_set_synthetic(hwloc, config->synthetic);
 	if (err == 0)
-		err = hwloc_topology_load(hwloc);
+		err = hw()->topology_load(hwloc);
 	/* hwloc passes over a bad environment in favour of this machine: never a silent default. */
-	if (err == 0 && from && hwloc_topology_is_thissystem(hwloc) && !secure_getenv("HWLOC_THISSYSTEM"))
+	if (err == 0 && from && hw()->topology_is_thissystem(hwloc) && !secure_getenv("HWLOC_THISSYSTEM"))
 		err = -1;
 	if (err < 0) {
-		hwloc_topology_destroy(hwloc);
+		hw()->topology_destroy(hwloc);
 		if (from)
 			return aml__fail(AML_EINVAL, "hwloc cannot read the topology \"%.80s\"; correct or unset "
 				"HWLOC_XMLFILE and HWLOC_SYNTHETIC", from);
@@ -148,7 +150,7 @@ static void read_attribute(hwloc_topology_t hwloc, hwloc_memattr_id_t attribute,
 	struct hwloc_location initiator;
 	hwloc_uint64_t value;
 
-	if (hwloc_memattr_get_best_initiator(hwloc, attribute, object, 0, &initiator, &value) < 0 ||
+	if (hw()->memattr_get_best_initiator(hwloc, attribute, object, 0, &initiator, &value) < 0 ||
 		value == 0)
 		return;
 	figure->value = value;
@@ -208,12 +210,12 @@ static int guess_has_cpus(hwloc_topology_t hwloc, hwloc_obj_t object)
 {
 	bool attached = is_attached(label_of(object));
 	int guess = 1;
+	hwloc_obj_t other;
 
-	if (hwloc_bitmap_iszero(object->cpuset))
+	if (hw()->bitmap_iszero(object->cpuset))
 		return 0;
-	for (hwloc_obj_t other = NULL;
-		(other = hwloc_get_next_obj_by_type(hwloc, HWLOC_OBJ_NUMANODE, other));) {
-		if (other == object || !hwloc_bitmap_intersects(other->cpuset, object->cpuset))
+	for (unsigned i = 0; (other = hw__node(hwloc, i)); i++) {
+		if (other == object || !hw()->bitmap_intersects(other->cpuset, object->cpuset))
 			continue;
 		if (is_attached(label_of(other)) == attached)
 			guess = -1;
@@ -227,7 +229,7 @@ static void read_node(hwloc_topology_t hwloc, hwloc_obj_t object, struct topolog
 {
 	*node = (struct topology_node){
 		.number = (int)object->os_index,
-		.allowed = hwloc_bitmap_isset(hwloc_topology_get_allowed_nodeset(hwloc), object->os_index),
+		.allowed = hw()->bitmap_isset(hw()->topology_get_allowed_nodeset(hwloc), object->os_index),
 		.has_cpus = guess_has_cpus(hwloc, object),
 		.capacity = object->attr->numanode.local_memory,
 		.kernel_tier = -1,
@@ -257,13 +259,13 @@ static int index_of(const struct topology *topology, int number)
 static int read_nodes(struct topology *topology)
 {
 	hwloc_topology_t hwloc = topology->hwloc;
-	int n = hwloc_get_nbobjs_by_type(hwloc, HWLOC_OBJ_NUMANODE);
+	int n = (int)hw()->get_nbobjs_by_depth(hwloc, HWLOC_TYPE_DEPTH_NUMANODE);
+	hwloc_obj_t object;
 
 	topology->nodes = calloc(n > 0 ? (size_t)n : 1, sizeof(topology->nodes[0]));
 	if (!topology->nodes)
 		return aml__fail(AML_ENOMEM, "no memory for the table of nodes");
-	for (hwloc_obj_t object = NULL;
-		(object = hwloc_get_next_obj_by_type(hwloc, HWLOC_OBJ_NUMANODE, object));)
+	for (unsigned i = 0; (object = hw__node(hwloc, i)); i++)
 		if (object->os_index < OS_MAX_NODES)
 			read_node(hwloc, object, &topology->nodes[topology->n_nodes++]);
 	qsort(topology->nodes, (size_t)topology->n_nodes, sizeof(topology->nodes[0]), by_number);
@@ -277,7 +279,7 @@ static int read_distances(struct topology *topology)
 	unsigned n_matrices = 1;
 	int n = topology->n_nodes, err = 0;
 
-	if (hwloc_distances_get_by_type(topology->hwloc, HWLOC_OBJ_NUMANODE, &n_matrices, &matrix,
+	if (hw()->distances_get_by_type(topology->hwloc, HWLOC_OBJ_NUMANODE, &n_matrices, &matrix,
 		    HWLOC_DISTANCES_KIND_MEANS_LATENCY, 0) < 0 || n_matrices == 0)
 		return 0;
 	if ((int)matrix->nbobjs == n) {
@@ -295,7 +297,7 @@ static int read_distances(struct topology *topology)
 					(unsigned)matrix->values[i * matrix->nbobjs + j];
 		}
 	}
-	hwloc_distances_release(topology->hwloc, matrix);
+	hw()->distances_release(topology->hwloc, matrix);
 	return err;
 }
 
@@ -318,7 +320,7 @@ int topology__load(struct topology **result, const struct topology_config *confi
 	if (err < 0)
 		goto free_topology;
 	topology->hwloc = hwloc;
-	topology->imported = !hwloc_topology_is_thissystem(hwloc);
+	topology->imported = !hw()->topology_is_thissystem(hwloc);
 	from = imported_from(config);
 	if (from && !(topology->description = strdup(from))) {
 		err = aml__fail(AML_ENOMEM, "no memory for the topology");
@@ -359,7 +361,7 @@ void topology__free(struct topology *topology)
 	if (!topology)
 		return;
 	if (topology->hwloc)
-		hwloc_topology_destroy(topology->hwloc);
+		hw()->topology_destroy(topology->hwloc);
 	free(topology->description);
 	free(topology->distance);
 	free(topology->nodes);

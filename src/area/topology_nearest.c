@@ -5,21 +5,21 @@
  */
 #include "config.h" /* sched_getcpu */
 #include "area/topology.h"
+#include "area/hwloc_calls.h"
 
-#include <hwloc.h>
 #include <sched.h>
 #include <string.h>
 
 /* The processor's own set, or an empty one where there is no such processor. */
 static void set_of_cpu(hwloc_topology_t hwloc, bool imported, int cpu, hwloc_cpuset_t set)
 {
-	hwloc_const_cpuset_t all = hwloc_topology_get_topology_cpuset(hwloc);
+	hwloc_const_cpuset_t all = hw()->topology_get_topology_cpuset(hwloc);
 
-	hwloc_bitmap_zero(set);
+	hw()->bitmap_zero(set);
 	if (cpu < 0)
-		cpu = imported ? hwloc_bitmap_first(all) : sched_getcpu();
-	if (cpu >= 0 && hwloc_bitmap_isset(all, (unsigned)cpu))
-		hwloc_bitmap_only(set, (unsigned)cpu);
+		cpu = imported ? hw()->bitmap_first(all) : sched_getcpu();
+	if (cpu >= 0 && hw()->bitmap_isset(all, (unsigned)cpu))
+		hw()->bitmap_only(set, (unsigned)cpu);
 }
 
 static bool latency_from(hwloc_topology_t hwloc, hwloc_cpuset_t from, hwloc_obj_t object, uint64_t *value)
@@ -27,8 +27,8 @@ static bool latency_from(hwloc_topology_t hwloc, hwloc_cpuset_t from, hwloc_obj_
 	struct hwloc_location initiator = {.type = HWLOC_LOCATION_TYPE_CPUSET, .location.cpuset = from};
 	hwloc_uint64_t latency;
 
-	if (hwloc_memattr_get_value(hwloc, HWLOC_MEMATTR_ID_LATENCY, object, &initiator, 0, &latency) < 0 &&
-		hwloc_memattr_get_value(hwloc, HWLOC_MEMATTR_ID_READ_LATENCY, object, &initiator, 0,
+	if (hw()->memattr_get_value(hwloc, HWLOC_MEMATTR_ID_LATENCY, object, &initiator, 0, &latency) < 0 &&
+		hw()->memattr_get_value(hwloc, HWLOC_MEMATTR_ID_READ_LATENCY, object, &initiator, 0,
 			&latency) < 0)
 		return false;
 	*value = latency;
@@ -37,14 +37,14 @@ static bool latency_from(hwloc_topology_t hwloc, hwloc_cpuset_t from, hwloc_obj_
 
 static bool is_local(hwloc_cpuset_t from, hwloc_obj_t object)
 {
-	return hwloc_bitmap_isincluded(from, object->cpuset);
+	return hw()->bitmap_isincluded(from, object->cpuset);
 }
 
 /* The node that the processor belongs to, by number; -1: it cannot be told. */
 static int own_node(const struct topology *topology, hwloc_cpuset_t from)
 {
 	for (int i = 0; i < topology->n_nodes; i++) {
-		hwloc_obj_t object = hwloc_get_numanode_obj_by_os_index(topology->hwloc,
+		hwloc_obj_t object = hw__node_by_number(topology->hwloc,
 			(unsigned)topology->nodes[i].number);
 
 		if (topology->nodes[i].has_cpus > 0 && object && is_local(from, object))
@@ -57,7 +57,7 @@ static int own_node(const struct topology *topology, hwloc_cpuset_t from)
 static bool measure(const struct topology *topology, hwloc_cpuset_t from, int own,
 	const struct topology_node *node, enum topology_source source, uint64_t *value)
 {
-	hwloc_obj_t object = hwloc_get_numanode_obj_by_os_index(topology->hwloc, (unsigned)node->number);
+	hwloc_obj_t object = hw__node_by_number(topology->hwloc, (unsigned)node->number);
 
 	switch (source) {
 	case TOPOLOGY_SOURCE_HMAT:
@@ -68,7 +68,7 @@ static bool measure(const struct topology *topology, hwloc_cpuset_t from, int ow
 	default:
 		if (!object || !is_local(from, object))
 			return false;
-		*value = (uint64_t)hwloc_bitmap_weight(object->cpuset);
+		*value = (uint64_t)hw()->bitmap_weight(object->cpuset);
 		return true;
 	}
 }
@@ -99,14 +99,14 @@ struct os_nodes topology__nearest(const struct topology *topology, int cpu, enum
 	static const enum topology_source sources[] = {
 		TOPOLOGY_SOURCE_HMAT, TOPOLOGY_SOURCE_DISTANCE, TOPOLOGY_SOURCE_OS};
 	struct os_nodes nodes = {{0}};
-	hwloc_cpuset_t from = hwloc_bitmap_alloc();
+	hwloc_cpuset_t from = hw()->bitmap_alloc();
 
 	*source = TOPOLOGY_SOURCE_NONE;
 	if (!from)
 		return nodes;
 	topology__lock();
 	set_of_cpu(topology->hwloc, topology->imported, cpu, from);
-	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]) && !hwloc_bitmap_iszero(from); i++) {
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]) && !hw()->bitmap_iszero(from); i++) {
 		nodes = nearest_by(topology, from, own_node(topology, from), sources[i]);
 		if (os__nodes_count(&nodes) > 0) {
 			*source = sources[i];
@@ -114,6 +114,6 @@ struct os_nodes topology__nearest(const struct topology *topology, int cpu, enum
 		}
 	}
 	topology__unlock();
-	hwloc_bitmap_free(from);
+	hw()->bitmap_free(from);
 	return nodes;
 }

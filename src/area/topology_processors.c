@@ -7,8 +7,8 @@
  * (/proc/cpuinfo); where it does not, as in topologies written by hand, nobody knows.
  */
 #include "area/topology.h"
+#include "area/hwloc_calls.h"
 
-#include <hwloc.h>
 #include <string.h>
 
 /* Intel Xeon CPU Max 9400 series, Xeon Phi x200 (its MCDRAM), AMD Instinct MI300A and EPYC 9V64H, Fujitsu A64FX. */
@@ -40,13 +40,15 @@ static int has_hbm(hwloc_obj_t object)
 
 bool topology__processors_have_no_hbm(const struct topology *topology)
 {
-	int whole = has_hbm(hwloc_get_root_obj(topology->hwloc));
-	hwloc_obj_t package = NULL;
+	hwloc_topology_t hwloc = topology->hwloc;
+	int whole = has_hbm(hw()->get_obj_by_depth(hwloc, 0, 0)), depth;
+	hwloc_obj_t package;
 	bool some = false;
 
 	if (whole >= 0)
 		return whole == 0;
-	while ((package = hwloc_get_next_obj_by_type(topology->hwloc, HWLOC_OBJ_PACKAGE, package))) {
+	depth = hw()->get_type_depth(hwloc, HWLOC_OBJ_PACKAGE);
+	for (unsigned i = 0; (package = hw()->get_obj_by_depth(hwloc, depth, i)); i++) {
 		if (has_hbm(package) != 0)
 			return false;
 		some = true;

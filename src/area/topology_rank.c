@@ -9,8 +9,8 @@
 #include "config.h" /* sched_getcpu */
 #include "area/topology.h"
 #include "area/area.h"
+#include "area/hwloc_calls.h"
 
-#include <hwloc.h>
 #include <sched.h>
 #include <stdlib.h>
 
@@ -41,16 +41,16 @@ static bool best_overlap(const struct question *question, hwloc_obj_t object, ui
 	unsigned n = 0;
 	bool found = false;
 
-	if (hwloc_memattr_get_initiators(question->hwloc, question->attribute, object, 0, &n, NULL, NULL) < 0)
+	if (hw()->memattr_get_initiators(question->hwloc, question->attribute, object, 0, &n, NULL, NULL) < 0)
 		return false;
 	initiators = calloc(n + 1, sizeof(*initiators));
 	values = calloc(n + 1, sizeof(*values));
 	if (initiators && values &&
-		hwloc_memattr_get_initiators(question->hwloc, question->attribute, object, 0, &n, initiators,
+		hw()->memattr_get_initiators(question->hwloc, question->attribute, object, 0, &n, initiators,
 			values) == 0) {
 		for (unsigned i = 0; i < n; i++) {
 			if (initiators[i].type != HWLOC_LOCATION_TYPE_CPUSET ||
-				!hwloc_bitmap_intersects(initiators[i].location.cpuset, question->from))
+				!hw()->bitmap_intersects(initiators[i].location.cpuset, question->from))
 				continue;
 			if (!found || better(question, values[i], *value))
 				*value = values[i];
@@ -70,7 +70,7 @@ static bool value_of(const struct question *question, hwloc_obj_t object, uint64
 	};
 	hwloc_uint64_t found;
 
-	if (hwloc_memattr_get_value(question->hwloc, question->attribute, object,
+	if (hw()->memattr_get_value(question->hwloc, question->attribute, object,
 		    question->needs_initiator ? &initiator : NULL, 0, &found) == 0) {
 		*value = found;
 		return true;
@@ -84,7 +84,7 @@ static bool value_at_home(const struct question *question, hwloc_obj_t object, u
 	struct hwloc_location initiator;
 	hwloc_uint64_t found;
 
-	if (!question->needs_initiator || hwloc_memattr_get_best_initiator(question->hwloc,
+	if (!question->needs_initiator || hw()->memattr_get_best_initiator(question->hwloc,
 		question->attribute, object, 0, &initiator, &found) < 0)
 		return false;
 	*value = found;
@@ -98,11 +98,11 @@ static unsigned distance_to(const struct topology *topology, const struct questi
 
 	for (int i = 0; i < topology->n_nodes; i++) {
 		int own = topology->nodes[i].number;
-		hwloc_obj_t object = hwloc_get_numanode_obj_by_os_index(question->hwloc, (unsigned)own);
+		hwloc_obj_t object = hw__node_by_number(question->hwloc, (unsigned)own);
 		unsigned distance = topology__distance(topology, own, node);
 
 		if (topology->nodes[i].has_cpus == 0 || !object ||
-			!hwloc_bitmap_intersects(object->cpuset, question->from))
+			!hw()->bitmap_intersects(object->cpuset, question->from))
 			continue;
 		if (distance > 0 && (least == 0 || distance < least))
 			least = distance;
@@ -120,7 +120,7 @@ static int collect(const struct topology *topology, const struct question *quest
 		const struct topology_node *node = &topology->nodes[i];
 		struct valued *one = &list[n];
 		hwloc_obj_t object =
-			hwloc_get_numanode_obj_by_os_index(question->hwloc, (unsigned)node->number);
+			hw__node_by_number(question->hwloc, (unsigned)node->number);
 
 		if (node->capacity == 0 || !node->allowed || !object)
 			continue;
@@ -204,14 +204,14 @@ static int fill_question(const struct topology *topology, unsigned attribute, co
 {
 	unsigned long flags;
 
-	if (hwloc_memattr_get_flags(topology->hwloc, attribute, &flags) < 0)
+	if (hw()->memattr_get_flags(topology->hwloc, attribute, &flags) < 0)
 		return aml__fail(AML_EINVAL, "%u is no memory attribute of hwloc's", attribute);
-	if (initiator && hwloc_bitmap_iszero(initiator))
+	if (initiator && hw()->bitmap_iszero(initiator))
 		return aml__fail(AML_EINVAL, "the initiator is an empty set of processors");
 	*question = (struct question){
 		.hwloc = topology->hwloc,
 		.attribute = attribute,
-		.from = initiator ? hwloc_bitmap_dup(initiator) : hwloc_bitmap_alloc(),
+		.from = initiator ? hw()->bitmap_dup(initiator) : hw()->bitmap_alloc(),
 		.needs_initiator = flags & HWLOC_MEMATTR_FLAG_NEED_INITIATOR,
 		.higher_first = flags & HWLOC_MEMATTR_FLAG_HIGHER_FIRST,
 	};
@@ -219,11 +219,11 @@ static int fill_question(const struct topology *topology, unsigned attribute, co
 		return aml__fail(AML_ENOMEM, "no memory for a set of processors");
 	if (!initiator) {
 		int cpu = topology->imported
-				  ? hwloc_bitmap_first(hwloc_topology_get_topology_cpuset(topology->hwloc))
+				  ? hw()->bitmap_first(hw()->topology_get_topology_cpuset(topology->hwloc))
 				  : sched_getcpu();
 
 		if (cpu >= 0)
-			hwloc_bitmap_only(question->from, (unsigned)cpu);
+			hw()->bitmap_only(question->from, (unsigned)cpu);
 	}
 	return 0;
 }
@@ -255,7 +255,7 @@ int topology__rank(const struct topology *topology, unsigned attribute, const vo
 		n = collect(topology, &question, false, list);
 		if (!some_seen(list, n))
 			n = is_latency(attribute) ? collect(topology, &question, true, list) : 0;
-		hwloc_memattr_get_name(topology->hwloc, attribute, &name);
+		hw()->memattr_get_name(topology->hwloc, attribute, &name);
 	}
 	topology__unlock();
 	if (err == 0) {
@@ -267,7 +267,7 @@ int topology__rank(const struct topology *topology, unsigned attribute, const vo
 			err = aml__fail(AML_ENOTSUP,
 				"no node has a value of %s from there (firmware without an HMAT?)", name);
 	}
-	hwloc_bitmap_free(question.from);
+	hw()->bitmap_free(question.from);
 	free(list);
 	return err;
 }

@@ -6,5 +6,6 @@ libsitus_core_la_SOURCES += \
 	src/os/map.c \
 	src/os/memory.c \
 	src/os/numa.c \
+	src/os/policy.c src/os/policy.h \
 	src/os/spares.c src/os/spares.h \
 	src/os/text.c src/os/text.h

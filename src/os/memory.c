@@ -7,11 +7,11 @@
 
 #include "os/cgroup.h"
 #include "os/os.h"
+#include "os/policy.h"
 #include "os/text.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <numaif.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,7 +63,7 @@ static int read_nodes(struct os_nodes *result, struct os_nodes *all)
 
 	memset(&allowed, 0, sizeof(allowed));
 	memset(&with_memory, 0, sizeof(with_memory));
-	if (get_mempolicy(NULL, allowed.bits, OS_NODES_BITS, NULL, MPOL_F_MEMS_ALLOWED) != 0)
+	if (os__get_mempolicy(NULL, allowed.bits, OS_NODES_BITS, NULL, MPOL_F_MEMS_ALLOWED) != 0)
 		failed = allowed_by_proc(&allowed);
 	if (failed != 0)
 		return failed;
@@ -126,6 +126,31 @@ void os__node_performance(int node, struct os_performance *performance)
 {
 	performance->bandwidth = read_performance(node, "bandwidth");
 	performance->latency = read_performance(node, "latency");
+}
+
+/* A node's file has a number for each node that is online, in their order. */
+unsigned os__node_distance(int from, int to)
+{
+	char path[64], text[8192], *at = text;
+	struct os_nodes online;
+	unsigned long distance = 0;
+
+	memset(&online, 0, sizeof(online));
+	if (text__read("/sys/devices/system/node/online", text, sizeof(text)) > 0)
+		parse_list(text, &online);
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/distance", from);
+	if (!os__nodes_has(&online, to) || text__read(path, text, sizeof(text)) < 0)
+		return 0;
+	for (int node = os__nodes_next(&online, 0); node >= 0 && node <= to;
+		node = os__nodes_next(&online, node + 1)) {
+		char *end;
+
+		distance = strtoul(at, &end, 10);
+		if (end == at)
+			return 0;
+		at = end;
+	}
+	return distance < UINT_MAX ? (unsigned)distance : 0;
 }
 
 /* Kept out of reach of areas that must not wake the OOM killer: what others may fault in while we

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * numa.c - sets of nodes, policies, and where pages are.
- *
- * libnuma's system-call wrappers only: they keep no state and allocate nothing.
  */
 #include "os/os.h"
+#include "os/policy.h"
 
 #include <errno.h>
-#include <numaif.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -90,7 +88,7 @@ char *os__nodes_text(const struct os_nodes *nodes, char *text, size_t size)
 
 int os__bind(void *ptr, size_t size, enum os_policy policy, const struct os_nodes *nodes, bool move)
 {
-	if (mbind(ptr, size, (int)policy, nodes == NULL ? NULL : nodes->bits,
+	if (os__mbind(ptr, size, (int)policy, nodes == NULL ? NULL : nodes->bits,
 		    nodes == NULL ? 0 : OS_NODES_BITS, move ? MPOL_MF_MOVE : 0) != 0)
 		return -errno;
 	return 0;
@@ -103,7 +101,7 @@ int os__policy(const void *ptr, enum os_policy *policy, struct os_nodes *nodes)
 
 	memset(&found, 0, sizeof(found));
 	/* The kernel only looks the address up. */
-	if (get_mempolicy(&mode, found.bits, OS_NODES_BITS, (void *)(uintptr_t)ptr, MPOL_F_ADDR) != 0)
+	if (os__get_mempolicy(&mode, found.bits, OS_NODES_BITS, (void *)(uintptr_t)ptr, MPOL_F_ADDR) != 0)
 		return -errno;
 	*policy = (enum os_policy)(mode & ~MODE_FLAGS);
 	*nodes = found;
@@ -113,10 +111,10 @@ int os__policy(const void *ptr, enum os_policy *policy, struct os_nodes *nodes)
 int os__where(void *const *pages, size_t n, int *nodes)
 {
 	/* The kernel reads the array. */
-	return move_pages(0, n, (void **)(uintptr_t)pages, NULL, nodes, 0) < 0 ? -errno : 0;
+	return os__move_pages(0, n, (void **)(uintptr_t)pages, NULL, nodes, 0) < 0 ? -errno : 0;
 }
 
 int os__move(void *const *pages, size_t n, const int *to, int *status)
 {
-	return move_pages(0, n, (void **)(uintptr_t)pages, to, status, MPOL_MF_MOVE) < 0 ? -errno : 0;
+	return os__move_pages(0, n, (void **)(uintptr_t)pages, to, status, MPOL_MF_MOVE) < 0 ? -errno : 0;
 }

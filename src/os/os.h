@@ -74,6 +74,9 @@ struct os_performance {
 };
 void os__node_performance(int node, struct os_performance *performance);
 
+/* From one node to another in the firmware's unit, where 10 is local; 0: it does not say. */
+unsigned os__node_distance(int from, int to);
+
 /* Bytes of main memory the whole machine could still give to programs without killing any, after a
    margin that keeps other processes alive; the limits of this process's memory control groups count
    too. SIZE_MAX: the kernel does not tell. Without a file descriptor to look with: 0, but where the last look

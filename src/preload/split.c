@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <numa.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -118,11 +117,15 @@ int split__thread_nodes(int *nodes, int n_max)
 
 static unsigned char nearest(int node, const int *nodes, int n)
 {
-	int least = INT_MAX, best = 0;
+	unsigned least = UINT_MAX;
+	int best = 0;
 
 	for (int i = 0; i < n; i++) {
-		int distance = nodes[i] == node ? -1 : numa_distance(node, nodes[i]);
+		unsigned distance;
 
+		if (nodes[i] == node)
+			return (unsigned char)i;
+		distance = os__node_distance(node, nodes[i]);
 		/* 0: the firmware does not say. */
 		if (distance != 0 && distance < least) {
 			least = distance;

@@ -12,12 +12,12 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <numaif.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "area/linux.h"
 #include "base/error.h"
+#include "os/policy.h"
 
 enum { N_PAGES = 512, ROUNDS = 4 };
 
@@ -73,7 +73,7 @@ static int move_batch(struct mover *mover)
 		mover->to[i] = node_for(mover->target, (uintptr_t)mover->page[i] / mover->page_size, spare);
 		mover->status[i] = INT_MIN;
 	}
-	if (move_pages(mover->pid, mover->n, mover->page, mover->to, mover->status, MPOL_MF_MOVE) < 0 &&
+	if (os__move_pages(mover->pid, mover->n, mover->page, mover->to, mover->status, MPOL_MF_MOVE) < 0 &&
 		errno != ENOMEM && errno != ENOENT) {
 		mover->err = -errno;
 		return 1;

@@ -12,13 +12,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <numaif.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "os/policy.h"
 
 #define BATCH 4096
 #define PAGEMAP_PRESENT (UINT64_C(1) << 63)
@@ -44,7 +44,7 @@ static int find_states(struct walk *walk, uintptr_t at, size_t n)
 		if (walk->entries[i] & PAGEMAP_PRESENT)
 			walk->page[walk->n_present++] = (void *)(at + i * walk->page_size);
 	/* move_pages without nodes moves nothing: it tells where each page is. */
-	if (walk->n_present && move_pages(walk->pid, walk->n_present, walk->page, NULL, walk->status, 0))
+	if (walk->n_present && os__move_pages(walk->pid, walk->n_present, walk->page, NULL, walk->status, 0))
 		return -errno;
 	for (size_t i = 0; i < n; i++) {
 		if (walk->entries[i] & PAGEMAP_PRESENT) {

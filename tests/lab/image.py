@@ -5,6 +5,7 @@ Files keep the paths they have on the host, libraries too, so that the dynamic l
 same way; tests lie in /lab. Nothing here needs root.
 """
 
+import json
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ class ImageError(Exception):
 PACKAGES = {"busybox": "busybox-static", "cpio": "cpio", "lstopo-no-graphics": "hwloc-nox",
             "qemu-system-x86_64": "qemu-system-x86", "python3": "python3-minimal",
             "redis-cli": "redis-tools", "redis-check-rdb": "redis-tools",
-            "redis-benchmark": "redis-tools", "ldd": "libc-bin"}
+            "redis-benchmark": "redis-tools", "ldd": "libc-bin", "ldconfig": "libc-bin"}
 
 
 def find_program(name):
@@ -27,6 +28,14 @@ def find_program(name):
     if not path:
         raise ImageError(f"{name} is missing; on Debian: apt-get install {PACKAGES.get(name, name)}")
     return path
+
+
+def find_library(name):
+    listing = subprocess.run([find_program("ldconfig"), "-p"], capture_output=True, text=True, check=False).stdout
+    found = re.search(rf"^\s*{re.escape(name)} .*=> (/\S+)$", listing, re.M)
+    if not found:
+        raise ImageError(f"{name} is missing")
+    return found.group(1)
 
 
 def unwrapped(path):
@@ -73,8 +82,10 @@ class Image:
         shutil.copyfile(source, target)
         os.chmod(target, 0o755)
         with open(source, "rb") as file:
-            if file.read(4) == b"\x7fELF":
-                self._add_libraries(source)
+            content = file.read()
+        if content.startswith(b"\x7fELF"):
+            self._add_libraries(source)
+            self._add_loaded(content)
 
     def _add_libraries(self, source):
         listing = subprocess.run([find_program("ldd"), source], capture_output=True, text=True,
@@ -84,6 +95,12 @@ class Image:
             raise ImageError(f"{source} needs {' '.join(missing)}, which this machine lacks")
         for path in re.findall(r"^(?:.*=> |\s+)(/\S+) \(0x", listing, re.M):
             self.add(path)
+
+    def _add_loaded(self, content):
+        """What the file loads when it needs it, as its notes say (the UAPI group's ELF dlopen metadata)."""
+        for note in content.split(b"\x0a\x0c\x7c\x40FDO\0")[1:]:
+            for name in json.loads(note.split(b"\0")[0])[0]["soname"]:
+                self.add(find_library(name))
 
     def add_program(self, name):
         """A program of the host, on the guest's PATH."""

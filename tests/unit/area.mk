@@ -39,8 +39,8 @@ tests_unit_test_area_faults_SOURCES = tests/unit/test_area_faults.c
 tests_unit_test_area_faults_CFLAGS = $(test_cflags) -D_GNU_SOURCE
 tests_unit_test_area_faults_LDADD = $(test_libs) $(NUMA_LIBS)
 tests_unit_test_area_faults_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=malloc,--wrap=calloc,--wrap=strdup,--wrap=mmap,--wrap=madvise,--wrap=mbind \
-	-Wl,--wrap=move_pages,--wrap=fallocate,--wrap=ftruncate,--wrap=memfd_create \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=strdup,--wrap=mmap,--wrap=madvise,--wrap=os__mbind \
+	-Wl,--wrap=os__move_pages,--wrap=fallocate,--wrap=ftruncate,--wrap=memfd_create \
 	-Wl,--wrap=shm_open,--wrap=flock
 
 tests_unit_test_area_file_SOURCES = tests/unit/test_area_file.c
@@ -74,7 +74,7 @@ tests_unit_test_area_strict_LDADD = $(test_libs) $(NUMA_LIBS)
 tests_unit_test_area_thp_SOURCES = tests/unit/test_area_thp.c
 tests_unit_test_area_thp_CFLAGS = $(test_cflags)
 tests_unit_test_area_thp_LDADD = $(test_libs) $(NUMA_LIBS)
-tests_unit_test_area_thp_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=move_pages,--wrap=get_mempolicy
+tests_unit_test_area_thp_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=os__move_pages,--wrap=os__get_mempolicy
 
 tests_unit_test_area_user_SOURCES = tests/unit/test_area_user.c
 tests_unit_test_area_user_CFLAGS = $(test_cflags)

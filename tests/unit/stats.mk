@@ -21,6 +21,7 @@ tests_unit_test_locate_LDADD = $(test_libs)
 tests_unit_test_migrate_SOURCES = tests/unit/test_migrate.c
 tests_unit_test_migrate_CFLAGS = $(test_cflags)
 tests_unit_test_migrate_LDADD = $(test_libs)
+tests_unit_test_migrate_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=os__mbind,--wrap=os__move_pages
 
 if !SANITIZED
 # It stands in front of calls that sanitizers' runtimes make themselves.
@@ -30,10 +31,12 @@ endif
 tests_unit_test_migrate_faults_SOURCES = tests/unit/test_migrate_faults.c
 tests_unit_test_migrate_faults_CFLAGS = $(test_cflags)
 tests_unit_test_migrate_faults_LDADD = $(test_libs)
+tests_unit_test_migrate_faults_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=os__mbind,--wrap=os__move_pages
 
 tests_unit_test_migrate_bulk_SOURCES = tests/unit/test_migrate_bulk.c
 tests_unit_test_migrate_bulk_CFLAGS = $(test_cflags)
 tests_unit_test_migrate_bulk_LDADD = $(test_libs)
+tests_unit_test_migrate_bulk_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=os__move_pages
 
 tests_unit_test_migrate_kinds_SOURCES = tests/unit/test_migrate_kinds.c
 tests_unit_test_migrate_kinds_CFLAGS = $(test_cflags)

@@ -6,7 +6,6 @@
  */
 #include "tests/unit/area_test.h"
 
-#include <numaif.h>
 #include <stdlib.h>
 
 static int countdown; /* 0: nothing fails; n: the nth call from now does */
@@ -36,9 +35,9 @@ WRAP(char *, NULL, strdup, (const char *text), (text))
 WRAP(void *, MAP_FAILED, mmap, (void *p, size_t size, int prot, int flags, int fd, off_t offset),
 	(p, size, prot, flags, fd, offset))
 WRAP(int, -1, madvise, (void *p, size_t size, int advice), (p, size, advice))
-WRAP(long, -1, mbind, (void *p, unsigned long size, int mode, const unsigned long *nodes,
+WRAP(long, -1, os__mbind, (void *p, unsigned long size, int mode, const unsigned long *nodes,
 	unsigned long max, unsigned flags), (p, size, mode, nodes, max, flags))
-WRAP(long, -1, move_pages, (int pid, unsigned long n, void **pages, const int *to, int *status, int flags),
+WRAP(long, -1, os__move_pages, (int pid, unsigned long n, void **pages, const int *to, int *status, int flags),
 	(pid, n, pages, to, status, flags))
 WRAP(int, -1, fallocate, (int fd, int mode, off_t offset, off_t size), (fd, mode, offset, size))
 WRAP(int, -1, ftruncate, (int fd, off_t size), (fd, size))

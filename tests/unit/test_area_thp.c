@@ -14,9 +14,9 @@ static size_t n_asked;      /* pages whose place was asked for */
 static bool tells_astray;   /* the next answer begins with a node that is none of ours... */
 static bool drops_on_move;  /* ... and moving takes the page away, as splitting it may */
 
-long __real_move_pages(int pid, unsigned long n, void **pages, const int *to, int *status, int flags);
-long __wrap_move_pages(int pid, unsigned long n, void **pages, const int *to, int *status, int flags);
-long __wrap_move_pages(int pid, unsigned long n, void **pages, const int *to, int *status, int flags)
+long __real_os__move_pages(int pid, unsigned long n, void **pages, const int *to, int *status, int flags);
+long __wrap_os__move_pages(int pid, unsigned long n, void **pages, const int *to, int *status, int flags);
+long __wrap_os__move_pages(int pid, unsigned long n, void **pages, const int *to, int *status, int flags)
 {
 	long result;
 
@@ -25,7 +25,7 @@ long __wrap_move_pages(int pid, unsigned long n, void **pages, const int *to, in
 		madvise(pages[0], HUGE_SIZE, MADV_DONTNEED);
 		return 0;
 	}
-	result = __real_move_pages(pid, n, pages, to, status, flags);
+	result = __real_os__move_pages(pid, n, pages, to, status, flags);
 	if (to == NULL)
 		n_asked += n;
 	if (to == NULL && tells_astray) {
@@ -37,12 +37,12 @@ long __wrap_move_pages(int pid, unsigned long n, void **pages, const int *to, in
 
 static size_t n_policies; /* pages whose policy was asked for */
 
-long __real_get_mempolicy(int *mode, unsigned long *nodes, unsigned long max, void *page, unsigned flags);
-long __wrap_get_mempolicy(int *mode, unsigned long *nodes, unsigned long max, void *page, unsigned flags);
-long __wrap_get_mempolicy(int *mode, unsigned long *nodes, unsigned long max, void *page, unsigned flags)
+long __real_os__get_mempolicy(int *mode, unsigned long *nodes, unsigned long max, void *page, unsigned flags);
+long __wrap_os__get_mempolicy(int *mode, unsigned long *nodes, unsigned long max, void *page, unsigned flags);
+long __wrap_os__get_mempolicy(int *mode, unsigned long *nodes, unsigned long max, void *page, unsigned flags)
 {
 	n_policies += page != NULL;
-	return __real_get_mempolicy(mode, nodes, max, page, flags);
+	return __real_os__get_mempolicy(mode, nodes, max, page, flags);
 }
 
 static size_t huge_kib(const char *p)

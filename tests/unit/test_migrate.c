@@ -6,7 +6,6 @@
 #include "tests/unit/migrate_test.h"
 
 #include <errno.h>
-#include <numaif.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,7 +20,9 @@ static bool fails(int *at)
 	return *at != 0 && --*at == 0;
 }
 
-long mbind(void *start, unsigned long size, int mode, const unsigned long *nodes,
+long __wrap_os__mbind(void *start, unsigned long size, int mode, const unsigned long *nodes,
+	unsigned long max_node, unsigned flags);
+long __wrap_os__mbind(void *start, unsigned long size, int mode, const unsigned long *nodes,
 	unsigned long max_node, unsigned flags)
 {
 	if (fails(&fail_mbind_at)) {
@@ -31,7 +32,8 @@ long mbind(void *start, unsigned long size, int mode, const unsigned long *nodes
 	return syscall(SYS_mbind, start, size, mode, nodes, max_node, flags);
 }
 
-long move_pages(int pid, unsigned long n, void **pages, const int *nodes, int *status, int flags)
+long __wrap_os__move_pages(int pid, unsigned long n, void **pages, const int *to, int *status, int flags);
+long __wrap_os__move_pages(int pid, unsigned long n, void **pages, const int *nodes, int *status, int flags)
 {
 	if (no_move_pages) {
 		errno = EPERM;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What migration asks of the kernel, page by page. A function in front of the C library's move_pages
+ * What migration asks of the kernel, page by page. A function in front of move_pages
  * plays a second node, on which all pages lie until they are moved to node 0.
  */
 #include "tests/unit/migrate_test.h"
@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <numaif.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -66,7 +65,8 @@ static long play_move(unsigned long n, void **pages, const int *to, int *status)
 	return left;
 }
 
-long move_pages(int pid, unsigned long n, void **pages, const int *to, int *status, int flags)
+long __wrap_os__move_pages(int pid, unsigned long n, void **pages, const int *to, int *status, int flags);
+long __wrap_os__move_pages(int pid, unsigned long n, void **pages, const int *to, int *status, int flags)
 {
 	if (!plays)
 		return syscall(SYS_move_pages, pid, n, pages, to, status, flags);

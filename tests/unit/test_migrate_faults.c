@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <numaif.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -36,13 +35,16 @@ static bool fails(enum call call)
 	return true;
 }
 
-long mbind(void *start, unsigned long size, int mode, const unsigned long *nodes,
+long __wrap_os__mbind(void *start, unsigned long size, int mode, const unsigned long *nodes,
+	unsigned long max_node, unsigned flags);
+long __wrap_os__mbind(void *start, unsigned long size, int mode, const unsigned long *nodes,
 	unsigned long max_node, unsigned flags)
 {
 	return fails(MBIND) ? -1 : syscall(SYS_mbind, start, size, mode, nodes, max_node, flags);
 }
 
-long move_pages(int pid, unsigned long n, void **pages, const int *to, int *status, int flags)
+long __wrap_os__move_pages(int pid, unsigned long n, void **pages, const int *to, int *status, int flags);
+long __wrap_os__move_pages(int pid, unsigned long n, void **pages, const int *to, int *status, int flags)
 {
 	return fails(MOVE_PAGES) ? -1 : syscall(SYS_move_pages, pid, n, pages, to, status, flags);
 }
