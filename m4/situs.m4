@@ -19,7 +19,6 @@ AM_CONDITIONAL([HAVE_$1], [test "x$situs_have_$1" = xyes])
 # The name that hwloc is loaded by when a place needs it (src/area/hwloc_calls.h): what a program that was
 # linked with it asks for.
 AC_DEFUN([SITUS_HWLOC_SONAME], [
-AC_CHECK_TOOL([READELF], [readelf], [readelf])
 AC_CACHE_CHECK([which hwloc to load when it is needed], [situs_cv_hwloc_soname],
 	[situs_cv_hwloc_soname=unknown
 	situs_save_cflags=$CFLAGS situs_save_libs=$LIBS
@@ -142,6 +141,23 @@ AC_LINK_IFELSE([AC_LANG_PROGRAM([], [])], [AC_MSG_RESULT([yes])],
 	[AC_MSG_RESULT([no]); AC_MSG_ERROR([the linker does not support --version-script])])
 LDFLAGS=$situs_save_ldflags
 rm -f conftest.map
+])
+
+# Can functions be put in an order? A linker script that adds to the linker's own (GNU ld and LLVM's can; gold cannot)
+# and sections for each function. Where not, the libraries are the same but for some pages that are resident.
+AC_DEFUN([SITUS_ORDER], [
+AC_CACHE_CHECK([whether the linker puts functions in an order], [situs_cv_order],
+	[situs_cv_order=no
+	situs_save_cflags=$CFLAGS situs_save_ldflags=$LDFLAGS
+	AS_ECHO(["SECTIONS { .text.hot_first : { *(.text.startup) *(.text.situs_first) } } INSERT BEFORE .text;"]) > conftest.ld
+	CFLAGS="$CFLAGS -fPIC -ffunction-sections" LDFLAGS="$LDFLAGS -shared -Wl,-T,conftest.ld"
+	AC_LINK_IFELSE([AC_LANG_SOURCE([int situs_first(void); int situs_first(void) { return 1; }])],
+		[AS_IF([$READELF -SW conftest$EXEEXT 2>/dev/null | grep '@<:@.@:>@text.hot_first' >/dev/null],
+			[situs_cv_order=yes])])
+	CFLAGS=$situs_save_cflags LDFLAGS=$situs_save_ldflags
+	rm -f conftest.ld])
+AS_IF([test "$situs_cv_order" = yes], [SITUS_CFLAGS="$SITUS_CFLAGS -ffunction-sections"])
+AM_CONDITIONAL([ORDERED], [test "$situs_cv_order" = yes])
 ])
 
 # What a jemalloc under another prefix is made of, for a test: the static library and objcopy.

@@ -24,4 +24,8 @@ if SANITIZED
 libsitus_preload_la_LDFLAGS += -Wl,-z,undefs
 endif
 EXTRA_libsitus_preload_la_DEPENDENCIES = src/preload/preload.map
+if ORDERED
+libsitus_preload_la_LDFLAGS += $(order_ldflags)
+EXTRA_libsitus_preload_la_DEPENDENCIES += src/hot.ld
+endif
 EXTRA_DIST += src/preload/preload.map
