@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/annotate.h"
+#include "area/area.h"
 #include "base/error.h"
 #include "base/shared_pool.h"
 #include "heap/cache.h"
@@ -180,11 +181,24 @@ static unsigned default_arenas(void)
 	return n_cpus < 1 ? 1 : n_cpus > HEAP_ARENAS_MAX ? HEAP_ARENAS_MAX : (unsigned)n_cpus;
 }
 
+/* Names are for people: one too long is cut. */
+static void copy_text(char *to, size_t size, const char *from)
+{
+	size_t length = strnlen(from, size - 1);
+
+	memcpy(to, from, length);
+	to[length] = '\0';
+}
+
 void heap__describe_place(const struct aml_area *area, char place[HEAP_PLACE_SIZE])
 {
 	int err = errno, aml_err = aml_errno;
 	FILE *stream;
 
+	if (area->ops->fprintf == area__fprintf) {
+		copy_text(place, HEAP_PLACE_SIZE, area__name(area));
+		return;
+	}
 	/* An area need not have a description. */
 	error__keep();
 	place[0] = '\0';
@@ -198,15 +212,6 @@ void heap__describe_place(const struct aml_area *area, char place[HEAP_PLACE_SIZ
 	aml_errno = aml_err;
 	place[HEAP_PLACE_SIZE - 1] = '\0';
 	place[strcspn(place, "\n")] = '\0';
-}
-
-/* Names are for people: one too long is cut. */
-static void copy_text(char *to, size_t size, const char *from)
-{
-	size_t length = strnlen(from, size - 1);
-
-	memcpy(to, from, length);
-	to[length] = '\0';
 }
 
 static int create(struct situs_heap **heap, const struct aml_area *area,

@@ -11,6 +11,7 @@
 #include "heap/publish.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,21 +69,36 @@ struct entry { /* what the kernel calls linux_dirent64 */
 	char name[];
 };
 
+/* A dash and a number; every program that starts comes here, so not sscanf, which is 64 KiB of the C library. */
+static bool take_number(const char **text, unsigned long long *number)
+{
+	char *end;
+
+	if ((*text)[0] != '-' || (*text)[1] < '0' || (*text)[1] > '9')
+		return false;
+	*number = strtoull(*text + 1, &end, 10);
+	*text = end;
+	return true;
+}
+
 /* Is `name` a table of this user whose program is no more? */
 static bool is_stale(int folder, const char *name, uint64_t pid_namespace)
 {
 	struct publish_header header;
-	unsigned long long start;
+	const char *name_rest;
+	unsigned long long uid, pid, start;
 	struct stat st;
-	unsigned uid;
 	ssize_t n;
-	long pid;
-	int fd, end = 0;
+	int fd;
 
-	if (sscanf(name, "situs-%u-%ld-%llu%n", &uid, &pid, &start, &end) != 3 || name[end] ||
-		uid != geteuid() || pid <= 0)
+	if (strncmp(name, "situs", 5) != 0)
 		return false;
-	if (publish__start_time(pid) == start)
+	name_rest = name + 5;
+	if (!take_number(&name_rest, &uid) || !take_number(&name_rest, &pid) ||
+		!take_number(&name_rest, &start) || *name_rest != '\0' || uid != geteuid() || pid == 0 ||
+		pid > INT_MAX)
+		return false;
+	if (publish__start_time((long)pid) == start)
 		return false;
 	fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
