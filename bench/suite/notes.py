@@ -43,23 +43,26 @@ NOTES = [
      "each block of megabytes in the page map and the address map. Tried: places without a policy of the kernel's "
      "(any, anon): the same within 1 %."),
     (r"peak resident of (larson|xmalloc|sh6|sh8|cache)",
-     "These workloads are small, and 0.75 MiB of the whole process is what libsitus and libhwloc "
-     "bring with them. Tried: a class of a thread's cache bounded by a sixty-fourth of what the heap has drawn, which "
+     "These workloads are small: 0.4 MiB of the whole process is there before a heap is, libsitus's code and data, "
+     "and 0.15 MiB is what jemalloc sets aside when it is first asked for an arena. Tried: hwloc loaded only when "
+     "a place needs it and code that always runs side by side, which took 0.4 MiB off; 8 KiB in place of 24 for a "
+     "class of a thread's cache, and a depot of 512 KiB: no smaller; a class of a thread's cache bounded by a sixty-fourth of what the heap has drawn, which "
      "took 0.25 to 0.4 MiB off larson, xmalloc and sh6; no large block held: nothing off xmalloc."),
     (r"peak resident of mstress",
-     "0.75 MiB is what libsitus and libhwloc bring with them, and about 1 MiB is freed large blocks, held since "
+     "0.55 MiB is what libsitus and jemalloc's arenas bring with them, and about 1 MiB is freed large blocks, held since "
      "they come back for use. Tried: to hold one part in 24 of what is drawn at most: 11.2 MiB in place of 12.2 "
      "(jemalloc 9.7), but 64 KiB to 4 MiB untouched at 455 ns in place of 167. The rest is not explained yet."),
     (r"peak resident of page-cache",
      "2 MiB is freed large blocks that are held. Tried: to hold none: 44.9 MiB in place of 46.9 (jemalloc 42.1). "
-     "0.75 MiB is what libsitus and libhwloc bring with them. The rest is not explained yet."),
+     "0.55 MiB is what libsitus and jemalloc's arenas bring with them. The rest is not explained yet."),
     (r"(git|perl|python3 tests|sqlite3), peak",
-     "1.0 to 1.3 MiB is what a program that does nothing takes more than with jemalloc preloaded: the preload with "
-     "libhwloc and libnuma. Tried: the command itself without jemalloc (start-up 2.4 ms instead of 3.2). That is nearly "
-     "all of git's; the rest of perl's and of the tests' is not explained yet."),
+     "0.55 MiB is what a program that does nothing takes more than with jemalloc preloaded (1.2 before hwloc was loaded "
+     "only when needed): 0.2 MiB of code, 0.15 MiB jemalloc's controls. Each of perl's small extents has an entry "
+     "in the address map: about 0.5 MiB in all. Tried: 256 KiB in place of 1 MiB for freed large blocks of small heaps: "
+     "no less for git or perl."),
     (r"python3 tests, (processor|wall)",
-     "The tests start half a dozen programs, and each takes 1 to 2 ms more to start than with jemalloc preloaded: "
-     "most of what is missing. Tried: the command itself without jemalloc (start-up 2.4 ms instead of 3.2)."),
+     "The tests start half a dozen programs, and each takes longer to start than with jemalloc preloaded, 0.3 ms now "
+     "that neither hwloc nor libnuma is loaded. Tried: the command itself without jemalloc (start-up 2.4 ms instead of 3.2)."),
     (r"(python3|redis), (processor|wall)",
      "Measured over the whole program; Python runs with PYTHONMALLOC=malloc, without its own pools of "
      "small objects. malloc, free and malloc_usable_size look once each, and blocks pass to and from jemalloc by "
