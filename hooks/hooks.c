@@ -2,8 +2,8 @@
 /*
  * hooks.c - jemalloc's extent hooks as a thin skin over a space.
  *
- * "true is failure" ends here, and errno is left to the caller of malloc. Ranges that the space does not know (extents from before the hooks
- * were set on an existing arena) are refused wherever a refusal is allowed.
+ * "true is failure" ends here, and errno is left to the caller of malloc. Ranges that the space does not know
+ * (extents from before the hooks were set on an existing arena) are refused wherever a refusal is allowed.
  *
  * After fork the child resets the locks of all spaces: see fork.c.
  */

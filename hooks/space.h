@@ -10,9 +10,9 @@
  * not take stays in the map, serves nobody, and is offered again before another is drawn and at the end.
  *
  * Invariants (space__check): the free and extent entries between a region's start and end tile it;
- * region->out is the sum of its extents; n_extents is their number; account->drawn is the sum over the account's spaces of
- * extents (lazy areas) or of regions (others); the page map names the owner on every granule of an
- * extent and nothing on free space.
+ * region->out is the sum of its extents; n_extents is their number; account->drawn is the sum over the
+ * account's spaces of extents (lazy areas) or of regions (others); the page map names the owner on every
+ * granule of an extent and nothing on free space.
  *
  * Locking: one lock a space, a leaf: nothing else is acquired under it but the area's own. Nothing
  * here calls malloc or jemalloc: extent hooks run on this.

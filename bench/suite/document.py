@@ -9,9 +9,9 @@ from .words import amount, many
 METHOD = """\
 Each allocator runs in a process of its own, linked from the same objects (`bench/peers/`: one adapter of
 less than 80 lines each). Everything is measured once a round, peers one right after the other and in
-another order each round, micro-benchmarks several times in a row; a ratio is the median of the rounds' quotients, so that what the machine did
-meanwhile cancels out. {warm}Times are processor time, user and system, of all threads: what an allocator costs
-whoever else uses the machine. Peaks are the kernel's (`VmHWM`), of the whole process.
+another order each round, micro-benchmarks several times in a row; a ratio is the median of the rounds'
+quotients, so that what the machine did meanwhile cancels out. {warm}Times are processor time, user and
+system, of all threads: what an allocator costs whoever else uses the machine. Peaks are the kernel's (`VmHWM`), of the whole process.
 
 In the tables a peer's cell says **how many times as much as the Situs heap it takes**: 2.00 is twice as
 much, and a bold figure below 1 means that the peer is ahead. ± is half of what the middle half of the

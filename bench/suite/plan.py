@@ -158,7 +158,8 @@ class Run:
         program = os.path.join(self.bench, f"{group}_bench")
         if not os.access(program, os.X_OK):
             raise Skip("not built; it needs google-benchmark, Debian package libbenchmark-dev")
-        done, skipped = micro.measure(peers.program(self.bench, f"{group}_bench"), pattern, self.plan["seconds"], most_threads, repetitions)
+        program = peers.program(self.bench, f"{group}_bench")
+        done, skipped = micro.measure(program, pattern, self.plan["seconds"], most_threads, repetitions)
         for name, threads, cpu, wall, more in done:
             name, peer = own_name(group, name)
             self.results.add(round_, group, name, threads, peer, cpu=cpu, wall=wall)

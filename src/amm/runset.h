@@ -16,9 +16,9 @@
  * apart but for runs between two of them.
  *
  * Invariants (runs__check verifies what they are for): keys ascend; the key of a slot is above
- * everything in the child before and, but in a node's first, not above anything in its own; bounds are exact; nothing is empty but
- * a set without a root. A leaf with no room shares with a neighbour, or the two become three; a leaf
- * that is a quarter full looks for one to merge with.
+ * everything in the child before and, but in a node's first, not above anything in its own; bounds are exact;
+ * nothing is empty but a set without a root. A leaf with no room shares with a neighbour, or the two become
+ * three; a leaf that is a quarter full looks for one to merge with.
  */
 #ifndef AMM_RUNSET_H
 #define AMM_RUNSET_H

@@ -16,8 +16,8 @@
  * Changes. The functions that change the tree cannot fail: the caller reserves nodes first, with
  * tree__reserve. In a map with readers, or one that a fork may interrupt, no node that the published
  * root leads to is ever written: each change copies the path it edits, from the leaf to the root
- * (own_path), and tree__publish shows the new root with one store. Nodes that dropped out are reused by the next change at the earliest; a
- * reader that might have met one finds amm->version changed (read.c).
+ * (own_path), and tree__publish shows the new root with one store. Nodes that dropped out are reused by the
+ * next change at the earliest; a reader that might have met one finds amm->version changed (read.c).
  */
 #ifndef AMM_TREE_H
 #define AMM_TREE_H

@@ -107,7 +107,8 @@ static int unsupported(const char *what)
 
 typedef void *map_func(const struct aml_area_data *data, void **ptr, size_t size);
 
-static __attribute__((noinline)) void *map(const struct aml_area *area, map_func *op, void **ptr, size_t size, const char *what)
+static __attribute__((noinline)) void *map(const struct aml_area *area, map_func *op, void **ptr, size_t size,
+	const char *what)
 {
 	if (op == NULL) {
 		aml__fail(AML_EINVAL, "the area has no mmap operation");

@@ -7,9 +7,9 @@
  * offset), so that ranges can be split and joined freely.
  *
  * Every call takes the ledger's own lock, which nests inside everything else and under which nothing
- * is called, and costs O(log n), but where it says less. Memory comes from mmap, never from malloc. In the child of a fork
- * the lock is free again and the ledger is usable whatever the parent's other threads were doing:
- * every step leaves a list that can be searched.
+ * is called, and costs O(log n), but where it says less. Memory comes from mmap, never from malloc. In the
+ * child of a fork the lock is free again and the ledger is usable whatever the parent's other threads were
+ * doing: every step leaves a list that can be searched.
  */
 #ifndef AREA_LEDGER_H
 #define AREA_LEDGER_H

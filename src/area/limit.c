@@ -4,9 +4,9 @@
  *
  * Bytes are charged when they can first be touched: at mmap, and at commit for what reserve gave. A
  * ledger holds the charged ranges, so that munmap and decommit give back what was charged and no
- * more; another what is out without being charged, so that nothing else can be committed. Where the inner area would let reserved memory be touched at once, the limit asks for
- * commits all the same (AML_AREA_COMMIT); where it has to be paid in full at mmap, there is no
- * reserve.
+ * more; another what is out without being charged, so that nothing else can be committed. Where the inner
+ * area would let reserved memory be touched at once, the limit asks for commits all the same
+ * (AML_AREA_COMMIT); where it has to be paid in full at mmap, there is no reserve.
  *
  * Invariant: used is at least the sum of the ledger's ranges, and equals it when no call is running.
  * A failed call has given its charge back, and charges again what it was refused to give up.

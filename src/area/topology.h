@@ -80,8 +80,8 @@ struct topology {
 
 /*
  * The topology of this process, loaded on the first call: 0, or -AML_EINVAL (SITUS_TIERS or an
- * imported topology is wrong), -AML_FAILURE, -AML_ENOMEM (also of file descriptors). A failure is not kept: the next call tries
- * again. Any thread.
+ * imported topology is wrong), -AML_FAILURE, -AML_ENOMEM (also of file descriptors). A failure is not kept:
+ * the next call tries again. Any thread.
  */
 int topology__get(const struct topology **topology);
 

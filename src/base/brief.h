@@ -3,8 +3,9 @@
  * brief.h - a lock for a few dozen instructions around which little else happens.
  *
  * Taking it is one exchange (a store, as long as there is one thread) and giving it back one store, without
- * a call, where a mutex takes two calls and two exchanges. Nobody is woken: who finds it held looks again, soon at first, then less often; so it is not
- * for what may sleep under it. In the child of a fork it can be reset. No fairness.
+ * a call, where a mutex takes two calls and two exchanges. Nobody is woken: who finds it held looks again,
+ * soon at first, then less often; so it is not for what may sleep under it. In the child of a fork it can be
+ * reset. No fairness.
  */
 #ifndef BASE_BRIEF_H
 #define BASE_BRIEF_H

@@ -6,8 +6,9 @@
  * Of many, page tables say for a part of them whether these are present and small, or huge, or absent for
  * long (os/present.h). Small pages side by side are asked about one and all, until absent ones among them are
  * not few; then mincore tells these apart, which costs a thirtieth of asking where a page lies. Page tables cost a
- * third of that, and absent pages nearly as much as others. What neither will tell is asked about page by page. All ranges of a heap share questions. Nothing
- * is touched and no lock is held. A failure has not touched the caller's array either.
+ * third of that, and absent pages nearly as much as others. What neither will tell is asked about page by
+ * page. All ranges of a heap share questions. Nothing is touched and no lock is held. A failure has not
+ * touched the caller's array either.
  */
 #include <errno.h>
 #include <limits.h>

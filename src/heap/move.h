@@ -32,7 +32,8 @@ void move__end(struct move *move);
 int move__tell(struct move *move);
 
 /* Shows every stretch of the heap's regions to visit, under its space's lock, and tells after each piece.
-   in_bulk: what can be moved to the first link's nodes is moved before, with no lock held. 0, -ECANCELED, or what visit failed with; without a sentence. */
+   in_bulk: what can be moved to the first link's nodes is moved before, with no lock held. 0, -ECANCELED,
+   or what visit failed with; without a sentence. */
 int move__walk(struct move *move, bool in_bulk,
 	int (*visit)(const struct space_stretch *stretch, void *arg));
 

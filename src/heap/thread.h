@@ -8,7 +8,8 @@
  *
  * Locking: the threads' lock orders threads coming and going, and the places where one thread looks into
  * another's caches: statistics (which only read), destroying a heap (nobody uses that heap then) and the
- * child of a fork (nobody else is there). Nothing under it calls malloc. Lock order: threads, then jemalloc's, then spaces.
+ * child of a fork (nobody else is there). Nothing under it calls malloc. Lock order: threads, then
+ * jemalloc's, then spaces.
  */
 #ifndef HEAP_THREAD_H
 #define HEAP_THREAD_H

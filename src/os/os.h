@@ -188,8 +188,8 @@ enum os_policy {
 };
 
 /* Sets a range's policy; pages that are present stay where they are, or (`move`) are moved if they can
-   be. nodes is NULL for DEFAULT and LOCAL. -EPERM or -ENOSYS: this process may not; -EINVAL: the kernel lacks the policy or
-   none of the nodes is allowed. */
+   be. nodes is NULL for DEFAULT and LOCAL. -EPERM or -ENOSYS: this process may not; -EINVAL: the kernel
+   lacks the policy or none of the nodes is allowed. */
 int os__bind(void *ptr, size_t size, enum os_policy policy, const struct os_nodes *nodes, bool move);
 
 /* The policy of the page at ptr (any address). -EFAULT: nothing is mapped there. */

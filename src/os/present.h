@@ -43,8 +43,8 @@ int os__present_runs(int handle, uintptr_t *at, uintptr_t end, struct os_run *ru
  */
 int os__resident_runs(uintptr_t *at, uintptr_t end, struct os_run *runs, size_t n);
 
-/* The same for pages that hold something: present, swapped out, or just being moved by the kernel. With the failure of an open for a
-   handle too, then without what was swapped out. */
+/* The same for pages that hold something: present, swapped out, or just being moved by the kernel. With the
+   failure of an open for a handle too, then without what was swapped out. */
 int os__held_runs(int handle, uintptr_t *at, uintptr_t end, struct os_run *runs, size_t n);
 
 #endif

@@ -190,7 +190,8 @@ static void memory_of_gpus_is_no_place_for_the_fastest_tier(void **state)
 	(void)state;
 	check_from(topology, 2, TABLE({"tier:nearest", "8"}));
 	check(topology, TABLE({"gpu", "254-255"}, {"dram", "0,8"}, {"hbm", ""}, {"cxl", ""},
-		{"tier:0", "0,8"}, {"tier:1", ""}, {"node:0,254", "0,254"}, {"node:9", ""}, {"tier:fastest", "0,8"}, {"tier:largest", "0,8"}, {"tier:nearest", "0"}, {"node:254", "254"}));
+		{"tier:0", "0,8"}, {"tier:1", ""}, {"node:0,254", "0,254"}, {"node:9", ""}, {"tier:fastest", "0,8"},
+		{"tier:largest", "0,8"}, {"tier:nearest", "0"}, {"node:254", "254"}));
 }
 
 static void a_container_with_one_node_gets_that_node_or_an_error(void **state)

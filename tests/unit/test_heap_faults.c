@@ -2,9 +2,10 @@
 /*
  * Everything that a heap asks of others fails, call by call: the kernel's mappings, pools, the map's
  * books, jemalloc and its mallctl. A life of a heap is played again and again, and each time another of
- * these calls fails, alone or with all that follow: each of the first hundred, then one in so many. Whatever happens: NULL or an error with words and the right
- * errno, every earlier block whole, every map whole, what succeeds says nothing, and nothing is left of
- * a heap that was destroyed. The linker's --wrap puts this file between the library and what it calls.
+ * these calls fails, alone or with all that follow: each of the first hundred, then one in so many. Whatever
+ * happens: NULL or an error with words and the right errno, every earlier block whole, every map whole, what
+ * succeeds says nothing, and nothing is left of a heap that was destroyed. The linker's --wrap puts this file
+ * between the library and what it calls.
  */
 #include "tests/unit/test.h"
 

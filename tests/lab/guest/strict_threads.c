@@ -5,7 +5,8 @@
  * Every filler must end in NULL, ENOMEM and words that name what is short; that nothing was killed is
  * checked by the exit of each child and, by the runner, from the kernel's log.
  *
- * Argument: the node, 1 unless told; ROUNDS in the environment: how often, once unless told. Needs 128 MiB on it beside what the kernel takes.
+ * Argument: the node, 1 unless told; ROUNDS in the environment: how often, once unless told. Needs 128 MiB on
+ * it beside what the kernel takes.
  */
 #include <errno.h>
 #include <pthread.h>
