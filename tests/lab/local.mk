@@ -42,6 +42,7 @@ lab_guest_programs += \
 lab_sources = tests/lab/guest/lab.c tests/lab/guest/lab.h
 lab_heap_sources = $(lab_sources) tests/lab/guest/lab_heap.c tests/lab/guest/lab_heap.h
 lab_full_sources = $(lab_sources) tests/lab/guest/lab_full.c tests/lab/guest/lab_full.h
+lab_moves_sources = $(lab_full_sources) tests/lab/guest/lab_blocks.c tests/lab/guest/lab_blocks.h
 lab_libs = $(test_libs) $(HWLOC_LIBS) $(NUMA_LIBS) -lpthread
 
 tests_lab_guest_areas_SOURCES = tests/lab/guest/areas.c $(lab_sources)
@@ -64,7 +65,7 @@ tests_lab_guest_hugefiles_SOURCES = tests/lab/guest/hugefiles.c $(lab_sources)
 tests_lab_guest_hugefiles_CFLAGS = $(test_cflags)
 tests_lab_guest_hugefiles_LDADD = $(lab_libs)
 
-tests_lab_guest_heap_chains_SOURCES = tests/lab/guest/heap_chains.c $(lab_full_sources)
+tests_lab_guest_heap_chains_SOURCES = tests/lab/guest/heap_chains.c $(lab_moves_sources)
 tests_lab_guest_heap_chains_CFLAGS = $(test_cflags)
 tests_lab_guest_heap_chains_LDADD = $(lab_libs)
 
@@ -76,7 +77,7 @@ tests_lab_guest_move_pauses_SOURCES = tests/lab/guest/move_pauses.c
 tests_lab_guest_move_pauses_CFLAGS = $(test_cflags)
 tests_lab_guest_move_pauses_LDADD = $(lab_libs)
 
-tests_lab_guest_heap_moves_SOURCES = tests/lab/guest/heap_moves.c $(lab_full_sources)
+tests_lab_guest_heap_moves_SOURCES = tests/lab/guest/heap_moves.c $(lab_moves_sources)
 tests_lab_guest_heap_moves_CFLAGS = $(test_cflags)
 tests_lab_guest_heap_moves_LDADD = $(lab_libs)
 

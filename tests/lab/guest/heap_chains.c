@@ -8,45 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/lab/guest/lab_blocks.h"
 #include "tests/lab/guest/lab_full.h"
 
 enum { N_BLOCKS = 48 };
-#define BLOCK MIB
+#define BLOCK LAB_BLOCK
 #define ALL (N_BLOCKS * BLOCK)
-
-static struct aml_area *open_area(const char *place)
-{
-	struct aml_area *area;
-
-	if (aml_area_open(&area, place) != AML_SUCCESS)
-		fail_msg("%s: %s", place, situs_error());
-	return area;
-}
-
-static situs_heap_t *make(const struct aml_area *area)
-{
-	situs_heap_t *heap;
-
-	if (situs_heap_create(&heap, area, NULL) != 0)
-		fail_msg("%s", situs_error());
-	return heap;
-}
-
-static void fill(situs_heap_t *heap, char *blocks[N_BLOCKS])
-{
-	for (int i = 0; i < N_BLOCKS; i++) {
-		blocks[i] = situs_malloc(heap, BLOCK);
-		if (blocks[i] == NULL)
-			fail_msg("%s", situs_error());
-		lab_fill(blocks[i], BLOCK, (uint64_t)i);
-	}
-}
-
-static void check_contents(char *blocks[N_BLOCKS])
-{
-	for (int i = 0; i < N_BLOCKS; i++)
-		assert_true(lab_filled(blocks[i], BLOCK, (uint64_t)i));
-}
 
 /* Bytes of the pages of blocks [from, to) on a node. */
 static size_t on_node(char *blocks[N_BLOCKS], int from, int to, int node)
@@ -112,14 +79,14 @@ static void put_in_order(situs_heap_t *heap)
 
 static void what_spilled_comes_home_when_the_node_has_room(void **state)
 {
-	struct aml_area *chain = open_area("node:0,strict > node:1,strict");
-	situs_heap_t *heap = make(chain);
+	struct aml_area *chain = lab_open("node:0,strict > node:1,strict");
+	situs_heap_t *heap = lab_heap_over(chain);
 	char *blocks[N_BLOCKS];
 	size_t on_link[2];
 
 	(void)state;
 	lab_full_begin(&full, 0, 16 * MIB);
-	fill(heap, blocks);
+	lab_blocks_fill(heap, blocks, N_BLOCKS);
 	assert_true(on_node(blocks, 0, N_BLOCKS, 1) > ALL / 4);
 	assert_int_equal(situs_heap_links(heap, on_link, 2), 2);
 	assert_true(on_link[1] >= on_node(blocks, 0, N_BLOCKS, 1) - 2 * MIB);
@@ -129,21 +96,21 @@ static void what_spilled_comes_home_when_the_node_has_room(void **state)
 	assert_int_equal(situs_heap_links(heap, on_link, 2), 2);
 	assert_int_equal(on_link[1], 0);
 	assert_int_equal(aml_area_link(chain, blocks[N_BLOCKS - 1]), 0);
-	check_contents(blocks);
+	lab_blocks_check(blocks, N_BLOCKS);
 	situs_heap_destroy(heap);
 	aml_area_close(&chain);
 }
 
 static void hot_extents_come_first_and_cold_ones_make_room(void **state)
 {
-	struct aml_area *chain = open_area("node:0,strict > node:1,strict");
-	situs_heap_t *heap = make(chain);
+	struct aml_area *chain = lab_open("node:0,strict > node:1,strict");
+	situs_heap_t *heap = lab_heap_over(chain);
 	char *blocks[N_BLOCKS];
 	int last = N_BLOCKS - 1;
 
 	(void)state;
 	lab_full_begin(&full, 0, 24 * MIB);
-	fill(heap, blocks);
+	lab_blocks_fill(heap, blocks, N_BLOCKS);
 	/* The first blocks came where there was room. */
 	assert_true(on_node(blocks, 0, 4, 0) > 2 * MIB);
 	assert_true(on_node(blocks, last - 7, last + 1, 1) > 7 * MIB);
@@ -153,7 +120,7 @@ static void hot_extents_come_first_and_cold_ones_make_room(void **state)
 	put_in_order(heap);
 	assert_true(on_node(blocks, last - 7, last + 1, 0) >= 8 * MIB);
 	assert_true(on_node(blocks, 0, 4, 1) > 2 * MIB);
-	check_contents(blocks);
+	lab_blocks_check(blocks, N_BLOCKS);
 	lab_full_end(&full);
 	situs_heap_destroy(heap);
 	aml_area_close(&chain);
@@ -162,14 +129,14 @@ static void hot_extents_come_first_and_cold_ones_make_room(void **state)
 /* What lies on each link by the chain's books lies on its node by the kernel's. */
 static void a_heap_moves_into_a_chain_as_far_as_each_link_has_room(void **state)
 {
-	struct aml_area *from = open_area("node:0"), *chain = open_area("node:1,strict > node:0,strict");
+	struct aml_area *from = lab_open("node:0"), *chain = lab_open("node:1,strict > node:0,strict");
 	struct situs_migration account = {.struct_size = sizeof(account)};
-	situs_heap_t *heap = make(from);
+	situs_heap_t *heap = lab_heap_over(from);
 	char *blocks[N_BLOCKS];
 	size_t on_link[2];
 
 	(void)state;
-	fill(heap, blocks);
+	lab_blocks_fill(heap, blocks, N_BLOCKS);
 	lab_full_begin(&full, 1, 16 * MIB);
 	migrate(heap, chain);
 	assert_int_equal(situs_heap_links(heap, on_link, 2), 2);
@@ -186,7 +153,7 @@ static void a_heap_moves_into_a_chain_as_far_as_each_link_has_room(void **state)
 	assert_int_equal(situs_heap_migration(heap, &account), 0);
 	assert_true(account.moved > 4 * MIB && account.moved + account.already >= ALL);
 	assert_int_equal(account.no_room + account.busy + account.other, 0);
-	check_contents(blocks);
+	lab_blocks_check(blocks, N_BLOCKS);
 	lab_full_end(&full);
 	situs_heap_destroy(heap);
 	aml_area_close(&from);
@@ -212,11 +179,11 @@ static void what_lies_on_a_processors_list_is_room_too(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		struct aml_area *from = open_area("node:0,nothp"), *to = open_area(places[i]);
-		situs_heap_t *heap = make(from);
+		struct aml_area *from = lab_open("node:0,nothp"), *to = lab_open(places[i]);
+		situs_heap_t *heap = lab_heap_over(from);
 			char *blocks[N_BLOCKS];
 
-		fill(heap, blocks);
+		lab_blocks_fill(heap, blocks, N_BLOCKS);
 		lab_full_begin(&full, 1, 16 * MIB);
 		lab_lists(LAB_LISTS_LONG);
 		lab_on_node(0, give_back, NULL);
@@ -225,7 +192,7 @@ static void what_lies_on_a_processors_list_is_room_too(void **state)
 		lab_pin(-1);
 		lab_lists(LAB_LISTS_SHORT);
 		assert_int_equal(on_node(blocks, 0, N_BLOCKS, 0), 0);
-		check_contents(blocks);
+		lab_blocks_check(blocks, N_BLOCKS);
 		situs_heap_destroy(heap);
 		lab_full_end(&full);
 		aml_area_close(&from);
@@ -236,9 +203,9 @@ static void what_lies_on_a_processors_list_is_room_too(void **state)
 /* Nothing moves here, so that whoever makes the pages has to find those on the list. */
 static void pages_that_are_owed_find_a_processors_list_too(void **state)
 {
-	struct aml_area *from = open_area("node:0,nothp"), *to = open_area("node:1,strict");
+	struct aml_area *from = lab_open("node:0,nothp"), *to = lab_open("node:1,strict");
 	size_t size = 56 * MIB, bytes[LAB_MAX_NODES] = {0};
-	situs_heap_t *heap = make(from);
+	situs_heap_t *heap = lab_heap_over(from);
 	char *block = situs_malloc(heap, size);
 
 	(void)state;
@@ -257,18 +224,18 @@ static void pages_that_are_owed_find_a_processors_list_too(void **state)
 
 static void a_chain_moves_as_a_whole_to_one_node(void **state)
 {
-	struct aml_area *chain = open_area("node:0,strict > node:1,strict"), *to = open_area("node:1");
-	situs_heap_t *heap = make(chain);
+	struct aml_area *chain = lab_open("node:0,strict > node:1,strict"), *to = lab_open("node:1");
+	situs_heap_t *heap = lab_heap_over(chain);
 	char *blocks[N_BLOCKS];
 
 	(void)state;
 	lab_full_begin(&full, 0, 24 * MIB);
-	fill(heap, blocks);
+	lab_blocks_fill(heap, blocks, N_BLOCKS);
 	assert_true(on_node(blocks, 0, N_BLOCKS, 0) > 4 * MIB);
 	migrate(heap, to);
 	assert_int_equal(on_node(blocks, 0, N_BLOCKS, 0), 0);
 	assert_int_equal(aml_area_link(chain, blocks[0]), -AML_EDOM);
-	check_contents(blocks);
+	lab_blocks_check(blocks, N_BLOCKS);
 	lab_full_end(&full);
 	situs_heap_destroy(heap);
 	aml_area_close(&chain);
@@ -277,13 +244,13 @@ static void a_chain_moves_as_a_whole_to_one_node(void **state)
 
 static void limits_are_no_hindrance(void **state)
 {
-	struct aml_area *from = open_area("node:0,limit:200M"), *to = open_area("node:1,strict,limit:200M");
+	struct aml_area *from = lab_open("node:0,limit:200M"), *to = lab_open("node:1,strict,limit:200M");
 	struct aml_area_info info = {.struct_size = sizeof(info)};
-	situs_heap_t *heap = make(from);
+	situs_heap_t *heap = lab_heap_over(from);
 	char *blocks[N_BLOCKS];
 
 	(void)state;
-	fill(heap, blocks);
+	lab_blocks_fill(heap, blocks, N_BLOCKS);
 	migrate(heap, to);
 	assert_int_equal(on_node(blocks, 0, N_BLOCKS, 0), 0);
 	assert_int_equal(aml_area_info(to, &info), AML_SUCCESS);
@@ -292,7 +259,7 @@ static void limits_are_no_hindrance(void **state)
 	assert_int_equal(on_node(blocks, 0, N_BLOCKS, 1), 0);
 	assert_int_equal(aml_area_info(to, &info), AML_SUCCESS);
 	assert_int_equal(info.available, 200 * MIB);
-	check_contents(blocks);
+	lab_blocks_check(blocks, N_BLOCKS);
 	situs_heap_destroy(heap);
 	aml_area_close(&from);
 	aml_area_close(&to);
@@ -300,8 +267,8 @@ static void limits_are_no_hindrance(void **state)
 
 static void pages_that_a_strict_area_owes_are_made_on_its_node(void **state)
 {
-	struct aml_area *from = open_area("node:0"), *to = open_area("node:1,strict");
-	situs_heap_t *heap = make(from);
+	struct aml_area *from = lab_open("node:0"), *to = lab_open("node:1,strict");
+	situs_heap_t *heap = lab_heap_over(from);
 	char *block = situs_malloc(heap, 16 * MIB);
 	size_t bytes[LAB_MAX_NODES] = {0};
 
@@ -319,15 +286,15 @@ static void pages_that_a_strict_area_owes_are_made_on_its_node(void **state)
 
 static void the_account_is_by_node(void **state)
 {
-	struct aml_area *zero = open_area("node:0"), *one = open_area("node:1,strict");
+	struct aml_area *zero = lab_open("node:0"), *one = lab_open("node:1,strict");
 	struct situs_migration_node nodes[4] = {{0}};
-	situs_heap_t *heap = make(zero);
+	situs_heap_t *heap = lab_heap_over(zero);
 	char *blocks[N_BLOCKS];
 	size_t behind;
 
 	(void)state;
 	assert_int_equal(situs_heap_migration_nodes(heap, nodes, 4), 0);
-	fill(heap, blocks);
+	lab_blocks_fill(heap, blocks, N_BLOCKS);
 	lab_full_begin(&full, 1, 16 * MIB);
 	assert_int_equal(situs_heap_migrate(heap, one, NULL, NULL), -ENOMEM);
 	assert_int_equal(situs_heap_migration_nodes(heap, nodes, 4), 2);
@@ -342,7 +309,7 @@ static void the_account_is_by_node(void **state)
 	migrate(heap, zero);
 	assert_int_equal(on_node(blocks, 0, N_BLOCKS, 1), 0);
 	assert_int_equal(situs_heap_migration_nodes(heap, nodes, 4), 1);
-	check_contents(blocks);
+	lab_blocks_check(blocks, N_BLOCKS);
 	lab_full_end(&full);
 	situs_heap_destroy(heap);
 	aml_area_close(&zero);
@@ -363,15 +330,15 @@ static void set_pools(const char *n)
 static void huge_pages_move_to_huge_pages(void **state)
 {
 	enum { N = 8, SIZE = 3 << 19 }; /* 1.5 MiB */
-	struct aml_area *from, *to, *base = open_area("node:1");
+	struct aml_area *from, *to, *base = lab_open("node:1");
 	char *blocks[N];
 	situs_heap_t *heap;
 
 	(void)state;
 	set_pools("32");
-	from = open_area("hugetlb:2M,node:0,strict");
-	to = open_area("hugetlb:2M,node:1,strict");
-	heap = make(from);
+	from = lab_open("hugetlb:2M,node:0,strict");
+	to = lab_open("hugetlb:2M,node:1,strict");
+	heap = lab_heap_over(from);
 	for (int i = 0; i < N; i++) {
 		blocks[i] = situs_malloc(heap, SIZE);
 		assert_non_null(blocks[i]);
@@ -397,12 +364,12 @@ static void huge_pages_move_to_huge_pages(void **state)
 
 static void a_target_that_is_not_allowed_any_more_is_refused(void **state)
 {
-	struct aml_area *from = open_area("node:0"), *to = open_area("node:1");
-	situs_heap_t *heap = make(from);
+	struct aml_area *from = lab_open("node:0"), *to = lab_open("node:1");
+	situs_heap_t *heap = lab_heap_over(from);
 	char *blocks[N_BLOCKS];
 
 	(void)state;
-	fill(heap, blocks);
+	lab_blocks_fill(heap, blocks, N_BLOCKS);
 	lab_cgroup_enter();
 	lab_cgroup_write("cpuset.mems", "0");
 	assert_int_equal(situs_heap_migrate(heap, to, NULL, NULL), -EDOM);
@@ -412,7 +379,7 @@ static void a_target_that_is_not_allowed_any_more_is_refused(void **state)
 	assert_int_equal(on_node(blocks, 0, N_BLOCKS, 1), 0);
 	migrate(heap, to);
 	assert_int_equal(on_node(blocks, 0, N_BLOCKS, 0), 0);
-	check_contents(blocks);
+	lab_blocks_check(blocks, N_BLOCKS);
 	situs_heap_destroy(heap);
 	aml_area_close(&from);
 	aml_area_close(&to);

@@ -10,43 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/lab/guest/lab_blocks.h"
 #include "tests/lab/guest/lab_full.h"
 
 enum { N_BLOCKS = 96 };
-#define BLOCK MIB
-
-static struct aml_area *open_area(const char *place)
-{
-	struct aml_area *area;
-
-	if (aml_area_open(&area, place) != AML_SUCCESS)
-		fail_msg("%s: %s", place, situs_error());
-	return area;
-}
-
-static situs_heap_t *make(const struct aml_area *area)
-{
-	situs_heap_t *heap;
-
-	if (situs_heap_create(&heap, area, NULL) != 0)
-		fail_msg("%s", situs_error());
-	return heap;
-}
-
-static void fill(situs_heap_t *heap, char *blocks[N_BLOCKS])
-{
-	for (int i = 0; i < N_BLOCKS; i++) {
-		blocks[i] = situs_malloc(heap, BLOCK);
-		assert_non_null(blocks[i]);
-		lab_fill(blocks[i], BLOCK, (uint64_t)i);
-	}
-}
-
-static void check_contents(char *blocks[N_BLOCKS])
-{
-	for (int i = 0; i < N_BLOCKS; i++)
-		assert_true(lab_filled(blocks[i], BLOCK, (uint64_t)i));
-}
+#define BLOCK LAB_BLOCK
 
 /* Bytes of all blocks on a node, as the lab sees it. */
 static size_t on_node(char *blocks[N_BLOCKS], int node)
@@ -84,15 +52,15 @@ static int n_pages(const char *block, size_t size)
 
 static void a_heap_is_located_where_the_kernel_put_it(void **state)
 {
-	struct aml_area *zero = open_area("node:0,bind"), *one = open_area("node:1,bind");
-	situs_heap_t *heaps[] = {make(zero), make(one)};
+	struct aml_area *zero = lab_open("node:0,bind"), *one = lab_open("node:1,bind");
+	situs_heap_t *heaps[] = {lab_heap_over(zero), lab_heap_over(one)};
 	size_t bytes[LAB_MAX_NODES], error;
 
 	(void)state;
 	for (int node = 0; node < 2; node++) {
 		char *blocks[N_BLOCKS];
 
-		fill(heaps[node], blocks);
+		lab_blocks_fill(heaps[node], blocks, N_BLOCKS);
 		assert_int_equal(on_node(blocks, node), N_BLOCKS * BLOCK);
 		assert_int_equal(elsewhere(heaps[node], node), 0);
 		assert_int_equal(situs_locate(blocks[3], BLOCK, bytes, LAB_MAX_NODES), 0);
@@ -157,14 +125,14 @@ static int touch(size_t done, size_t total, void *arg)
 
 static void moves_there_and_back(const char *from_place, const char *to_place)
 {
-	struct aml_area *from = open_area(from_place), *to = open_area(to_place);
+	struct aml_area *from = lab_open(from_place), *to = lab_open(to_place);
 	struct situs_migration account;
-	situs_heap_t *heap = make(from);
+	situs_heap_t *heap = lab_heap_over(from);
 	struct first_touch first = {.heap = heap, .target = 1};
 	char *blocks[N_BLOCKS];
 	size_t moved;
 
-	fill(heap, blocks);
+	lab_blocks_fill(heap, blocks, N_BLOCKS);
 	assert_int_equal(on_node(blocks, 0), N_BLOCKS * BLOCK);
 	moved = move(heap, to, touch, &first, &account);
 	assert_int_equal(on_node(blocks, 1), N_BLOCKS * BLOCK);
@@ -176,11 +144,11 @@ static void moves_there_and_back(const char *from_place, const char *to_place)
 	assert_true(moved > 0);
 	assert_true(account.moved + account.already >= N_BLOCKS * BLOCK);
 	assert_int_equal(account.no_room + account.busy + account.other, 0);
-	check_contents(blocks);
+	lab_blocks_check(blocks, N_BLOCKS);
 	move(heap, from, NULL, NULL, &account);
 	assert_int_equal(on_node(blocks, 0), N_BLOCKS * BLOCK);
 	assert_int_equal(elsewhere(heap, 0), 0);
-	check_contents(blocks);
+	lab_blocks_check(blocks, N_BLOCKS);
 	situs_heap_destroy(heap);
 	aml_area_close(&from);
 	aml_area_close(&to);
@@ -251,14 +219,14 @@ static int let_work(size_t done, size_t total, void *arg)
 
 static void a_heap_moves_while_four_threads_allocate_and_write(void **state)
 {
-	struct aml_area *zero = open_area("node:0,bind"), *one = open_area("node:1,bind");
-	struct busy busy = {.heap = make(zero)};
+	struct aml_area *zero = lab_open("node:0,bind"), *one = lab_open("node:1,bind");
+	struct busy busy = {.heap = lab_heap_over(zero)};
 	struct situs_migration account;
 	char *blocks[N_BLOCKS];
 	pthread_t threads[4];
 
 	(void)state;
-	fill(busy.heap, blocks);
+	lab_blocks_fill(busy.heap, blocks, N_BLOCKS);
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, work, &busy), 0);
 	for (int round = 1; round <= 2; round++) {
@@ -273,7 +241,7 @@ static void a_heap_moves_while_four_threads_allocate_and_write(void **state)
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(atomic_load(&busy.n_wrong), 0);
-	check_contents(blocks);
+	lab_blocks_check(blocks, N_BLOCKS);
 	situs_heap_destroy(busy.heap);
 	aml_area_close(&zero);
 	aml_area_close(&one);
@@ -330,15 +298,15 @@ static size_t on_all(char *blocks[N_SETS][N_BLOCKS], int node)
 
 static void a_full_target_stops_cleanly_and_says_what_stayed(void **state)
 {
-	struct aml_area *from = open_area("node:0,strict"), *to = open_area("node:1,strict");
+	struct aml_area *from = lab_open("node:0,strict"), *to = lab_open("node:1,strict");
 	struct situs_migration account = {.struct_size = sizeof(account)};
-	situs_heap_t *heap = make(from);
+	situs_heap_t *heap = lab_heap_over(from);
 	char *blocks[N_SETS][N_BLOCKS];
 	size_t behind, left, seen;
 
 	(void)state;
 	for (int i = 0; i < N_SETS; i++)
-		fill(heap, blocks[i]);
+		lab_blocks_fill(heap, blocks[i], N_BLOCKS);
 	lab_full_begin(&full, 1, LAB_FILLER);
 	move_a_part(heap, to, &account);
 	behind = on_all(blocks, 0);
@@ -351,14 +319,14 @@ static void a_full_target_stops_cleanly_and_says_what_stayed(void **state)
 		left / KIB);
 	assert_true(behind <= seen && seen <= left);
 	for (int i = 0; i < N_SETS; i++)
-		check_contents(blocks[i]);
+		lab_blocks_check(blocks[i], N_BLOCKS);
 
 	/* Forward, once there is room. */
 	lab_full_end(&full);
 	move(heap, to, NULL, NULL, &account);
 	assert_int_equal(on_all(blocks, 1), ALL);
 	for (int i = 0; i < N_SETS; i++)
-		check_contents(blocks[i]);
+		lab_blocks_check(blocks[i], N_BLOCKS);
 	situs_heap_destroy(heap);
 	aml_area_close(&from);
 	aml_area_close(&to);
