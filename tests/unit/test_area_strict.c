@@ -253,19 +253,27 @@ struct in_group {
 	const char *place;
 };
 
-static int fill_group(void *arg)
+/* What each child does first: 0, or the child's exit status. */
+static int join_group(const struct in_group *in_group, struct aml_area **area)
 {
-	const struct in_group *in_group = arg;
-	struct aml_area *area;
 	char pid[32];
-	char *p;
-	size_t n = 0;
 
 	snprintf(pid, sizeof(pid), "%d", getpid());
 	if (!write_text(in_group->folder, "cgroup.procs", pid))
 		return 77;
-	if (aml_area_open(&area, in_group->place) != AML_SUCCESS)
-		return 1;
+	return aml_area_open(area, in_group->place) == AML_SUCCESS ? 0 : 1;
+}
+
+static int fill_group(void *arg)
+{
+	const struct in_group *in_group = arg;
+	struct aml_area *area;
+	int err = join_group(in_group, &area);
+	char *p;
+	size_t n = 0;
+
+	if (err != 0)
+		return err;
 	while ((p = aml_area_mmap(area, NULL, MIB)) != NULL && n < 1000) {
 		memset(p, 1, MIB);
 		n++;
@@ -286,13 +294,12 @@ static int fill_group_without_descriptors(void *arg)
 	const struct in_group *in_group = arg;
 	struct rlimit limit = {64, 64};
 	struct aml_area *area;
-	char pid[32];
+	int err = join_group(in_group, &area);
 	char *p;
 
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	if (!write_text(in_group->folder, "cgroup.procs", pid))
-		return 77;
-	if (aml_area_open(&area, in_group->place) != AML_SUCCESS || setrlimit(RLIMIT_NOFILE, &limit) != 0)
+	if (err != 0)
+		return err;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return 1;
 	while (dup(0) >= 0)
 		;
@@ -309,14 +316,11 @@ static int populate_most_of_it(void *arg)
 {
 	const struct in_group *in_group = arg;
 	struct aml_area *area;
-	char pid[32];
+	int err = join_group(in_group, &area);
 	char *p;
 
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	if (!write_text(in_group->folder, "cgroup.procs", pid))
-		return 77;
-	if (aml_area_open(&area, in_group->place) != AML_SUCCESS)
-		return 1;
+	if (err != 0)
+		return err;
 	p = aml_area_mmap(area, NULL, 40 * MIB);
 	if (p == NULL)
 		return 2;
@@ -331,14 +335,11 @@ static int commit_too_much(void *arg)
 {
 	const struct in_group *in_group = arg;
 	struct aml_area *area;
-	char pid[32];
+	int err = join_group(in_group, &area);
 	char *p;
 
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	if (!write_text(in_group->folder, "cgroup.procs", pid))
-		return 77;
-	if (aml_area_open(&area, in_group->place) != AML_SUCCESS)
-		return 1;
+	if (err != 0)
+		return err;
 	p = aml_area_reserve(area, NULL, 2 * GROUP_SIZE);
 	if (p == NULL || aml_area_commit(area, p + 8 * MIB, MIB) != AML_SUCCESS)
 		return 2;
