@@ -142,18 +142,58 @@ static bool is_attachment(struct backing_data *backing, const void *hint, size_t
 		ledger__bytes_within(&backing->free, offset, end) == 0;
 }
 
+/*
+ * Page by page, since tmpfs undoes a call that fails by taking away all pages of it that were not written,
+ * another process's as well.
+ */
+static int allocate_pages_step(void *arg, size_t at, size_t size)
+{
+	const struct allocating *allocating = arg;
+	const struct backing_data *backing = allocating->backing;
+	int failed = 0;
+
+	for (size_t end = at + size; failed == 0 && at < end; at += backing->memory.page_size)
+		failed = os__file_allocate(backing->fd, allocating->offset + (off_t)at,
+			backing->memory.page_size);
+	return failed == 0 ? AML_SUCCESS : fail(backing, failed, "allocating", size);
+}
+
+/*
+ * Another process need not have what its address is passed for: it may have only reserved it, or given it back
+ * by now. Room that was found before a failure stays with the object, since whose it is cannot be told.
+ */
+static int pay_attached(const struct backing_data *backing, void *ptr, off_t offset, size_t size)
+{
+	off_t at = offset, end = offset + (off_t)size, start;
+	int failed = AML_SUCCESS;
+
+	for (; failed == AML_SUCCESS && os__file_unwritten(backing->fd, at, end, &start, &at);) {
+		struct allocating allocating = {backing, ptr, start};
+
+		failed = room__fill(backing->head.place, (size_t)(at - start), backing->memory.page_size,
+			allocate_pages_step, &allocating);
+	}
+	if (failed == AML_SUCCESS && backing->memory.policy == AML_AREA_LINUX_POLICY_STRICT)
+		failed = strict__fill_booked(&backing->memory, ptr, size);
+	return failed;
+}
+
 /* Maps what another process has in the file, where it has it. */
 static void *attach(struct backing_data *backing, void *hint, size_t size)
 {
 	uintptr_t start = (uintptr_t)hint;
+	off_t offset = (off_t)(start - backing->base);
 	void *p;
-	int failed = os__map_file(&p, hint, size, OS_MAP_FIXED | OS_MAP_NORESERVE, backing->fd,
-		(off_t)(start - backing->base));
+	int failed = os__map_file(&p, hint, size, OS_MAP_FIXED | OS_MAP_NORESERVE, backing->fd, offset);
 
 	if (failed != 0) {
 		aml__fail(failed == -EEXIST ? AML_EBUSY : aml__code(failed),
 			"%s: mapping %s at %p, where another process has it: %s", backing->head.place,
 			linux__size(size).text, hint, os__strerror(failed));
+		return NULL;
+	}
+	if (pay_attached(backing, p, offset, size) != AML_SUCCESS) {
+		os__unmap(p, size);
 		return NULL;
 	}
 	if (ledger__set(&backing->attached, start, start + size, -(intptr_t)backing->base) != 0) {

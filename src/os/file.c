@@ -75,6 +75,19 @@ int os__file_allocate(int fd, off_t offset, size_t size)
 	return failed;
 }
 
+bool os__file_unwritten(int fd, off_t at, off_t end, off_t *start, off_t *stop)
+{
+	off_t hole = lseek(fd, at, SEEK_HOLE), data;
+
+	/* What cannot be told is taken for unwritten. */
+	*start = hole < 0 ? at : hole;
+	if (*start >= end)
+		return false;
+	data = hole < 0 ? -1 : lseek(fd, hole, SEEK_DATA);
+	*stop = data < 0 || data > end ? end : data;
+	return true;
+}
+
 int os__file_punch(int fd, off_t offset, size_t size)
 {
 	const int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;

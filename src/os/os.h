@@ -220,6 +220,12 @@ int os__huge_pool(int node, size_t page_size, size_t *total, size_t *free);
  */
 int os__file_allocate(int fd, off_t offset, size_t size);
 
+/*
+ * The first part of [at, end) that was never written since it was allocated or punched: it may or may not
+ * have room behind it. What is outside has. False: there is none.
+ */
+bool os__file_unwritten(int fd, off_t at, off_t end, off_t *start, off_t *stop);
+
 /* Gives the room behind a range back; it reads as zeros. -EOPNOTSUPP. */
 int os__file_punch(int fd, off_t offset, size_t size);
 

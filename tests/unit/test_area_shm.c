@@ -114,6 +114,57 @@ static void memory_given_back_is_had_again_at_its_address_with_room(void **state
 	aml_area_close(&area);
 }
 
+/* A process of its own that has never seen the address. */
+static int map_without_touching(void *address)
+{
+	struct aml_area *area;
+	char *p = address;
+
+	if (aml_area_open(&area, SHM_PLACE) != AML_SUCCESS)
+		return 1;
+	(void)munmap(address, MIB);
+	if (aml_area_mmap(area, &address, MIB) != p)
+		return 2;
+	return aml_area_munmap(area, p, MIB) == AML_SUCCESS ? 0 : 3;
+}
+
+static void memory_that_its_owner_has_only_reserved_has_room_for_whoever_maps_it(void **state)
+{
+	if (UNDER_TSAN)
+		skip(); /* it keeps the addresses to itself */
+
+	struct aml_area *area = open_shm();
+	char *first = aml_area_mmap(area, NULL, MIB), *p = aml_area_reserve(area, NULL, MIB);
+
+	(void)state;
+	assert_non_null(p);
+	assert_int_equal(shm_bytes(), MIB);
+	assert_int_equal(in_child(map_without_touching, p), 0);
+	assert_int_equal(shm_bytes(), 2 * MIB);
+	assert_int_equal(aml_area_munmap(area, p, MIB), AML_SUCCESS);
+	assert_int_equal(aml_area_munmap(area, first, MIB), AML_SUCCESS);
+	assert_int_equal(shm_bytes(), 0);
+	aml_area_close(&area);
+}
+
+static void memory_that_its_owner_gave_back_has_room_for_whoever_maps_it(void **state)
+{
+	if (UNDER_TSAN)
+		skip(); /* it keeps the addresses to itself */
+
+	struct aml_area *area = open_shm();
+	char *first = aml_area_mmap(area, NULL, MIB), *p = aml_area_mmap(area, NULL, MIB);
+
+	(void)state;
+	assert_non_null(p);
+	assert_int_equal(aml_area_munmap(area, p, MIB), AML_SUCCESS);
+	assert_int_equal(shm_bytes(), MIB);
+	assert_int_equal(in_child(map_without_touching, p), 0);
+	assert_int_equal(shm_bytes(), 2 * MIB);
+	assert_int_equal(aml_area_munmap(area, first, MIB), AML_SUCCESS);
+	aml_area_close(&area);
+}
+
 static void a_hint_at_memory_of_ones_own_is_passed_over(void **state)
 {
 	struct aml_area *area = open_shm();
@@ -208,6 +259,8 @@ int main(void)
 		cmocka_unit_test(shared_memory_is_at_the_same_address_in_another_process),
 		cmocka_unit_test(object_of_another_user_is_eperm),
 		cmocka_unit_test(memory_given_back_is_had_again_at_its_address_with_room),
+		cmocka_unit_test(memory_that_its_owner_has_only_reserved_has_room_for_whoever_maps_it),
+		cmocka_unit_test(memory_that_its_owner_gave_back_has_room_for_whoever_maps_it),
 		cmocka_unit_test(a_hint_at_memory_of_ones_own_is_passed_over),
 		cmocka_unit_test(a_child_maps_what_its_parent_mapped_after_the_fork),
 		cmocka_unit_test(memory_without_a_limit_has_no_capacity),
