@@ -46,7 +46,8 @@ static int open_unnamed(const char *folder, int *fd)
 	return AML_SUCCESS;
 }
 
-static int check_file(int fd, const char *path)
+/* Not kept, a file is gone with its one name: by another one it would stay, as full as it was. */
+static int check_file(int fd, const char *path, bool keep)
 {
 	struct stat status;
 
@@ -60,10 +61,19 @@ static int check_file(int fd, const char *path)
 			fail_open(errno, path);
 	if (status.st_size != 0)
 		return aml__fail(AML_EBUSY, "file:%.150s: is not empty, and its contents would be lost", path);
+	if (!keep && status.st_nlink > 1)
+		return aml__fail(AML_EBUSY, "file:%.150s: has another name, by which it would stay", path);
 	return AML_SUCCESS;
 }
 
-static int open_named(const char *path, int *fd, bool *is_new)
+/* The file's own name where the path is a link to it, in real or as it was given. */
+static const char *follow(const char *path, char real[PATH_MAX])
+{
+	return realpath(path, real) != NULL ? real : path;
+}
+
+/* *name: the file's own, in real or path. */
+static int open_named(const char *path, bool keep, char real[PATH_MAX], const char **name, int *fd, bool *is_new)
 {
 	struct stat status;
 	int failed;
@@ -76,15 +86,22 @@ static int open_named(const char *path, int *fd, bool *is_new)
 	if (*fd < 0 && errno == EEXIST) {
 		*is_new = false;
 		*fd = open(path, O_RDWR | O_CLOEXEC);
+		/* A link to a file that is not there: as it is left behind where that was unlinked. */
+		if (*fd < 0 && errno == ENOENT) {
+			*is_new = true;
+			*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		}
 	}
 	if (*fd < 0)
 		return fail_open(errno, path);
-	failed = check_file(*fd, path);
+	*name = follow(path, real);
+	failed = check_file(*fd, path, keep);
 	if (failed == AML_SUCCESS)
 		return AML_SUCCESS;
 	close(*fd);
-	if (*is_new)
-		unlink(path);
+	/* Busy: another has opened what was made here, and it is that one's now. */
+	if (*is_new && failed != -AML_EBUSY)
+		unlink(*name);
 	return failed;
 }
 
@@ -101,7 +118,8 @@ int area__file_create(struct aml_area **area, const char *path, const struct are
 {
 	static const struct area_options none;
 	struct backing_file file = {.fd = -1};
-	char kind[PATH_MAX + 16];
+	char kind[PATH_MAX + 16], real[PATH_MAX];
+	const char *name = path;
 	struct aml_area *unlimited;
 	struct stat status;
 	bool is_new = false, is_folder;
@@ -114,12 +132,13 @@ int area__file_create(struct aml_area **area, const char *path, const struct are
 	is_folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 	if (is_folder && options->keep_file)
 		return aml__fail(AML_EINVAL, "file:%.150s: is a folder: to keep a file, name it", path);
-	failed = is_folder ? open_unnamed(path, &file.fd) : open_named(path, &file.fd, &is_new);
+	failed = is_folder ? open_unnamed(path, &file.fd) :
+		open_named(path, options->keep_file, real, &name, &file.fd, &is_new);
 	if (failed != AML_SUCCESS)
 		return failed;
 	snprintf(kind, sizeof(kind), "file:%s%s", path, options->keep_file ? ",keep" : "");
 	if (!is_folder) {
-		file.name = path;
+		file.name = name;
 		file.is_new = is_new;
 		file.fate = options->keep_file ? BACKING_NAME_STAYS : BACKING_NAME_GOES_NOW;
 	}
@@ -128,6 +147,6 @@ int area__file_create(struct aml_area **area, const char *path, const struct are
 		return limit__wrap(area, unlimited, options->limit);
 	close(file.fd);
 	if (is_new)
-		unlink(path);
+		unlink(name);
 	return failed;
 }

@@ -85,6 +85,46 @@ static void named_file_is_unlinked_at_once(void **state)
 	aml_area_close(&area);
 }
 
+/* The link stays, and leads to nothing once its file is unlinked: that is a file that can be made. */
+static void file_behind_a_link_is_unlinked_and_the_link_stays(void **state)
+{
+	char link[128], path[128];
+	struct stat status;
+
+	(void)state;
+	strcpy(link, in_folder("link"));
+	strcpy(path, in_folder("a"));
+	assert_int_equal(symlink("a", link), 0);
+	assert_int_equal(close(open(path, O_CREAT | O_RDWR, 0600)), 0);
+	for (int i = 0; i < 2; i++) {
+		struct aml_area *area = open_area("file", link, "");
+
+		assert_int_equal(access(path, F_OK), -1);
+		assert_int_equal(lstat(link, &status), 0);
+		aml_area_close(&area);
+	}
+	unlink(link);
+}
+
+static void file_with_two_names_is_taken_only_to_be_kept(void **state)
+{
+	char other[128], path[128], place[160];
+	struct aml_area *area;
+
+	(void)state;
+	strcpy(other, in_folder("b"));
+	strcpy(path, in_folder("a"));
+	assert_int_equal(close(open(path, O_CREAT | O_RDWR, 0600)), 0);
+	assert_int_equal(link(path, other), 0);
+	snprintf(place, sizeof(place), "file:%s", path);
+	assert_refused(aml_area_open(&area, place), AML_EBUSY, EBUSY);
+	assert_int_equal(access(path, F_OK), 0);
+	area = open_area("file", path, ",keep");
+	aml_area_close(&area);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(unlink(other), 0);
+}
+
 static void kept_file_stays_and_holds_what_was_written(void **state)
 {
 	const char *path = in_folder("a");
@@ -453,6 +493,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(file_in_a_folder_has_no_name_and_leaves_nothing),
 		cmocka_unit_test(named_file_is_unlinked_at_once),
+		cmocka_unit_test(file_behind_a_link_is_unlinked_and_the_link_stays),
+		cmocka_unit_test(file_with_two_names_is_taken_only_to_be_kept),
 		cmocka_unit_test(kept_file_stays_and_holds_what_was_written),
 		cmocka_unit_test(freed_space_goes_back_to_the_file_system),
 		cmocka_unit_test(freed_space_is_used_again_and_reads_as_zeros),
