@@ -66,6 +66,7 @@ struct aml_area_info {
 	size_t struct_size; /* set by the caller to sizeof(struct aml_area_info): the struct can grow */
 	size_t page_size;   /* granule of mapping, in bytes, a power of two */
 	unsigned flags;     /* AML_AREA_... */
+	/* Of a chain, both are its links' sums, in which a node or pool that two links draw from counts twice. */
 	size_t capacity;    /* bytes the place has in all; 0: unknown or unbounded */
 	size_t available;   /* bytes it could still give now; SIZE_MAX: unknown */
 	/* Of reading and writing, as firmware tells it for the processors nearest to each node; where the
