@@ -27,7 +27,9 @@ static int fail(const struct backing_data *backing, int failed, const char *what
 {
 	size_t total, free;
 
-	if (aml__code(failed) != AML_ENOMEM || os__file_room(backing->fd, &total, &free) != 0)
+	/* ENOMEM is the process's or the machine's, whatever is left in the file system. */
+	if (failed == -ENOMEM || aml__code(failed) != AML_ENOMEM ||
+		os__file_room(backing->fd, &total, &free) != 0)
 		return aml__fail(aml__code(failed), "%s: %s %s: %s", backing->head.place, what,
 			linux__size(size).text, os__strerror(failed));
 	return aml__fail(AML_ENOMEM, "%s: %s asked, %s left: %s", backing->head.place,

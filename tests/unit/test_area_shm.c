@@ -2,9 +2,11 @@
 /* Shared memory as areas: several processes, and addresses. test_area_file.c has what files share. */
 #include "tests/unit/area_test.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "area/area.h"
+#include "base/error.h"
 
 #define SHM_PLACE own_place("shm:situs-test-shared")
 #define SHM_PATH own_place("/dev/shm/situs-test-shared")
@@ -253,6 +255,27 @@ static void memory_without_a_limit_has_no_capacity(void **state)
 	area__destroy(&area);
 }
 
+/* 1: it was told as a mapping that failed; 2: as a file system with so much left. */
+static int map_without_address_space(void *arg)
+{
+	struct rlimit limit = {mapped_bytes() + MIB, RLIM_INFINITY};
+
+	if (setrlimit(RLIMIT_AS, &limit) != 0 || aml_area_mmap(arg, NULL, 16 * MIB) != NULL ||
+		aml_errno != AML_ENOMEM)
+		return 0;
+	return strstr(error__text(), "left") == NULL ? 1 : 2;
+}
+
+static void want_of_address_space_is_not_told_as_a_full_file_system(void **state)
+{
+	struct aml_area *area;
+
+	(void)state;
+	assert_int_equal(area__shm_create(&area, NULL, NULL), AML_SUCCESS);
+	assert_int_equal(in_child(map_without_address_space, area), 1);
+	area__destroy(&area);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +287,7 @@ int main(void)
 		cmocka_unit_test(a_hint_at_memory_of_ones_own_is_passed_over),
 		cmocka_unit_test(a_child_maps_what_its_parent_mapped_after_the_fork),
 		cmocka_unit_test(memory_without_a_limit_has_no_capacity),
+		cmocka_unit_test(want_of_address_space_is_not_told_as_a_full_file_system),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
