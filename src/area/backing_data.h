@@ -25,6 +25,9 @@ struct backing_data {
 	char *name;
 	bool is_shm, is_new, is_settled;
 	enum backing_fate fate;
+	/* under grow_lock: the file keeps this length, for children of n_seen forks that map parts of it */
+	off_t floor;
+	unsigned n_seen;
 	/* under grow_lock, but read without: the fork that the ledgers belong to */
 	_Atomic unsigned fork;
 	/* have their own locks */

@@ -4,7 +4,8 @@
  *
  * `free` has offsets that this process gave back and may use again. New ones are taken at the file's
  * end, which moves under grow_lock and, against other processes, the file's own lock. The end is cut
- * off when what is there is given back, unless other processes grow the same file.
+ * off when what is there is given back, unless other processes grow the same file, and not below what it was at a
+ * fork: the child may read what its parent gives back, and beyond a file's end that is SIGBUS.
  *
  * In the child of a fork everything becomes attached and free becomes empty, before the first call
  * does anything else. Nothing there waits for a thread that is gone: the atfork handler resets
@@ -23,15 +24,33 @@ static struct lock grow_lock = LOCK_INITIALIZER;
 /* How many forks lie between the program's start and this process. */
 static _Atomic unsigned n_forks;
 
+/* Forks that this process, or one that it comes from, was about to do. */
+static _Atomic unsigned n_prepared;
+
+/* Forks under way: what is mapped meanwhile may be in the child or not. */
+static _Atomic unsigned n_forking;
+
+static void begin_fork(void)
+{
+	atomic_fetch_add(&n_forking, 1);
+	atomic_fetch_add(&n_prepared, 1);
+}
+
+static void end_in_parent(void)
+{
+	atomic_fetch_sub(&n_forking, 1);
+}
+
 static void count_in_child(void)
 {
 	lock__reset(&grow_lock);
+	atomic_store(&n_forking, 0);
 	atomic_fetch_add(&n_forks, 1);
 }
 
 __attribute__((constructor)) static void register_fork(void)
 {
-	pthread_atfork(NULL, NULL, count_in_child);
+	pthread_atfork(begin_fork, end_in_parent, count_in_child);
 }
 
 static void inherit_locked(struct backing_data *backing) LOCK_HELD(grow_lock)
@@ -99,6 +118,24 @@ int backing__take_offsets(struct backing_data *backing, size_t size, off_t *offs
 	return failed;
 }
 
+/*
+ * May the file end at `start`? Nothing was cut off since the last fork that was seen: the file is as long as it
+ * was then, or longer.
+ */
+static bool may_end_locked(struct backing_data *backing, off_t start, off_t size) LOCK_HELD(grow_lock)
+{
+	unsigned n = atomic_load(&n_prepared);
+
+	if (atomic_load(&n_forking) != 0)
+		return false;
+	if (backing->n_seen != n) {
+		backing->n_seen = n;
+		if (backing->floor < size)
+			backing->floor = size;
+	}
+	return start >= backing->floor;
+}
+
 /* Cuts the free space that ends at `start` off the file, if the file ends there too. */
 static bool shrink_locked(struct backing_data *backing, off_t start, off_t end) LOCK_HELD(grow_lock)
 {
@@ -109,11 +146,14 @@ static bool shrink_locked(struct backing_data *backing, off_t start, off_t end) 
 
 	if (os__file_lock(backing->fd) != 0)
 		return false;
-	is_last = os__file_size(backing->fd, &size) == 0 && size == end;
-	if (is_last && start > 0 && ledger__next(&backing->free, (uintptr_t)start - 1, &range) &&
-		range.end == (uintptr_t)start &&
-		ledger__cut(&backing->free, range.start, range.end, &bytes) == 0)
-		start = (off_t)range.start;
+	is_last = os__file_size(backing->fd, &size) == 0 && size == end && may_end_locked(backing, start, size);
+	if (is_last && start > backing->floor && ledger__next(&backing->free, (uintptr_t)start - 1, &range) &&
+		range.end == (uintptr_t)start) {
+		if (range.start < (uintptr_t)backing->floor)
+			range.start = (uintptr_t)backing->floor;
+		if (ledger__cut(&backing->free, range.start, range.end, &bytes) == 0)
+			start = (off_t)range.start;
+	}
 	is_last = is_last && os__file_resize(backing->fd, start) == 0;
 	os__file_unlock(backing->fd);
 	return is_last;
@@ -139,6 +179,8 @@ void backing__open_offsets(struct backing_data *backing, int fd)
 {
 	backing->fd = fd;
 	atomic_init(&backing->fork, atomic_load(&n_forks));
+	backing->floor = 0;
+	backing->n_seen = atomic_load(&n_prepared);
 	ledger__init(&backing->mapped);
 	ledger__init(&backing->attached);
 	ledger__init(&backing->free);

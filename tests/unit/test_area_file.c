@@ -454,6 +454,43 @@ static void forked_child_takes_nothing_from_its_parent(void **state)
 	aml_area_close(&family.area);
 }
 
+struct reader {
+	const char *p;
+	int told[2];
+};
+
+static int read_when_told(struct reader *reader)
+{
+	char byte;
+
+	return read(reader->told[0], &byte, 1) == 1 && all_zero(reader->p, MIB) ? 0 : 1;
+}
+
+static void what_a_parent_gives_back_reads_as_zeros_in_its_child(void **state)
+{
+	struct aml_area *area = open_area("file", folder, "");
+	char *first = aml_area_mmap(area, NULL, MIB), *p = aml_area_mmap(area, NULL, MIB);
+	struct reader reader = {.p = p};
+	int status;
+	pid_t child;
+
+	(void)state;
+	memset(p, 1, MIB);
+	assert_int_equal(pipe(reader.told), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(read_when_told(&reader));
+	assert_int_equal(aml_area_munmap(area, p, MIB), AML_SUCCESS);
+	assert_int_equal(aml_area_munmap(area, first, MIB), AML_SUCCESS);
+	assert_int_equal(write(reader.told[1], "", 1), 1);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	close(reader.told[0]);
+	close(reader.told[1]);
+	aml_area_close(&area);
+}
+
 static void limit_of_a_file_is_kept(void **state)
 {
 	struct aml_area *area = open_area("file", folder, ",limit:1M");
@@ -510,6 +547,7 @@ int main(void)
 		cmocka_unit_test(file_size_limit_is_null_without_its_signal),
 		cmocka_unit_test(strangers_are_not_unmapped),
 		cmocka_unit_test(forked_child_takes_nothing_from_its_parent),
+		cmocka_unit_test(what_a_parent_gives_back_reads_as_zeros_in_its_child),
 		cmocka_unit_test(limit_of_a_file_is_kept),
 		cmocka_unit_test(file_system_is_the_capacity),
 	};
