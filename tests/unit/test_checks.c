@@ -206,7 +206,7 @@ static void write_before(void)
 {
 	char *block = hidden(situs_malloc(heap, block_size));
 
-	block[-1] = 0x55;
+	block[-1] ^= 0x55; /* another byte than the seal had, whatever that was */
 	situs_free(block);
 }
 
