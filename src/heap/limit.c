@@ -63,35 +63,53 @@ void heap__tell_soft(struct situs_heap *heap)
 {
 	situs_limit_func *func;
 	int err = errno;
+	bool is_mine;
 	void *arg;
 
 	lock__acquire(&heap->lock);
 	func = heap->soft.func;
 	arg = heap->soft.arg;
+	/* Of all threads that see the news one tells it, and who it is told to is who it was meant for. */
+	is_mine = atomic_exchange(&heap->soft.is_news, false);
 	lock__release(&heap->lock);
-	/* Of all threads that see the news one tells it. */
-	if (atomic_exchange(&heap->soft.is_news, false) && func != NULL)
+	if (is_mine && func != NULL)
 		func(heap, atomic_load(&heap->account.drawn), arg);
 	errno = err;
+}
+
+/* True: more is drawn already, which nobody else will tell. */
+static bool set_soft_locked(struct situs_heap *heap, size_t bytes, situs_limit_func *func, void *arg)
+	LOCK_HELD(heap->lock)
+{
+	struct heap_soft *soft = &heap->soft;
+
+	soft->func = bytes == 0 ? NULL : func;
+	soft->arg = arg;
+	/* Until it is known here, others take it for noted. */
+	atomic_store(&soft->is_passed, true);
+	atomic_store(&soft->is_news, false);
+	atomic_store(&soft->limit, bytes);
+	if (bytes != 0 && atomic_load(&heap->account.drawn) > bytes)
+		return true;
+	atomic_store(&soft->is_passed, false);
+	return bytes != 0 && atomic_load(&heap->account.drawn) > bytes &&
+		!atomic_exchange(&soft->is_passed, true);
 }
 
 int situs_heap_soft_limit(situs_heap_t *heap, size_t bytes, situs_limit_func *func, void *arg)
 {
 	int err = registry__check(heap, "situs_heap_soft_limit");
+	bool is_passed;
 
 	if (err != 0)
 		return err;
 	if (bytes != 0 && func == NULL)
 		return error__set(EINVAL, "situs_heap_soft_limit: func is NULL: nobody could be told");
 	lock__acquire(&heap->lock);
-	heap->soft.func = bytes == 0 ? NULL : func;
-	heap->soft.arg = arg;
-	atomic_store(&heap->soft.is_news, false);
-	atomic_store(&heap->soft.is_passed, false);
-	atomic_store(&heap->soft.limit, bytes);
+	is_passed = set_soft_locked(heap, bytes, func, arg);
 	lock__release(&heap->lock);
-	heap__note_drawn(heap, atomic_load(&heap->account.drawn));
-	heap__tell_news(heap);
+	if (is_passed)
+		func(heap, atomic_load(&heap->account.drawn), arg);
 	return 0;
 }
 

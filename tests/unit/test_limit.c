@@ -290,6 +290,48 @@ static void a_soft_limit_that_is_passed_already_is_told_at_once(void **state)
 	situs_heap_destroy(told.heap);
 }
 
+static atomic_bool news_end;
+
+static void count_atomically(situs_heap_t *heap, size_t mapped, void *arg)
+{
+	(void)heap, (void)mapped;
+	atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+static void *look_for_news(void *arg)
+{
+	situs_heap_t *heap = arg;
+
+	while (!atomic_load(&news_end))
+		situs_free(situs_malloc(heap, 300000));
+	return NULL;
+}
+
+/* Who sets a bound is told of it, and nobody who set one before. */
+static void a_soft_limit_is_told_to_who_set_it_though_others_look_meanwhile(void **state)
+{
+	enum { N_TIMES = 50000 };
+	static atomic_int told[N_TIMES];
+	situs_heap_t *heap = make(&aml_area_linux, 0);
+	pthread_t threads[2];
+
+	(void)state;
+	assert_non_null(situs_malloc(heap, 30 * MIB));
+	atomic_store(&news_end, false);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, look_for_news, heap), 0);
+	for (int i = 0; i < N_TIMES; i++) {
+		assert_int_equal(situs_heap_soft_limit(heap, 20 * MIB, count_atomically, &told[i]), 0);
+		assert_int_equal(told[i], 1);
+	}
+	atomic_store(&news_end, true);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < N_TIMES; i++)
+		assert_int_equal(told[i], 1);
+	situs_heap_destroy(heap);
+}
+
 /* Giving back */
 
 static void trim_says_how_much_it_gave_back(void **state)
@@ -403,6 +445,7 @@ int main(void)
 		cmocka_unit_test(small_blocks_pass_the_soft_limit_too),
 		cmocka_unit_test(growing_in_place_passes_the_soft_limit_too),
 		cmocka_unit_test(a_soft_limit_that_is_passed_already_is_told_at_once),
+		cmocka_unit_test(a_soft_limit_is_told_to_who_set_it_though_others_look_meanwhile),
 		cmocka_unit_test(trim_says_how_much_it_gave_back),
 #ifndef SITUS_GUARDED
 		cmocka_unit_test(a_trim_reaches_other_threads_caches_when_they_come_by),
