@@ -238,6 +238,41 @@ static void end_switch(struct space *const *spaces, size_t n)
 		atomic_store(&spaces[i]->is_switching, false);
 }
 
+/* Behind the last granule that is in use, or behind the first. */
+static uintptr_t end_of_use_locked(struct space *space, const struct space_region *region)
+	LOCK_HELD(space->lock)
+{
+	uintptr_t end = region__granule_end(region, region->start);
+	size_t size, page_mask = space->page_size - 1;
+
+	for (uintptr_t at = end; at < region->end; at = region__granule_end(region, at))
+		if (is_used_locked(space, region, at))
+			end = region__granule_end(region, at);
+	size = (end - region->start + page_mask) & ~page_mask;
+	return size < region->end - region->start ? region->start + size : region->end;
+}
+
+/*
+ * Address space drawn ahead costs a lazy area nothing; where regions are charged, only what is in use of them
+ * shall be. That the address space is smaller from now on, whatever comes of the switch, is no loss.
+ */
+static void cut_ends(struct space *const *spaces, size_t n, const struct change *change)
+{
+	for (size_t i = 0; i < n && !(change->flags & AML_AREA_LAZY); i++) {
+		struct space *space = spaces[i];
+
+		lock__acquire(&space->lock);
+		for (struct space_region *region = space->flags & AML_AREA_LAZY ? space->regions : NULL;
+			region != NULL; region = region->next) {
+			uintptr_t end = end_of_use_locked(space, region);
+
+			if (end < region->end && region->n_pins == 0)
+				space__cut_locked(space, region, end);
+		}
+		lock__release(&space->lock);
+	}
+}
+
 static int enter_all(struct space *const *spaces, size_t n, const struct change *change,
 	size_t *n_done)
 {
@@ -280,6 +315,7 @@ int space__switch(struct space *const *spaces, size_t n_spaces, const struct aml
 	change.largest = space__largest(&info);
 	lock__acquire(&switching);
 	begin_switch(spaces, n_spaces);
+	cut_ends(spaces, n_spaces, &change);
 	err = enter_all(spaces, n_spaces, &change, &n_done);
 	finish_all(spaces, n_done, &change, err);
 	end_switch(spaces, n_spaces);

@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 
+#include "base/annotate.h"
 #include "base/error.h"
 #include "base/pagemap.h"
 #include "hooks/space_internal.h"
@@ -189,6 +190,42 @@ unmap:
 put:
 	pool__put(&space->regions_pool, region);
 	return err;
+}
+
+void space__cut_locked(struct space *space, struct space_region *region, uintptr_t at)
+{
+	size_t size = region->end - at;
+	size_t dirty = space->dirty_free == 0 ? 0 : space__dirty_bytes_locked(space, at, size);
+	struct space_region *rest = pool__get(&space->regions_pool);
+
+	if (rest == NULL)
+		return;
+	*rest = *region;
+	rest->start = at;
+	rest->mapped -= at - region->start;
+	rest->event = -1;
+	error__keep();
+	/* Before the map's change: the child of a fork looks no further than the region's end. */
+	region->end = at;
+	if (space__tag_locked(space, at, size, SPACE_OUTSIDE, NULL, 0) != 0) {
+		region->end = rest->end;
+		goto put;
+	}
+	region->mapped = at - region->start;
+	space->dirty_free -= dirty;
+	annotate__root_removed((void *)region->start, rest->end - region->start);
+	annotate__root_added((void *)region->start, at - region->start);
+	annotate__root_added((void *)at, size);
+	announce_removal(space, region);
+	announce(space, region);
+	if (space__unmap_region(space, rest, space->area, space->flags) != 0) {
+		remember_refused_locked(space, rest, space->area, space->flags);
+		goto settle;
+	}
+put:
+	pool__put(&space->regions_pool, rest);
+settle:
+	error__settle(true);
 }
 
 /* What is left of an emptied region is one free entry, whatever its parts were. */

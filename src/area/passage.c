@@ -102,24 +102,45 @@ int passage__enter(const struct aml_area *to, void *ptr, size_t size)
 	return err != 0 ? err : passage__bind(to, ptr, size);
 }
 
-/* A link that refuses keeps nothing; the range is the next one's then. */
-static int claim_part(const struct aml_area *to, const struct ledger_range *part)
+/* Claims as much from the part's start on as the link's limit allows, and moves the start behind that; of the last
+   link all of it or nothing. */
+static int claim_on(const struct aml_area *to, struct ledger_range *part, int i)
+{
+	size_t size = part->end - part->start, step = passage__step(to);
+	const struct aml_area *link = chain__link(to, i);
+	int err = 0;
+
+	while (part->start < part->end && err == 0) {
+		uintptr_t end = part->end - part->start < size ? part->end : part->start + size;
+
+		err = limit__claim(link, part->start, end);
+		if (err == -ENOMEM && i + 1 < chain__n_links(to) && end - part->start > step) {
+			size = ((end - part->start) / 2 + step - 1) & ~(step - 1);
+			err = 0;
+			continue;
+		}
+		if (err == 0 && i != part->value) {
+			err = chain__assign(to, part->start, end, i);
+			if (err == 0)
+				err = linux__rebind(memory_of(link), (void *)part->start, end - part->start);
+		}
+		if (err == 0)
+			part->start = end;
+	}
+	return err;
+}
+
+/* What finds no room under a link's limit is the next one's. */
+static int claim_part(const struct aml_area *to, struct ledger_range part)
 {
 	int n_links = chain__n_links(to), err = -ENOMEM;
 
-	if (chain__claim(to, part->start, part->end) != 0)
+	if (chain__claim(to, part.start, part.end) != 0)
 		return error__set(ENOMEM, "no memory to note a move");
-	for (int i = (int)part->value; i < n_links && err == -ENOMEM; i++) {
-		const struct aml_area *link = chain__link(to, i);
-
-		err = limit__claim(link, part->start, part->end);
-		if (err == 0 && i != part->value) {
-			err = chain__assign(to, part->start, part->end, i);
-			if (err == 0)
-				err = linux__rebind(memory_of(link), (void *)part->start,
-					part->end - part->start);
-		}
-	}
+	error__keep();
+	for (int i = (int)part.value; i < n_links && err == -ENOMEM; i++)
+		err = claim_on(to, &part, i);
+	error__settle(err == 0);
 	return err;
 }
 
@@ -130,7 +151,7 @@ int passage__claim(const struct aml_area *to, void *ptr, size_t size)
 	int err = 0;
 
 	for (; err == 0 && at < end && chain__part(to, at, end, &part); at = part.end)
-		err = claim_part(to, &part);
+		err = claim_part(to, part);
 	return err;
 }
 

@@ -227,6 +227,43 @@ static void a_chain_of_limits_takes_as_much_as_each_link_has(void **state)
 	aml_area_close(&other);
 }
 
+/* Chains with limits charge whole mappings, and a heap draws address space ahead where that costs nothing. */
+static void a_chain_of_limits_is_asked_for_no_more_than_what_is_in_use(void **state)
+{
+	static const char *const places[] = {"any", "node:0,strict", "any,limit:100M"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct aml_area *from = open_area(places[i]);
+		struct aml_area *to = open_area("node:0,limit:24M > node:0,limit:48M");
+		situs_heap_t *heap = make(from);
+		struct situs_heap_stats stats = {.struct_size = sizeof(stats)};
+		size_t on_link[2], left = left_of(to);
+		char *blocks[N_BLOCKS];
+
+		fill(heap, blocks);
+		assert_int_equal(situs_heap_limit(heap, 80 * MIB), 0);
+		migrate(heap, to);
+		assert_int_equal(situs_heap_stats(heap, &stats), 0);
+		assert_true(stats.mapped < 64 * MIB);
+		assert_int_equal(left_of(to), left - stats.mapped);
+		/* The first link is full before the second has anything. */
+		assert_int_equal(situs_heap_links(heap, on_link, 2), 2);
+		assert_true(on_link[0] > 20 * MIB && on_link[0] <= 24 * MIB);
+		assert_true(on_link[1] > 0);
+		check_blocks(blocks);
+		migrate(heap, from);
+		assert_int_equal(left_of(to), left);
+		check_and_free(blocks);
+		fill(heap, blocks);
+		check_and_free(blocks);
+		check_spaces(heap);
+		situs_heap_destroy(heap);
+		aml_area_close(&from);
+		aml_area_close(&to);
+	}
+}
+
 static void other_page_sizes_are_said_to_be_impossible(void **state)
 {
 	situs_heap_t *heap = make(&aml_area_linux);
@@ -508,6 +545,7 @@ int main(void)
 		cmocka_unit_test(a_strict_area_owes_the_pages_of_what_comes),
 		cmocka_unit_test(a_chain_forgets_what_went_and_knows_what_came),
 		cmocka_unit_test(a_chain_of_limits_takes_as_much_as_each_link_has),
+		cmocka_unit_test(a_chain_of_limits_is_asked_for_no_more_than_what_is_in_use),
 		cmocka_unit_test(other_page_sizes_are_said_to_be_impossible),
 		cmocka_unit_test(blocks_move_one_by_one_where_pages_cannot),
 		cmocka_unit_test(the_same_area_again_changes_nothing),
