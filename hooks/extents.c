@@ -15,6 +15,7 @@
 enum {
 	GROWTH_FROM = 512 * 1024,  /* bytes drawn: a heap in light use has what it needs, and no more */
 	GROWTH_ROOM = 8,           /* times that much must be free below a limit */
+	GROWTH_BACK = 4,           /* less than that part of it may have come back */
 };
 
 /* Also of spaces that are about to switch: what follows from it asks space__purge, which knows. */
@@ -30,7 +31,14 @@ bool space__may_grow_ahead(struct space *space, size_t size)
 {
 	size_t limit = atomic_load_explicit(&space->account->limit, memory_order_relaxed);
 	size_t drawn = atomic_load_explicit(&space->account->drawn, memory_order_relaxed);
+	size_t peak = atomic_load_explicit(&space->account->peak, memory_order_relaxed);
 
+	/*
+	 * What jemalloc does not use of a piece it keeps when the rest has come back, so a heap that draws and gives
+	 * back in turn would be left with that much more each time: it grows ahead where it never was.
+	 */
+	if (drawn < peak && peak - drawn > size / GROWTH_BACK)
+		return false;
 	return space__is_purgeable(space) && size <= SPACE_GROWTH_MAX && drawn >= GROWTH_FROM &&
 		(limit == 0 || (drawn < limit && (limit - drawn) / GROWTH_ROOM >= size));
 }

@@ -416,6 +416,24 @@ static void a_trim_reaches_other_threads_caches_when_they_come_by(void **state)
 }
 #endif
 
+/* A block that leaves a rest of the piece that was drawn ahead for it. */
+static void drawing_and_giving_back_in_turn_leaves_no_more_each_time(void **state)
+{
+	situs_heap_t *heap = make(&aml_area_linux, 0);
+
+	(void)state;
+	assert_non_null(situs_malloc(heap, MIB));
+	for (int i = 0; i < 200; i++) {
+		void *block = situs_malloc(heap, 3000000);
+
+		assert_non_null(block);
+		situs_free(block);
+		(void)situs_heap_trim(heap);
+	}
+	assert_true(stats_of(heap).mapped < 16 * MIB);
+	situs_heap_destroy(heap);
+}
+
 static void bad_arguments_are_refused_in_words(void **state)
 {
 	situs_heap_t *heap = make(&aml_area_linux, 0);
@@ -450,6 +468,7 @@ int main(void)
 #ifndef SITUS_GUARDED
 		cmocka_unit_test(a_trim_reaches_other_threads_caches_when_they_come_by),
 #endif
+		cmocka_unit_test(drawing_and_giving_back_in_turn_leaves_no_more_each_time),
 		cmocka_unit_test(bad_arguments_are_refused_in_words),
 	};
 
