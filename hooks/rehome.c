@@ -413,7 +413,9 @@ void space__unpin(struct space *space, struct space_region *region)
 	space__acquire_steady(space);
 	area = space->area;
 	flags = space->flags;
-	region->n_pins--;
+	/* None where progress forked: this is the child, in which nobody moves pages (space__after_fork). */
+	if (region->n_pins != 0)
+		region->n_pins--;
 	if (region->out == 0 && region != space->empty)
 		retired = space__retire_locked(space, region);
 	lock__release(&space->lock);

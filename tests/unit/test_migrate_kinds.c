@@ -478,6 +478,45 @@ __attribute__((unused)) static void a_fork_while_an_area_forgets_a_heap_leaves_a
 		}
 }
 
+/* Progress is called with no lock held, so it may fork; the child comes back from it into the same call. */
+static int fork_once(size_t done, size_t total, void *arg)
+{
+	pid_t *child = arg;
+
+	(void)total;
+	if (done != 0 && *child < 0)
+		*child = fork();
+	return 0;
+}
+
+__attribute__((unused)) static void a_fork_in_progress_leaves_a_child_that_gives_everything_back(void **state)
+{
+	struct aml_area *from = open_area("node:0,limit:99M > node:0");
+	struct aml_area *to = open_area("node:0,limit:24M > node:0,limit:200M");
+	situs_heap_t *heap = make(from);
+	size_t left = left_of(to);
+	void *blocks[40];
+	pid_t child = -1;
+	int status;
+
+	(void)state;
+	for (int i = 0; i < 40; i++)
+		assert_non_null(blocks[i] = situs_malloc(heap, MIB));
+	assert_int_equal(situs_heap_migrate(heap, to, fork_once, &child), 0);
+	assert_true(child >= 0);
+	for (int i = 0; i < 40; i++)
+		situs_free(blocks[i]);
+	(void)situs_heap_trim(heap);
+	if (child == 0)
+		_exit(left_of(to) == left ? 0 : 1);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(left_of(to), left);
+	situs_heap_destroy(heap);
+	aml_area_close(&from);
+	aml_area_close(&to);
+}
+
 struct mover {
 	situs_heap_t *heap;
 	struct aml_area *areas[N_KINDS];
@@ -553,6 +592,7 @@ int main(void)
 		cmocka_unit_test(threads_go_on_while_a_heap_goes_through_all_kinds),
 #ifndef NO_FORKS
 		cmocka_unit_test(a_fork_in_mid_switch_leaves_a_child_that_works),
+		cmocka_unit_test(a_fork_in_progress_leaves_a_child_that_gives_everything_back),
 		cmocka_unit_test(a_fork_while_an_area_forgets_a_heap_leaves_a_child_that_works),
 #endif
 	};
