@@ -264,7 +264,8 @@ AML_PUBLIC int situs_heap_soft_limit(situs_heap_t *heap, size_t bytes, situs_lim
  * blocks and unused pages now; what other threads cache, when each next runs out of cached blocks or of
  * room for them. Returns how many pages (of sysconf(_SC_PAGESIZE) bytes) less are drawn than before,
  * INT_MAX where there are more; what other threads draw meanwhile counts against it. Address space that was
- * drawn ahead where that costs no memory, in pieces of at most 4 MiB, stays drawn until the heap is destroyed.
+ * drawn ahead where that costs no memory, in pieces of at most 4 MiB, stays drawn until the heap is destroyed;
+ * limits count it, and a heap that migrates to a strict area has memory for it there.
  */
 AML_PUBLIC int situs_heap_trim(situs_heap_t *heap);
 
