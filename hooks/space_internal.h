@@ -44,8 +44,8 @@ int space__no_books(void);
 /* Draws a region with room for `size` bytes. 0 or a negative errno. */
 int space__add_region_locked(struct space *space, size_t size) LOCK_HELD(space->lock);
 
-/* Gives a lazy area back what a region has from `at` on, where nothing is out. What stands in the way of that leaves the
-   region as it was. */
+/* Gives a lazy area back what a region has from `at` on, where nothing is out. What stands in the way of that
+   leaves the region as it was. */
 void space__cut_locked(struct space *space, struct space_region *region, uintptr_t at)
 	LOCK_HELD(space->lock);
 

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/size.h"
+#include "base/utf8.h"
 #include "heap/heap.h"
 #include "heap/registry.h"
 #include "heap/snapshot.h"
@@ -93,15 +94,19 @@ static int write_heap(struct situs_heap *heap, void *arg)
 {
 	char allocated[SIZE_TEXT_SIZE], resident[SIZE_TEXT_SIZE], mapped[SIZE_TEXT_SIZE];
 	char peak[SIZE_TEXT_SIZE], limit[SIZE_TEXT_SIZE];
-	char place[HEAP_PLACE_SIZE];
+	char name[HEAP_NAME_SIZE], place[HEAP_PLACE_SIZE];
 	struct situs_heap_stats stats;
 	FILE *out = arg;
 
 	stats__of_heap(heap, &stats);
+	memcpy(name, heap->name, sizeof(name));
 	lock__acquire(&heap->lock);
 	memcpy(place, heap->place, sizeof(place));
 	lock__release(&heap->lock);
-	fprintf(out, "heap \"%s\" in %s\n", heap->name, place);
+	/* A line is a heap's, and terminals obey nobody. */
+	utf8__make_printable(name);
+	utf8__make_printable(place);
+	fprintf(out, "heap \"%s\" in %s\n", name, place);
 	fprintf(out, "  allocated %s, resident %s, mapped %s, peak %s, limit %s\n",
 		size__format(stats.allocated, allocated),
 		stats.resident == SIZE_MAX ? "not told" : size__format(stats.resident, resident),

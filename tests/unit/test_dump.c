@@ -249,6 +249,18 @@ static void the_dump_shows_heaps_arenas_extents_and_nodes(void **state)
 	situs_heap_destroy(heap);
 }
 
+static void the_dump_keeps_its_lines_whatever_heaps_are_called(void **state)
+{
+	situs_heap_t *heap = make("two\nlines\033[2J", 0);
+	char *text = text_of(situs_dump);
+
+	(void)state;
+	assert_non_null(strstr(text, "heap \"two?lines?[2J\" in "));
+	assert_null(strchr(text, '\033'));
+	free(text);
+	situs_heap_destroy(heap);
+}
+
 static void streams_that_fail_are_told_of(void **state)
 {
 	FILE *full = fopen("/dev/full", "w");
@@ -277,6 +289,7 @@ int main(void)
 		cmocka_unit_test(prometheus_text_is_well_formed_whatever_heaps_are_called),
 		cmocka_unit_test(prometheus_tells_each_metric_once_with_all_its_heaps),
 		cmocka_unit_test(the_dump_shows_heaps_arenas_extents_and_nodes),
+		cmocka_unit_test(the_dump_keeps_its_lines_whatever_heaps_are_called),
 		cmocka_unit_test(streams_that_fail_are_told_of),
 	};
 
