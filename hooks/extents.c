@@ -15,7 +15,8 @@
 enum {
 	GROWTH_FROM = 512 * 1024,  /* bytes drawn: a heap in light use has what it needs, and no more */
 	GROWTH_ROOM = 8,           /* times that much must be free below a limit */
-	GROWTH_BACK = 4,           /* less than that part of it may have come back */
+	GROWTH_BACK = 4,           /* less than that part of it has come back: the heap is at its peak */
+	GROWTH_AGAIN = 8 * 1024 * 1024, /* bytes above its trough that it may grow again */
 };
 
 /* Also of spaces that are about to switch: what follows from it asks space__purge, which knows. */
@@ -27,20 +28,30 @@ bool space__is_purgeable(const struct space *space) LOCK_UNCHECKED
 		(AML_AREA_LAZY | AML_AREA_ZEROED);
 }
 
+/*
+ * What jemalloc does not use of a piece it keeps when the rest has come back, so a heap that draws and gives back in
+ * turn would be left with that much more each time. So it grows ahead where it never was, and again within a few
+ * pieces of the least it had since: what is left behind adds up to these at most.
+ */
+static bool is_new_or_near_trough(struct space_account *account, size_t drawn, size_t size)
+{
+	size_t peak = atomic_load_explicit(&account->peak, memory_order_relaxed);
+
+	if (drawn >= peak || peak - drawn <= size / GROWTH_BACK) {
+		atomic_store_explicit(&account->trough, drawn + size, memory_order_relaxed);
+		return true;
+	}
+	return drawn + size <= atomic_load_explicit(&account->trough, memory_order_relaxed) + GROWTH_AGAIN;
+}
+
 bool space__may_grow_ahead(struct space *space, size_t size)
 {
 	size_t limit = atomic_load_explicit(&space->account->limit, memory_order_relaxed);
 	size_t drawn = atomic_load_explicit(&space->account->drawn, memory_order_relaxed);
-	size_t peak = atomic_load_explicit(&space->account->peak, memory_order_relaxed);
 
-	/*
-	 * What jemalloc does not use of a piece it keeps when the rest has come back, so a heap that draws and gives
-	 * back in turn would be left with that much more each time: it grows ahead where it never was.
-	 */
-	if (drawn < peak && peak - drawn > size / GROWTH_BACK)
-		return false;
 	return space__is_purgeable(space) && size <= SPACE_GROWTH_MAX && drawn >= GROWTH_FROM &&
-		(limit == 0 || (drawn < limit && (limit - drawn) / GROWTH_ROOM >= size));
+		(limit == 0 || (drawn < limit && (limit - drawn) / GROWTH_ROOM >= size)) &&
+		is_new_or_near_trough(space->account, drawn, size);
 }
 
 int space__purge(struct space *space, void *start, size_t size) LOCK_UNCHECKED

@@ -50,6 +50,7 @@ struct space_account {
 	_Atomic(size_t) limit;          /* bytes; 0: none */
 	_Atomic(size_t) drawn;          /* bytes drawn from the area now */
 	_Atomic(size_t) peak;           /* largest drawn ever */
+	_Atomic(size_t) trough;         /* least drawn since it last grew ahead at its peak; see space__may_grow_ahead */
 	_Atomic(uint64_t) n_fallbacks;  /* extents served by a later link of a chain, ever */
 	_Atomic(uint64_t) lifetimes[SPACE_LIFETIMES]; /* extents given back, by age */
 };

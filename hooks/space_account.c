@@ -58,6 +58,9 @@ void space__discharge(struct space *space, size_t size)
 	struct space_account *account = space->account;
 	size_t drawn = atomic_fetch_sub_explicit(&account->drawn, size, memory_order_relaxed) - size;
 
+	/* Of two that come at once one may be forgotten: it is a hint. */
+	if (drawn < atomic_load_explicit(&account->trough, memory_order_relaxed))
+		atomic_store_explicit(&account->trough, drawn, memory_order_relaxed);
 	if (account->events != NULL && account->events->drawn_changed != NULL)
 		account->events->drawn_changed(account, drawn);
 }
