@@ -67,6 +67,12 @@ NOTES = [
      "Measured over the whole program; Python runs with PYTHONMALLOC=malloc, without its own pools of "
      "small objects. malloc, free and malloc_usable_size look once each, and blocks pass to and from jemalloc by "
      "the batch."),
+    (r"^Real programs: perl, (processor|wall)",
+     "The program takes a tenth of a second, and rounds differ by a tenth of that: 1.04 between the medians of five more "
+     "rounds on the same day, on a busy machine."),
+    (r"where a heap of 64 blocks of 1 MiB lies",
+     "1.07 to 1.08 in two earlier runs. Beside move_pages there is a look at the page tables and at the heap's extents, "
+     "which many small pages make up for, and 64 MiB hardly do. Tried: all extents share questions."),
     (r"^Areas: .*(any,limit|any > any)",
      "A limit books each mapping, and a chain asks its members in turn: some 75 ns over a bare mmap and munmap. Tried: "
      "what is booked in a hash table under a brief lock."),
