@@ -434,6 +434,27 @@ static void drawing_and_giving_back_in_turn_leaves_no_more_each_time(void **stat
 	situs_heap_destroy(heap);
 }
 
+#ifndef SITUS_GUARDED /* guards around blocks make growth another size */
+/* Blocks that grow find room beside them again, where the heap was larger once. */
+static void a_heap_that_shrank_draws_ahead_again(void **state)
+{
+	situs_heap_t *heap = make(&aml_area_linux, 0);
+	size_t drawn;
+
+	(void)state;
+	assert_non_null(situs_malloc(heap, MIB));
+	situs_free(situs_malloc(heap, 64 * MIB));
+	(void)situs_heap_trim(heap);
+	drawn = stats_of(heap).mapped;
+	assert_true(drawn < 16 * MIB);
+	/* More than what an earlier piece may have left. */
+	for (int i = 0; i < 5; i++)
+		assert_non_null(situs_malloc(heap, 900000));
+	assert_true(stats_of(heap).mapped - drawn >= 4 * MIB + MIB / 2);
+	situs_heap_destroy(heap);
+}
+#endif
+
 static void bad_arguments_are_refused_in_words(void **state)
 {
 	situs_heap_t *heap = make(&aml_area_linux, 0);
@@ -469,6 +490,9 @@ int main(void)
 		cmocka_unit_test(a_trim_reaches_other_threads_caches_when_they_come_by),
 #endif
 		cmocka_unit_test(drawing_and_giving_back_in_turn_leaves_no_more_each_time),
+#ifndef SITUS_GUARDED
+		cmocka_unit_test(a_heap_that_shrank_draws_ahead_again),
+#endif
 		cmocka_unit_test(bad_arguments_are_refused_in_words),
 	};
 
