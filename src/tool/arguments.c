@@ -43,6 +43,12 @@ static const struct argp_option *find_short(const struct argp *argp, char letter
 	return NULL;
 }
 
+/* Does the option take the next word where it has no value of its own? */
+static bool takes_word(const struct argp_option *option)
+{
+	return option && option->arg && !(option->flags & OPTION_ARG_OPTIONAL);
+}
+
 /* Ends the program where one of the letters of "-abc" is wrong. */
 static void check_short(const struct argp *argp, const char *name, const char *word)
 {
@@ -51,7 +57,7 @@ static void check_short(const struct argp *argp, const char *name, const char *w
 
 		if (!option)
 			tool__usage(name, "'-%c' is not an option", *letter);
-		if (option->arg && !letter[1])
+		if (takes_word(option) && !letter[1])
 			tool__usage(name, "option '-%c' needs a value, %s", *letter, option->arg);
 		if (option->arg)
 			return;
@@ -70,7 +76,7 @@ static void check_long(const struct argp *argp, const char *name, const char *wo
 		tool__usage(name, "'%.80s' is not an option", word);
 	if (n > 1)
 		tool__usage(name, "'%.80s' may mean more than one option", word);
-	if (option->arg && !has_value)
+	if (takes_word(option) && !has_value)
 		tool__usage(name, "option '--%s' needs a value, %s", option->name, option->arg);
 	if (!option->arg && has_value)
 		tool__usage(name, "option '--%s' takes no value", option->name);
@@ -88,23 +94,41 @@ static void explain(const struct argp *argp, char **argv, int argc, int next)
 	tool__usage(argv[0], "'%.80s' is one word too many", argv[next < argc ? next : argc - 1]);
 }
 
+/* Is -? among the letters of "-abc"? *takes_next is set where the last of them wants the next word. */
+static bool has_help_letter(const struct argp *argp, const char *word, bool *takes_next)
+{
+	for (const char *letter = word + 1; *letter; letter++) {
+		const struct argp_option *option = find_short(argp, *letter);
+
+		if (*letter == TOOL_KEY_HELP)
+			return true;
+		if (option && option->arg) {
+			*takes_next = takes_word(option) && !letter[1];
+			return false;
+		}
+	}
+	return false;
+}
+
 /* Is there a --help (or -?) among the words that are situs's own? */
 static bool asks_for_help(const struct argp *argp, int argc, char **argv, unsigned flags)
 {
-	const struct argp_option *option;
-	int n;
-
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-?") == 0)
+		bool takes_next = false;
+		int n;
+
+		if (strcmp(argv[i], "--help") == 0)
 			return true;
 		if (argv[i][0] != '-' && flags & ARGP_IN_ORDER)
 			return false;
-		if (argv[i][0] != '-' || strchr(argv[i], '='))
+		if (argv[i][0] != '-')
 			continue;
-		option = argv[i][1] == '-' ? find(argp, argv[i] + 2, strlen(argv[i] + 2), &n)
-			: find_short(argp, argv[i][1]);
-		if (option && option->arg && (argv[i][1] == '-' || !argv[i][2]))
-			i++;
+		if (argv[i][1] == '-')
+			takes_next = !strchr(argv[i], '=') &&
+				takes_word(find(argp, argv[i] + 2, strlen(argv[i] + 2), &n));
+		else if (has_help_letter(argp, argv[i], &takes_next))
+			return true;
+		i += takes_next;
 	}
 	return false;
 }

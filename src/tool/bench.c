@@ -54,6 +54,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		options->rounds = arg;
 		return 0;
 	case KEY_ONLY:
+		if (!*arg)
+			tool__usage(state->name, "--only is empty, which everything has in its name");
 		if (options->n_only == MOST_WORDS)
 			tool__usage(state->name, "--only can be given %d times at most", MOST_WORDS);
 		options->only[options->n_only++] = arg;

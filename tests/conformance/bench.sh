@@ -72,7 +72,7 @@ elif wants_suite "$name"; then
 	ok $result "$name"
 	[ $result -eq 0 ] || { show "$scratch/bench.svg"; show "$scratch/err"; }
 fi
-for words in '--rounds many' '--rounds 0' '--area nowhere' '--area node:999' '--svg - --json'; do
+for words in '--rounds many' '--rounds 0' '--area nowhere' '--area node:999' '--svg - --json' --only=; do
 	"$situs" bench $words >"$scratch/out" 2>"$scratch/err"
 	[ $? -eq 2 ] && [ "$(wc -l <"$scratch/err")" = 1 ] && [ ! -s "$scratch/out" ] || break
 	words=

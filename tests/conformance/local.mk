@@ -6,6 +6,7 @@ conformance_tests = \
 	tests/conformance/bench.sh \
 	tests/conformance/doctor.sh \
 	tests/conformance/environment.sh \
+	tests/conformance/help.sh \
 	tests/conformance/hwloc.sh \
 	tests/conformance/json.sh \
 	tests/conformance/migrate.sh \
