@@ -56,6 +56,7 @@ _situs_value()
 {
 	case $1 in
 	-a | --area | --to) _situs_offer "$2" "$(_situs_places)" ;;
+	--stats) _situs_offer "$2" json ;;
 	--svg) mapfile -t COMPREPLY < <(compgen -f -- "$2") ;;
 	*) COMPREPLY=() ;;
 	esac

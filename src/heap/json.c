@@ -6,9 +6,10 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "heap/json.h"
 #include "heap/snapshot.h"
 
-static void write_text(FILE *stream, const char *text)
+void json__text(FILE *stream, const char *text)
 {
 	fputc('"', stream);
 	while (*text != '\0') {
@@ -61,9 +62,9 @@ static void write_heap(FILE *stream, const struct snapshot *heap)
 	const struct situs_refusals *refusals = &heap->refusals;
 
 	fprintf(stream, "{\"id\":%" PRIu32 ",\"name\":", heap->id);
-	write_text(stream, heap->name);
+	json__text(stream, heap->name);
 	fputs(",\"place\":", stream);
-	write_text(stream, heap->place);
+	json__text(stream, heap->place);
 	fprintf(stream, ",\"allocated\":%zu", stats->allocated);
 	write_number(stream, "resident", stats->resident, SIZE_MAX);
 	fprintf(stream, ",\"mapped\":%zu", stats->mapped);

@@ -8,7 +8,7 @@ libsitus_core_la_SOURCES += \
 	src/heap/dump.c \
 	src/heap/heap.c src/heap/heap.h \
 	src/heap/iterate.c \
-	src/heap/json.c \
+	src/heap/json.c src/heap/json.h \
 	src/heap/large_cache.c src/heap/large_cache.h \
 	src/heap/limit.c \
 	src/heap/locate.c src/heap/locate.h \

@@ -86,19 +86,25 @@ static bool read_switch(struct reader *reader, const char *name)
 	return false;
 }
 
-static long read_stats(struct reader *reader)
+/* "1", or "1,json". */
+static void read_stats(struct reader *reader, struct settings *settings)
 {
 	const char *value = value_of("SITUS_STATS");
+	bool as_json;
 	char *end;
 	long number;
 
 	if (!value)
-		return 0;
+		return;
 	number = strtol(value, &end, 10);
-	if (*value >= '0' && *value <= '9' && !*end && number <= INT_MAX)
-		return number;
-	complain(reader, "ignored", "SITUS_STATS=%.40s is not 0, 1 or a process's number", value);
-	return 0;
+	as_json = strcmp(end, ",json") == 0;
+	if (*value < '0' || *value > '9' || (*end && !as_json) || number > INT_MAX) {
+		complain(reader, "ignored", "SITUS_STATS=%.40s is not 0, 1 or a process's number, nor one of them and "
+			",json", value);
+		return;
+	}
+	settings->stats = number;
+	settings->stats_as_json = as_json;
 }
 
 /* The weight at text, with *end after its digits; 0: none. */
@@ -209,7 +215,7 @@ int settings__read(struct settings *settings, settings_complain_func *func, void
 	settings->limit = read_size(&reader, "SITUS_LIMIT", 0);
 	settings->size_min = read_size(&reader, "SITUS_SIZE_MIN", 0);
 	settings->size_max = read_size(&reader, "SITUS_SIZE_MAX", SIZE_MAX);
-	settings->stats = read_stats(&reader);
+	read_stats(&reader, settings);
 	settings->per_thread_local = read_switch(&reader, "SITUS_PER_THREAD_LOCAL");
 	(void)read_switch(&reader, "SITUS_LISTEN");  /* channel.c's */
 	(void)read_switch(&reader, "SITUS_PUBLISH"); /* publish.c's */

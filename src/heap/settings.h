@@ -31,6 +31,7 @@ struct settings {
 	int n_shares;
 	bool per_thread_local;
 	long stats; /* a table at exit: 0 never, 1 of every process, else of the process of that number */
+	bool stats_as_json;
 	enum settings_log log;
 	char *shares_text; /* malloced; the shares point into it */
 };

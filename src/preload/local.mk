@@ -9,6 +9,7 @@ libsitus_preload_la_SOURCES = \
 	src/preload/info.c \
 	src/preload/operators.c \
 	src/preload/report.c src/preload/report.h \
+	src/preload/report_write.c \
 	src/preload/split.c src/preload/split.h \
 	src/preload/start.c src/preload/start.h \
 	src/preload/system.c src/preload/system.h

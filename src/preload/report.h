@@ -7,8 +7,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Asks for the table when this very process exits: by exit, quick_exit or _exit, not by exec nor by a signal. */
-void report__at_exit(void);
+/* Asks for the table, or the same as JSON, when this very process exits: by exit, quick_exit or _exit, not by exec nor by
+   a signal. */
+void report__at_exit(bool as_json);
 
 /* Is the table asked for, this the process, and it was not printed yet? */
 bool report__is_due(void);
@@ -19,5 +20,8 @@ void report__print(atomic_bool *has_begun);
 
 /* The table, with that word for when. While this runs nobody may destroy a heap. */
 void report__write(FILE *out, const char *when);
+
+/* The same as one line of JSON. */
+void report__write_json(FILE *out);
 
 #endif

@@ -232,7 +232,7 @@ __attribute__((constructor)) static void start(void)
 			preload__say(SETTINGS_INFO, "situs: %.400s", situs_error());
 		tell();
 		if (settings.stats == 1 || settings.stats == preload.pid)
-			report__at_exit();
+			report__at_exit(settings.stats_as_json);
 		extended__start();
 		preload.n_noted = preload.is_split ? 0 : n_cached_sizes();
 		atomic_store_explicit(&preload.heap, preload.heaps[0], memory_order_release);

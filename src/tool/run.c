@@ -83,7 +83,8 @@ static const struct argp_option options[] = {
 	{ "limit", KEY_LIMIT, "SIZE", 0, "bytes the heap may hold; beyond, malloc gives NULL", 0 },
 	{ "size-min", KEY_SIZE_MIN, "SIZE", 0, "smaller blocks stay with the program's own malloc", 0 },
 	{ "size-max", KEY_SIZE_MAX, "SIZE", 0, "larger blocks stay with the program's own malloc", 0 },
-	{ "stats", KEY_STATS, NULL, 0, "print a table of the heaps when the program exits", 0 },
+	{ "stats", KEY_STATS, "json", OPTION_ARG_OPTIONAL, "print a table of the heaps when the program exits, or JSON",
+		0 },
 	{ "listen", KEY_LISTEN, NULL, 0, "a thread in the program answers 'situs migrate' at once", 0 },
 	{ "dry-run", KEY_DRY_RUN, NULL, 0, "print what would be done, and do nothing", 0 },
 	{ "verbose", 'v', NULL, 0, "say what was decided and why", 0 },
@@ -113,7 +114,7 @@ static void add_heap(const char *heap, const char *command)
 
 static void set_by_option(struct variable_option *which, const char *arg, const char *command)
 {
-	char pid[24];
+	char value[32];
 
 	if (arg && !*arg && which->key != 'a')
 		tool__usage(command, "%s is empty", which->option);
@@ -123,13 +124,30 @@ static void set_by_option(struct variable_option *which, const char *arg, const 
 		add_heap(arg, command);
 		break;
 	case KEY_STATS:
+		if (arg && strcmp(arg, "json") != 0)
+			tool__usage(command, "--stats=%.40s: a table, or --stats=json", arg);
 		/* The program's alone, which takes this process over: its children's streams stay their own. */
-		snprintf(pid, sizeof(pid), "%ld", (long)getpid());
-		set(which->variable, pid);
+		snprintf(value, sizeof(value), "%ld%s", (long)getpid(), arg ? ",json" : "");
+		set(which->variable, value);
 		break;
 	default:
 		set(which->variable, arg ? arg : "1");
 	}
+}
+
+/* Variables that are here and shall not be there. */
+static const char *dropped[4];
+
+static void drop(const char *name)
+{
+	size_t n = 0;
+
+	if (!getenv(name))
+		return;
+	while (dropped[n])
+		n++;
+	dropped[n] = name;
+	unsetenv(name);
 }
 
 /* What chooses the place is said once; what an outer run said of it is over. */
@@ -141,11 +159,11 @@ static void settle(const char *command)
 		tool__usage(command, "--ratio says where blocks lie; it does not go with %s",
 			by_area ? "--area" : "--per-thread-local");
 	if (by_ratio || (by_thread && !by_area))
-		unsetenv("SITUS_AREA");
+		drop("SITUS_AREA");
 	if (by_area || by_thread)
-		unsetenv("SITUS_RATIO");
+		drop("SITUS_RATIO");
 	if ((by_area || by_ratio) && !by_thread)
-		unsetenv("SITUS_PER_THREAD_LOCAL");
+		drop("SITUS_PER_THREAD_LOCAL");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -390,7 +408,7 @@ int run__main(int argc, char **argv)
 	if (run.verbose)
 		run__explain(path, who_says, run.by_default);
 	if (run.dry_run || run.verbose)
-		run__show(run.dry_run ? stdout : stderr, run.program, path);
+		run__show(run.dry_run ? stdout : stderr, run.program, path, dropped);
 	if (run.dry_run)
 		return fflush(stdout) ? tool__fail(TOOL_FAILED, "cannot write the output") : TOOL_OK;
 	execv(path, run.program);

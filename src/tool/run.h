@@ -15,7 +15,10 @@ typedef const char *run_who_func(const char *variable);
  */
 void run__explain(const char *path, run_who_func *who_says, bool is_default);
 
-/* The command, as a shell would be given it. */
-void run__show(FILE *stream, char **program, const char *path);
+/*
+ * The command, as a shell would be given it, which is another process: a table that is for this one would be for every
+ * one there. `dropped`: variables that must not be set, NULL after the last.
+ */
+void run__show(FILE *stream, char **program, const char *path, const char *const *dropped);
 
 #endif

@@ -7,12 +7,14 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "area/topology.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "base/utf8.h"
 #include "heap/settings.h"
+#include "os/os.h"
 #include "tool/places.h"
 #include "tool/tool.h"
 
@@ -76,6 +78,19 @@ static void explain_shares(const struct settings *settings, run_who_func *who_sa
 	}
 }
 
+/* The place on every node that a thread may come to. */
+static void explain_local(const char *local)
+{
+	struct os_nodes nodes;
+	char place[256];
+
+	if (os__nodes_allowed(&nodes) < 0)
+		return;
+	for (int node = os__nodes_next(&nodes, 0); node >= 0; node = os__nodes_next(&nodes, node + 1))
+		if (settings__place_on_node(local, node, place, sizeof(place)) == 0)
+			explain_links(place);
+}
+
 static void explain_sizes(const struct settings *settings, run_who_func *who_says)
 {
 	char text[SIZE_TEXT_SIZE];
@@ -113,7 +128,9 @@ void run__explain(const char *path, run_who_func *who_says, bool is_default)
 	else
 		tool__say("the heap will lie in %s: %s%s", place, is_default ? "the default" : who_says("SITUS_AREA"),
 			is_default ? "" : " says so");
-	if (!settings.n_shares && !settings.per_thread_local)
+	if (settings.per_thread_local)
+		explain_local(place);
+	else if (!settings.n_shares)
 		explain_links(place);
 	explain_sizes(&settings, who_says);
 	settings__each_heap(explain_heap, &heaps);
@@ -155,19 +172,40 @@ static void show_word(FILE *stream, const char *text, bool is_quoted)
 	putc('\'', stream);
 }
 
-void run__show(FILE *stream, char **program, const char *path)
+/* SITUS_STATS for this very process, as it reads for any. */
+static const char *stats_of_any(const char *value)
+{
+	char *end;
+
+	if (strtol(value, &end, 10) != getpid())
+		return value;
+	return *end ? "1,json" : "1";
+}
+
+static void show_variable(FILE *stream, const char *name)
+{
+	const char *value = getenv(name);
+
+	if (!value)
+		return;
+	fprintf(stream, "%s=", name);
+	show_word(stream, strcmp(name, "SITUS_STATS") == 0 ? stats_of_any(value) : value, true);
+	putc(' ', stream);
+}
+
+void run__show(FILE *stream, char **program, const char *path, const char *const *dropped)
 {
 	static const char *const names[] = {
 		"LD_PRELOAD", "SITUS_AREA", "SITUS_RATIO", "SITUS_PER_THREAD_LOCAL", "SITUS_HEAPS", "SITUS_LIMIT",
 		"SITUS_SIZE_MIN", "SITUS_SIZE_MAX", "SITUS_STATS", "SITUS_LISTEN", "SITUS_LOG",
 	};
 
+	if (*dropped)
+		fputs("env ", stream);
+	for (; *dropped; dropped++)
+		fprintf(stream, "-u %s ", *dropped);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (getenv(names[i])) {
-			fprintf(stream, "%s=", names[i]);
-			show_word(stream, getenv(names[i]), true);
-			putc(' ', stream);
-		}
+		show_variable(stream, names[i]);
 	show_word(stream, path, false);
 	for (char **arg = program + 1; *arg; arg++) {
 		putc(' ', stream);

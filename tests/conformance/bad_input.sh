@@ -26,7 +26,7 @@ cat >"$scratch/empty.c" <<'END'
 int main(void) { return 0; }
 END
 
-echo 1..81
+echo 1..83
 refused 2 'command' "no command is a usage error" "$situs" nonsense
 refused 2 'nowhere' "an unknown place is named" "$situs" run --area nowhere -- $start
 refused 2 'place' "an empty place is no default" "$situs" run --area= -- $start
@@ -61,6 +61,8 @@ refused 2 'empty' "an empty named heap is refused" "$situs" run --heap= -- $star
 refused 2 ';' "a named heap with a ; is refused" "$situs" run --heap 'a=any;b=any' -- $start
 refused 2 'longer' "a heap's name that is too long is refused" "$situs" run --heap "$long=any" -- $start
 refused 2 'SITUS_STATS' "a bad wish for the table is named" env SITUS_STATS=often "$situs" run -- $start
+refused 2 'SITUS_STATS' "also with what JSON is not called" env SITUS_STATS=1,xml "$situs" run -- $start
+refused 2 'stats=xml' "as an option too" "$situs" run --stats=xml -- $start
 refused 2 'both' "SITUS_RATIO and SITUS_AREA do not go together" \
 	env SITUS_RATIO=any=1 SITUS_AREA=any "$situs" run -- $start
 refused 2 'program' "a run without a program is a usage error" "$situs" run --area any

@@ -28,10 +28,11 @@ offers() { # name, line, word...
 	[ $result -eq 0 ] || { show "$scratch/offered"; show "$scratch/err"; }
 }
 
-echo 1..12
+echo 1..13
 offers "commands" "situs " run stat topo doctor
 offers "commands by their first letters" "situs to" topo
 offers "every option of a command" "situs run --" --area= --ratio= --stats --per-thread-local
+offers "words of an option" "situs run --stats=" json
 offers "options by their first letters" "situs run --size-m" --size-min= --size-max=
 offers "places after an option" "situs run --area " any local
 offers "places after an option and =" "situs run --area=a" any

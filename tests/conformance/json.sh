@@ -39,7 +39,7 @@ if unlisted or absent:
 	[ $result -eq 0 ] || show "$scratch/json"
 }
 
-echo 1..6
+echo 1..7
 export HWLOC_XMLFILE="$source/tests/topology/dram-cxl.xml"
 { echo '['; "$situs" topo --json; echo ,; "$situs" topo --json 'cxl > any'; echo ']'; } >"$scratch/json"
 members "situs topo prints what its page lists" topo
@@ -48,6 +48,8 @@ unset HWLOC_XMLFILE
 members "and situs places" places
 "$situs" doctor --json >"$scratch/json"
 members "and situs doctor" doctor
+"$situs" run --stats=json --area any --heap cache=local -- "$build/tests/conformance/named" 2>"$scratch/json" >"$scratch/out"
+members "and situs run --stats=json" run
 mkfifo "$scratch/go" "$scratch/ready"
 SITUS_LISTEN=1 $while_needed "$situs" run --area "$area" -- "$build/tests/conformance/holder" 1 \
 	<"$scratch/go" >"$scratch/ready" &

@@ -13,7 +13,7 @@ does() {
 	[ $status -eq 0 ] || { echo "# exit status $status"; show "$scratch/out"; show "$scratch/err"; }
 }
 
-echo 1..31
+echo 1..36
 does "blocks in use keep to the weights" "$situs" run --ratio any=3,local=1 -- "$here/shares" 3 1
 does "weights are proportions" "$situs" run --ratio any=500,local=500 -- "$here/shares" 1 1
 does "places of shares may have options" \
@@ -34,6 +34,17 @@ ok $result "what --dry-run prints can be given to a shell"
 "$situs" run --dry-run -- printf '%s' "$(printf 'a\033[2J\nb')" >"$scratch/line"
 ! grep -q "$(printf '\033')" "$scratch/line" && [ "$(wc -l <"$scratch/line")" = 1 ] && grep -q '\\033\[2J\\012b' "$scratch/line"
 ok $? "control characters of words do not reach the terminal"
+"$situs" run --dry-run --stats=json -- true >"$scratch/line"
+sh "$scratch/line" 2>"$scratch/err" && grep -q '^{"pid":[0-9]*,"program":"true"' "$scratch/err"
+result=$?
+ok $result "with a table at exit, which is then for whatever process that is"
+[ $result -eq 0 ] || { show "$scratch/line"; show "$scratch/err"; }
+SITUS_AREA=any SITUS_PER_THREAD_LOCAL=1 "$situs" run --dry-run --ratio any=1 -- env >"$scratch/line"
+SITUS_AREA=any SITUS_PER_THREAD_LOCAL=1 sh "$scratch/line" >"$scratch/out" 2>"$scratch/err"
+grep -q '^SITUS_RATIO=any=1$' "$scratch/out" && ! grep -q 'SITUS_AREA\|PER_THREAD' "$scratch/out" && [ ! -s "$scratch/err" ]
+result=$?
+ok $result "what must not be set there is taken away"
+[ $result -eq 0 ] || { show "$scratch/line"; show "$scratch/err"; }
 
 HWLOC_XMLFILE=$source/tests/topology/dram-cxl.xml "$situs" run --dry-run -v --area 'any > local' --limit 1G \
 	--heap cache=local -- true >"$scratch/out" 2>"$scratch/err"
@@ -46,6 +57,12 @@ ok $result "-v says what was decided and why"
 "$situs" run --dry-run -v -- true 2>&1 | grep -q 'will lie in any: the default' &&
 	SITUS_AREA=local "$situs" run --dry-run -v -- true 2>&1 | grep -q 'will lie in local: SITUS_AREA says so'
 ok $? "also where a variable or nobody chose the place"
+if [ "$area" = node:0 ]; then
+	"$situs" run --dry-run -v --per-thread-local -- true 2>&1 | grep -q ' node:[0-9]*,preferred: node'
+	ok $? "heaps by thread are explained node by node"
+else
+	skip "heaps by thread are explained node by node" "this process may not bind memory"
+fi
 "$situs" run --dry-run -v --heap a=any --heap b=any --heap a=local -- true 2>"$scratch/err" >"$scratch/out"
 [ "$(grep -c 'program calls a' "$scratch/err")" = 1 ] && grep -q 'calls a will lie in local' "$scratch/err" &&
 	grep -q 'calls b will lie in any' "$scratch/err"
@@ -81,6 +98,21 @@ fi
 ok $? "a heap that the program named lies where --heap says"
 [ "$("$situs" run --heap cache=any -- "$situs" run --heap cache=local -- "$here/named")" = local ]
 ok $? "of two orders for one name the later counts"
+
+"$situs" run --stats=json --area any --limit 1G -- timeout 1200 ls /nonexistent 2>"$scratch/err" >"$scratch/out"
+[ $? -eq 2 ] && grep '^{' "$scratch/err" | python3 -c 'import json, sys
+text = sys.stdin.read()
+assert text.count("\n") == 1, text
+found = json.loads(text)
+main = found["heaps"][0]
+assert found["program"] == "timeout" and main["name"] == "main" and main["place"] == "any" and main["limit"] == 1 << 30
+assert 0 < main["allocated"] <= main["mapped"] <= main["peak"] and (main["nodes"] is None or sum(main["nodes"].values()) > 0), found'
+result=$?
+ok $result "--stats=json prints them as JSON"
+[ $result -eq 0 ] || show "$scratch/err"
+SITUS_STATS=1,json "$situs" run --area any -- "$scratch/$(printf 'a\033b')" 2>&1 | python3 -c 'import json, sys
+assert json.load(sys.stdin)["program"] == "a\033b"'
+ok $? "whatever the program is called"
 
 # timeout forks, and closes its streams before it is done.
 "$situs" run --stats --area any -- timeout 1200 ls /nonexistent >"$scratch/out" 2>"$scratch/err"
