@@ -62,9 +62,9 @@ static void *refuse(const struct aml_area_data *data, size_t size)
 			data->head.place, size / data->page_size, os__strerror(failed));
 		return NULL;
 	}
-	aml__fail(AML_ENOMEM, "%s: %zu huge pages asked, the pool has %zu of %zu free "
+	aml__fail(AML_ENOMEM, "%s: %zu huge page%s asked, the pool has %zu of %zu free "
 		"(/sys/kernel/mm/hugepages/hugepages-%zukB/nr_hugepages makes more)", data->head.place,
-		size / data->page_size, free, total, data->page_size / 1024);
+		size / data->page_size, size == data->page_size ? "" : "s", free, total, data->page_size / 1024);
 	return NULL;
 }
 

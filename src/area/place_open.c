@@ -27,6 +27,8 @@ static int fail_with_places(const struct place_error *error)
 
 	if (!error->bad_where || topology__get(&topology) < 0)
 		return aml__fail(error->code, "%s", error->text);
+	if (topology->imported)
+		return aml__fail(error->code, "%s; HWLOC_XMLFILE or HWLOC_SYNTHETIC describes another machine", error->text);
 	place__fitting(topology, fitting, sizeof(fitting));
 	return aml__fail(error->code, "%s; here would fit: %s", error->text, fitting);
 }

@@ -86,8 +86,8 @@ static int find_suite(char *situs, char *path, size_t size)
 	if (suite_in(folder, "bench", path, size) || suite_in(folder, "../libexec/situs/bench", path, size) ||
 		suite_in(PKGLIBEXECDIR, "/bench", path, size))
 		return TOOL_OK;
-	return tool__fail(TOOL_FAILED, "the benchmark suite is not here (no %s); 'make install' brings it where "
-		"google-benchmark is, Debian package libbenchmark-dev", path);
+	return tool__fail(TOOL_FAILED, "the benchmark suite is not here (no %s); it is built and installed where "
+		"configure found google-benchmark, Debian package libbenchmark-dev", path);
 }
 
 /* What a caller's environment would have the measured programs do. */

@@ -247,6 +247,8 @@ static int check_place(const char *place, const char *of)
 	memory = aml_area_mmap(area, NULL, page);
 	if (memory)
 		aml_area_munmap(area, memory, page);
+	else if (strncmp(error__text(), place, strlen(place)) == 0 && error__text()[strlen(place)] == ':')
+		err = tool__fail(TOOL_FAILED, "%snothing can be had from %.400s", of, error__text());
 	else
 		err = tool__fail(TOOL_FAILED, "%snothing can be had from %.100s: %.300s", of, place, error__text());
 	aml_area_close(&area);
@@ -291,7 +293,8 @@ static int check_environment(void)
 	if (!status && settings.per_thread_local)
 		status = check_local(settings.place ? settings.place : "local");
 	else if (!status && !settings.n_shares)
-		status = check_place(settings.place ? settings.place : "any", "");
+		status = check_place(settings.place ? settings.place : "any",
+			settings.place && !given('a') ? "SITUS_AREA: " : "");
 	if (!status)
 		status = settings__each_heap(check_heap, NULL);
 	settings__free(&settings);

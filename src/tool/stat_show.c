@@ -158,8 +158,8 @@ void stat__print_text(FILE *stream, const struct view *view)
 			fprintf(stream, "%s: %zu bytes are swapped out\n", table->heaps[i].name,
 				accounts[i].pages.swapped);
 		if (accounts[i].pages.unknown)
-			fprintf(stream, "%s: %zu bytes are on no node the kernel names\n", table->heaps[i].name,
-				accounts[i].pages.unknown);
+			fprintf(stream, "%s: %zu bytes are on no node that the kernel names: pages that were only read, as a rule\n",
+				table->heaps[i].name, accounts[i].pages.unknown);
 	}
 	if (table->unpublished)
 		fprintf(stream, "%llu heaps or regions found no room in the table and are not shown\n",

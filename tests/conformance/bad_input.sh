@@ -26,7 +26,7 @@ cat >"$scratch/empty.c" <<'END'
 int main(void) { return 0; }
 END
 
-echo 1..83
+echo 1..84
 refused 2 'command' "no command is a usage error" "$situs" nonsense
 refused 2 'nowhere' "an unknown place is named" "$situs" run --area nowhere -- $start
 refused 2 'place' "an empty place is no default" "$situs" run --area= -- $start
@@ -47,7 +47,9 @@ refused 2 'SITUS_LIMIT' "a bad variable of the environment is named" \
 	env SITUS_LIMIT=much "$situs" run -- $start
 refused 2 'SITUS_LOG' "a bad log level is named" env SITUS_LOG=loud "$situs" run -- $start
 refused 2 'SITUS_LISTEN' "a switch that is neither on nor off is named" env SITUS_LISTEN=yes "$situs" run -- $start
-refused 2 'nowhere' "a bad SITUS_AREA is named" env SITUS_AREA=nowhere "$situs" run -- $start
+refused 2 'SITUS_AREA: .nowhere' "a bad SITUS_AREA is named" env SITUS_AREA=nowhere "$situs" run -- $start
+refused 2 'HWLOC_SYNTHETIC' "a place of a machine that is only described is told as such" \
+	env HWLOC_SYNTHETIC='node:100 core:1 pu:1' "$situs" run --area node:99 -- $start
 refused 2 '"any"' "shares without weights are named" "$situs" run --ratio any -- $start
 refused 2 'any=0' "a weight of 0 is named" "$situs" run --ratio any=0 -- $start
 refused 2 'weight' "a weight beyond all measure is refused" "$situs" run --ratio any=99999999999999999999 -- $start

@@ -1,9 +1,10 @@
 #!/bin/sh
-# The C program in README.md, taken from its text, compiled as it says against an installed Situs.
+# The C programs in README.md and in the manual's EXAMPLES, taken from their text, compiled as they say
+# against an installed Situs.
 . "${SITUS_SRCDIR:?}/tests/conformance/lib.sh"
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
-echo 1..5
+echo 1..6
 prefix=$scratch/prefix
 make -s -C "$build" install DESTDIR="$prefix" >"$scratch/install" 2>&1
 status=$?
@@ -43,4 +44,37 @@ else
 	status=$?
 	ok $status "$name"
 	[ $status -eq 0 ] || show "$scratch/out"
+fi
+
+# From each #include after .nf to the next .fi: a program.
+programs() { # page
+	sed -n '/^\.SH EXAMPLES/,$p' "$1" | sed 's/\\-/-/g; s/\\e/\\/g; s/^\\&//' | awk -v folder="$scratch" '
+		/^\.fi/ { out = "" }
+		out != "" && !/^\./ { print >out }
+		/^\.nf/ { begins = 1; next }
+		begins && /^#include/ { out = folder "/example" ++n ".c"; print >out }
+		{ begins = 0 }'
+}
+
+# What the programs of a page print, joined by blanks; the word wrong where one fails.
+examples() { # page
+	rm -f "$scratch"/example*
+	programs "$source/doc/man/$1"
+	for program in "$scratch"/example*.c; do
+		(cd "$scratch" && PKG_CONFIG_PATH=$(dirname "$pc") PKG_CONFIG_SYSROOT_DIR=$prefix sh -c \
+			"cc -Wall -Wextra -Werror '$program' -o example \$(pkg-config --cflags --libs situs) -ljemalloc" &&
+			LD_LIBRARY_PATH=$library ./example) || echo wrong
+	done 2>&1 | tr '\n' ' '
+}
+
+name="the programs of the manual's EXAMPLES compile and do what they say"
+if [ "$area" = node:0 ]; then
+	examples situs.3 >"$scratch/situs" && examples aml.3 >"$scratch/aml" && examples amm.3 >"$scratch/amm"
+	[ "$(cat "$scratch/situs")" = "there there " ] && [ "$(cat "$scratch/aml")" = "mapped in node:0,strict > any " ] &&
+		grep -q '^320 ' "$scratch/amm" && ! grep -q wrong "$scratch/amm"
+	status=$?
+	ok $status "$name"
+	[ $status -eq 0 ] || for page in situs aml amm; do show "$scratch/$page"; done
+else
+	skip "$name" "this process may not bind memory"
 fi
