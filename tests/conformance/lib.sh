@@ -7,25 +7,7 @@ case ${TMPDIR-} in *[!A-Za-z0-9/_.,+-]*) unset TMPDIR ;; esac
 scratch=$(mktemp -d) || exit 99
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 99' INT TERM HUP
-n=0
-
-ok() { # status, name
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-	fi
-}
-
-skip() { # name, why
-	n=$((n + 1))
-	echo "ok $n - $1 # SKIP $2"
-}
-
-show() { # file: as TAP comments
-	[ -f "$1" ] && head -n 20 "$1" | sed 's/^/# /'
-}
+. "$source/tests/tap.sh"
 
 # A program that waits for its input and would wait for ever: longer than the slowest machine takes.
 while_needed='timeout 1800'

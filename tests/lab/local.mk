@@ -3,7 +3,7 @@
 lab_guest_programs =
 lab_suites =
 EXTRA_DIST += \
-	tests/lab/guest/programs.sh tests/lab/guest/situs_command.sh tests/lab/guest/situs_migrate.sh tests/lab/guest/situs_sleeper.sh \
+	tests/lab/guest/heaps.sh tests/lab/guest/programs.sh tests/lab/guest/situs_command.sh tests/lab/guest/situs_migrate.sh tests/lab/guest/situs_sleeper.sh \
 	tests/lab/guest/topo.sh \
 	doc/lab.md tests/lab/run tests/lab/kernel tests/lab/init \
 	tests/lab/guest.py tests/lab/image.py tests/lab/topology.py tests/lab/turn.py \

@@ -2,62 +2,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Other programs' heaps go from node to node on request: unmodified ones, ones with several heaps, one under
 # load; page by page and by the kernel's own account they lie where they were sent. Needs nodes 0 and 1.
-# needs: build:situs build:.libs/libsitus-preload.so build:tests/conformance/holder build:tests/conformance/heaps
-# needs: redis-check-rdb redis-cli redis-benchmark
-
-n=0
-ok() { # status, name
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-	fi
-}
-
-# nodes KEY HEAP: the bytes by node under that key of a heap (by number, from 1), as "0":123,"1":456.
-nodes() {
-	tr -d ' \n' </tmp/json | sed 's/"name":/\n/g' | sed -n "$(($2 + 1))"'s/.*"'"$1"'":{\([^}]*\)}.*/\1/p'
-}
-
-# only NODE MIB HEAP: at least so much of the heap lies there and nothing elsewhere, by both accounts.
-only() {
-	bytes=$(nodes nodes "$3")
-	case $bytes in
-	*,* | '') return 1 ;;
-	"\"$1\":"*) ;;
-	*) return 1 ;;
-	esac
-	[ "${bytes#*:}" -ge $(($2 * 1048576)) ] && [ "$bytes" = "$(nodes numa_maps "$3")" ]
-}
-
-look() { # pid
-	situs stat --json "$1" >/tmp/json
-	echo "# $(nodes nodes 1); $(nodes nodes 2)"
-}
+# needs: guest:heaps.sh build:tests/conformance/heaps redis-check-rdb redis-cli redis-benchmark
+. /lab/heaps.sh
 
 # move PID ARGUMENTS...: what the kernel was holding just then stays, and is asked for again.
 move() {
 	situs migrate "$@" >/tmp/out 2>/tmp/err || situs migrate "$@" >/tmp/out 2>/tmp/err ||
 		situs migrate "$@" >/tmp/out 2>/tmp/err
-}
-
-# free_on NODE: KiB.
-free_on() {
-	sed -n 's/.*MemFree: *\([0-9]*\) kB/\1/p' "/sys/devices/system/node/node$1/meminfo"
-}
-
-# begin COMMAND...: with its input at descriptor 3 and its first line in $pid.
-begin() {
-	rm -f /tmp/go /tmp/ready
-	mkfifo /tmp/go /tmp/ready
-	timeout 900 "$@" </tmp/go >/tmp/ready &
-	exec 3>/tmp/go
-	read -r pid </tmp/ready
-}
-end() {
-	exec 3>&-
-	wait
 }
 
 echo 1..11
@@ -67,7 +18,8 @@ only 0 64 1
 ok $? "an unmodified program begins on node 0"
 move "$pid" --to node:1
 ok $? "it is moved to node 1"
-sed 's/^/# /' /tmp/out /tmp/err
+show /tmp/out
+show /tmp/err
 look "$pid"
 only 1 64 1
 ok $? "and lies there, whole"
@@ -101,7 +53,8 @@ begin situs run --listen --area node:0 -- holder 352
 situs migrate "$pid" --to node:1,strict >/tmp/out 2>/tmp/err
 [ $? -eq 1 ] && grep -q 'stayed behind' /tmp/err && grep -q 'no room' /tmp/out && kill -0 "$pid"
 ok $? "what finds no room stays, and is told"
-sed 's/^/# /' /tmp/out /tmp/err
+show /tmp/out
+show /tmp/err
 echo 0 >$pool
 echo 0 >/proc/sys/vm/percpu_pagelist_high_fraction
 move "$pid" --to node:1,strict
@@ -111,20 +64,14 @@ ok $? "and goes when there is room"
 end
 
 # Nobody waits for requests here: the next of its own that needs memory answers.
-ln -sf /bin/redis-check-rdb /tmp/redis-server
-situs run --area node:0 -- /tmp/redis-server --port 0 --unixsocket /tmp/redis --save '' --dir /tmp >/tmp/log &
-server=$!
-i=0
-while [ $i -lt 1000 ] && [ "$(redis-cli -s /tmp/redis ping 2>/dev/null)" != PONG ]; do
-	sleep 0.1
-	i=$((i + 1))
-done
+begin_redis --area node:0
 # A page that the kernel held just then may have stayed; whoever asks again gets it.
 for records in 40000 10000 10000 10000 10000 10000 10000; do
 	redis-benchmark -s /tmp/redis -t set -q -d 1000 -P 64 -n $records -r 1000000 >/dev/null &
 	load=$!
 	situs migrate $server --to node:1 --wait 60 >/tmp/out 2>/tmp/err
-	sed 's/^/# /' /tmp/out /tmp/err
+	show /tmp/out
+	show /tmp/err
 	wait $load
 	look $server
 	only 1 20 1 && break
