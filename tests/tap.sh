@@ -1,21 +1,7 @@
-# SPDX-License-Identifier: BSD-3-Clause
-# tap.sh - what shell tests print: TAP, here and in the guests of the lab.
-n=0
-
-ok() { # status, name
-	n=$((n + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-	fi
-}
-
-skip() { # name, why
-	n=$((n + 1))
-	echo "ok $n - $1 # SKIP $2"
-}
-
-show() { # file: as TAP comments
-	[ -f "$1" ] && head -n 20 "$1" | sed 's/^/# /'
-}
+#!/bin/sh
+# tap.sh PROGRAM...: runs a cmocka program and mends its TAP. cmocka writes a skipped test as
+# "not ok N # SKIP name", which TAP readers count as a failure.
+exec 4>&1
+status=$({ { "$@" 3>&- 4>&-; echo $? >&3; } |
+	sed 's/^not ok \([0-9]*\) # SKIP \(.*\)/ok \1 - \2 # SKIP the machine or the user does not allow it/' >&4; } 3>&1)
+exit "$status"

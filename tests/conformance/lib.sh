@@ -7,7 +7,7 @@ case ${TMPDIR-} in *[!A-Za-z0-9/_.,+-]*) unset TMPDIR ;; esac
 scratch=$(mktemp -d) || exit 99
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 99' INT TERM HUP
-. "$source/tests/tap.sh"
+. "$source/tests/said.sh"
 
 # A program that waits for its input and would wait for ever: longer than the slowest machine takes.
 while_needed='timeout 1800'

@@ -19,7 +19,7 @@ conformance_tests = \
 	tests/conformance/stat.sh \
 	tests/conformance/stress.sh \
 	tests/conformance/symbols.sh
-EXTRA_DIST += tests/tap.sh tests/conformance/lib.sh tests/conformance/compare.sh
+EXTRA_DIST += tests/said.sh tests/conformance/lib.sh tests/conformance/compare.sh
 dist_check_SCRIPTS += $(conformance_tests) tests/conformance/family.sh
 
 if !SANITIZED

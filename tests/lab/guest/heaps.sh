@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # heaps.sh - for the tests of the command in guests: programs with heaps come and go, and where those lie.
 # /tmp/json is what situs stat said last.
-# needs: build:situs build:.libs/libsitus-preload.so build:tests/conformance/holder source:tests/tap.sh
-. /lab/tap.sh
+# needs: build:situs build:.libs/libsitus-preload.so build:tests/conformance/holder source:tests/said.sh
+. /lab/said.sh
 
 # begin COMMAND...: with its input at descriptor 3 and its first line in $pid.
 begin() {
