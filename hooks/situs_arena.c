@@ -3,21 +3,21 @@
  * situs_arena.c - arenas for programs that call mallocx themselves.
  *
  * A destroyed arena's index comes back in jemalloc with default hooks, or from the next
- * arenas.create, so a table says which indices are ours and alive.
+ * arenas.create, so a table says which indices are ours and alive. Its entries are atomic and no lock
+ * stands beside them: a fork leaves its child a whole table, and situs_arena_flags costs a load.
  */
 #include <errno.h>
 #include <jemalloc/jemalloc.h>
+#include <stdatomic.h>
 
 #include "base/error.h"
-#include "base/lock.h"
 #include "hooks/arena.h"
 #include "hooks/config.h"
 
 /* jemalloc numbers arenas below 1 << 12 (MALLOCX_ARENA_BITS, internal). */
 enum { N_INDICES = 4096 };
 
-static struct lock lock = LOCK_INITIALIZER;
-static struct situs_hooks *arenas[N_INDICES] LOCK_GUARDED_BY(lock);
+static _Atomic(struct situs_hooks *) arenas[N_INDICES];
 
 int situs_arena_create(unsigned *arena, const struct aml_area *area, const struct situs_config *config)
 {
@@ -38,9 +38,7 @@ int situs_arena_create(unsigned *arena, const struct aml_area *area, const struc
 		(void)hooks__close(made); /* nothing was drawn */
 		return err;
 	}
-	lock__acquire(&lock);
-	arenas[index] = made;
-	lock__release(&lock);
+	atomic_store(&arenas[index], made);
 	*arena = index;
 	return 0;
 }
@@ -48,15 +46,7 @@ int situs_arena_create(unsigned *arena, const struct aml_area *area, const struc
 /* Takes the record out, so that of two destroyers one finds it. */
 static struct situs_hooks *take(unsigned arena)
 {
-	struct situs_hooks *taken = NULL;
-
-	if (arena < N_INDICES) {
-		lock__acquire(&lock);
-		taken = arenas[arena];
-		arenas[arena] = NULL;
-		lock__release(&lock);
-	}
-	return taken;
+	return arena < N_INDICES ? atomic_exchange(&arenas[arena], NULL) : NULL;
 }
 
 int situs_arena_destroy(unsigned arena)
@@ -68,9 +58,7 @@ int situs_arena_destroy(unsigned arena)
 		return error__set(EINVAL, "arena %u is not a live arena of situs_arena_create", arena);
 	err = arena__destroy(arena);
 	if (err != 0) {
-		lock__acquire(&lock);
-		arenas[arena] = taken;
-		lock__release(&lock);
+		atomic_store(&arenas[arena], taken);
 		return err;
 	}
 	/* Its number may be another's at once, so nobody could ask for the rest a second time. */
@@ -80,14 +68,7 @@ int situs_arena_destroy(unsigned arena)
 
 int situs_arena_flags(unsigned arena)
 {
-	bool alive = false;
-
-	if (arena < N_INDICES) {
-		lock__acquire(&lock);
-		alive = arenas[arena] != NULL;
-		lock__release(&lock);
-	}
-	if (!alive)
+	if (arena >= N_INDICES || atomic_load_explicit(&arenas[arena], memory_order_acquire) == NULL)
 		return error__set(EINVAL, "arena %u is not a live arena of situs_arena_create", arena);
 	/* jemalloc's automatic cache would hand the arena's memory to others. */
 	return (int)(MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE);

@@ -2,6 +2,7 @@
 /* Heaps in the child of a fork that fell into the middle of other threads' work. */
 #include "tests/unit/test.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -36,7 +37,7 @@ enum { N_FORKS = 100 };
 enum { N_FORKS = 400 };
 #endif
 
-enum { N_THREADS = 8, N_FAR_FORKS = 15, CHILD_SECONDS = 600 };
+enum { N_THREADS = 8, N_FAR_FORKS = 15, N_ARENA_FORKS = 50, CHILD_SECONDS = 600 };
 /* Of more than a region, so that each block is a mapping of its own. */
 #define FAR_SIZE ((size_t)96 << 20)
 #define GIB ((uintptr_t)1 << 30)
@@ -187,6 +188,63 @@ static void child_gets_new_address_space(void **state)
 }
 #endif
 
+static unsigned arena;
+
+static void *ask_for_flags(void *arg)
+{
+	(void)arg;
+	while (!stop)
+		if (situs_arena_flags(arena) == -EINVAL)
+			abort();
+	return NULL;
+}
+
+static void *make_and_destroy_arenas(void *arg)
+{
+	unsigned made;
+
+	(void)arg;
+	while (!stop)
+		if (situs_arena_create(&made, &aml_area_linux, NULL) != 0 || situs_arena_destroy(made) != 0)
+			abort();
+	return NULL;
+}
+
+static int use_arenas(void)
+{
+	unsigned made;
+
+	if (situs_arena_flags(arena) == -EINVAL || situs_arena_create(&made, &aml_area_linux, NULL) != 0)
+		return 1;
+	return situs_arena_destroy(made) == 0 && situs_arena_destroy(arena) == 0 ? 0 : 2;
+}
+
+static void child_uses_arenas_of_the_program_s_own(void **state)
+{
+	pthread_t threads[2];
+	int status = 0;
+
+	(void)state;
+	stop = false;
+	assert_int_equal(situs_arena_create(&arena, &aml_area_linux, NULL), 0);
+	pthread_create(&threads[0], NULL, ask_for_flags, NULL);
+	pthread_create(&threads[1], NULL, make_and_destroy_arenas, NULL);
+	for (int i = 0; i < N_ARENA_FORKS && status == 0; i++) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			alarm(CHILD_SECONDS);
+			_exit(use_arenas());
+		}
+		waitpid(child, &status, 0);
+	}
+	stop = true;
+	pthread_join(threads[0], NULL);
+	pthread_join(threads[1], NULL);
+	assert_int_equal(status, 0);
+	assert_int_equal(situs_arena_destroy(arena), 0);
+}
+
 int main(void)
 {
 #ifdef SKIPPED
@@ -196,6 +254,7 @@ int main(void)
 
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(child_uses_every_heap),
+		cmocka_unit_test(child_uses_arenas_of_the_program_s_own),
 #ifndef UNDER_TSAN
 		cmocka_unit_test(child_gets_new_address_space),
 #endif
