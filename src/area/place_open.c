@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "os/os.h"
 
+#include <errno.h>
 #include <numa.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,7 +170,7 @@ int aml_area_open(struct aml_area **area, const char *place)
 {
 	struct place_chain chain;
 	struct place_error error;
-	int err;
+	int errno_before = errno, err;
 
 	if (!area)
 		return aml__fail(AML_EINVAL, "aml_area_open: area is NULL");
@@ -184,8 +185,10 @@ int aml_area_open(struct aml_area **area, const char *place)
 			return error.code ? fail_with_places(&error) : err;
 	}
 	err = chain.n_links == 1 ? open_place(area, &chain.link[0]) : open_chain(area, &chain);
-	if (err == AML_SUCCESS)
+	if (err == AML_SUCCESS) {
 		settle(*area);
+		errno = errno_before;
+	}
 	return err;
 }
 

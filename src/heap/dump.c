@@ -129,7 +129,7 @@ int situs_dump(FILE *stream)
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out;
-	int err;
+	int errno_before = errno, err;
 
 	if (stream == NULL)
 		return error__set(EINVAL, "situs_dump: stream is NULL");
@@ -146,5 +146,5 @@ int situs_dump(FILE *stream)
 	}
 	fwrite(text, 1, size, stream);
 	free(text);
-	return snapshots__finish(stream, "situs_dump");
+	return snapshots__finish(stream, "situs_dump", errno_before);
 }

@@ -85,7 +85,7 @@ static void write_heap(FILE *stream, const struct snapshot *heap)
 int situs_stats_json(FILE *stream)
 {
 	struct snapshots snapshots;
-	int err;
+	int errno_before = errno, err;
 
 	if (stream == NULL)
 		return error__set(EINVAL, "situs_stats_json: stream is NULL");
@@ -100,5 +100,5 @@ int situs_stats_json(FILE *stream)
 	}
 	fputs("]}\n", stream);
 	free(snapshots.heaps);
-	return snapshots__finish(stream, "situs_stats_json");
+	return snapshots__finish(stream, "situs_stats_json", errno_before);
 }

@@ -131,7 +131,7 @@ int situs_heap_migrate(situs_heap_t *heap, const struct aml_area *to, situs_prog
 	void *arg)
 {
 	struct move *move;
-	int err = registry__check(heap, "situs_heap_migrate");
+	int errno_before = errno, err = registry__check(heap, "situs_heap_migrate");
 
 	if (err != 0)
 		return err;
@@ -142,5 +142,7 @@ int situs_heap_migrate(situs_heap_t *heap, const struct aml_area *to, situs_prog
 		return err;
 	err = migrate(move, to);
 	move__end(move);
+	if (err == 0)
+		errno = errno_before;
 	return err;
 }

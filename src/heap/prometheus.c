@@ -143,7 +143,7 @@ static void write_lifetimes(FILE *stream, const struct snapshots *all)
 int situs_stats_prometheus(FILE *stream)
 {
 	struct snapshots snapshots;
-	int err;
+	int errno_before = errno, err;
 
 	if (stream == NULL)
 		return error__set(EINVAL, "situs_stats_prometheus: stream is NULL");
@@ -157,5 +157,5 @@ int situs_stats_prometheus(FILE *stream)
 	write_sizes(stream, &snapshots);
 	write_lifetimes(stream, &snapshots);
 	free(snapshots.heaps);
-	return snapshots__finish(stream, "situs_stats_prometheus");
+	return snapshots__finish(stream, "situs_stats_prometheus", errno_before);
 }

@@ -169,7 +169,7 @@ static int rebalance_heap(struct move *move)
 int situs_heap_rebalance(situs_heap_t *heap, situs_progress_func *progress, void *arg)
 {
 	struct move *move;
-	int result = registry__check(heap, "situs_heap_rebalance");
+	int err = errno, result = registry__check(heap, "situs_heap_rebalance");
 
 	if (result != 0)
 		return result;
@@ -178,6 +178,8 @@ int situs_heap_rebalance(situs_heap_t *heap, situs_progress_func *progress, void
 		return result;
 	result = rebalance_heap(move);
 	move__end(move);
+	if (result >= 0)
+		errno = err;
 	return result;
 }
 

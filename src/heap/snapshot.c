@@ -67,11 +67,13 @@ int snapshots__take(struct snapshots *snapshots)
 	return err;
 }
 
-int snapshots__finish(FILE *stream, const char *who)
+int snapshots__finish(FILE *stream, const char *who, int errno_before)
 {
 	errno = 0;
-	if (fflush(stream) == 0 && !ferror(stream))
+	if (fflush(stream) == 0 && !ferror(stream)) {
+		errno = errno_before;
 		return 0;
+	}
 
 	int err = errno == 0 ? EIO : errno;
 

@@ -34,7 +34,7 @@ struct snapshots {
 /* Every heap there is: 0, -ENOMEM, or -ENOTSUP (stats__refresh). */
 int snapshots__take(struct snapshots *snapshots);
 
-/* 0, or the stream's error with a sentence that begins with `who`. */
-int snapshots__finish(FILE *stream, const char *who);
+/* 0 and errno as it was before, or the stream's error with a sentence that begins with `who`. */
+int snapshots__finish(FILE *stream, const char *who, int errno_before);
 
 #endif

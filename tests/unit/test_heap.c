@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -485,6 +486,44 @@ static void success_leaves_errno_alone(void **state)
 	situs_heap_destroy(heap);
 }
 
+/* Whatever was tried on the way: files that are not there, calls that this kernel lacks. */
+#define LEAVES_ERRNO(call) \
+	do { \
+		errno = 1234; \
+		assert_true((call) >= 0); \
+		if (errno != 1234) \
+			fail_msg("errno is %d after %s", errno, #call); \
+	} while (0)
+
+static int go_on(size_t done, size_t total, void *arg)
+{
+	(void)done, (void)total, (void)arg;
+	return 0;
+}
+
+static void calls_about_heaps_leave_errno_alone_too(void **state)
+{
+	FILE *nowhere = fopen("/dev/null", "w");
+	situs_heap_t *heap = NULL, *strict = NULL;
+
+	(void)state;
+	assert_non_null(nowhere);
+	LEAVES_ERRNO((heap = situs_heap_open("any")) != NULL ? 0 : -1);
+	errno = 1234;
+	strict = situs_heap_open("node:0,strict"); /* which not every machine has */
+	assert_true(strict == NULL || errno == 1234);
+	situs_free(situs_malloc(heap, 3000000));
+	LEAVES_ERRNO(situs_heap_trim(heap));
+	LEAVES_ERRNO(situs_heap_migrate(heap, &aml_area_linux, go_on, NULL));
+	LEAVES_ERRNO(situs_heap_rebalance(heap, go_on, NULL));
+	LEAVES_ERRNO(situs_stats_json(nowhere));
+	LEAVES_ERRNO(situs_stats_prometheus(nowhere));
+	LEAVES_ERRNO(situs_dump(nowhere));
+	LEAVES_ERRNO(situs_heap_destroy(strict));
+	LEAVES_ERRNO(situs_heap_destroy(heap));
+	fclose(nowhere);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -510,6 +549,7 @@ int main(void)
 #endif
 		cmocka_unit_test(aging_and_overflow_free_no_block_twice),
 		cmocka_unit_test(success_leaves_errno_alone),
+		cmocka_unit_test(calls_about_heaps_leave_errno_alone_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
