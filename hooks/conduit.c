@@ -69,12 +69,27 @@ static bool is_in_arena_of_own(void)
 		mallctl("opt.narenas", &n_automatic, &size, NULL, 0) == 0 && arena < n_automatic;
 }
 
+/*
+ * Under opt.prof a block that jemalloc has sampled lies in a cache as one that it has stopped watching, and
+ * arena.destroy stops watching it once more, which ends in memory that is gone. Flushing before prevents that, but
+ * a fork's child cannot flush.
+ */
+static bool are_blocks_watched(void)
+{
+	bool watched = false;
+	size_t size = sizeof(watched);
+
+	return mallctl("opt.prof", &watched, &size, NULL, 0) == 0 && watched;
+}
+
 static bool make_locked(struct conduit *conduit) LOCK_HELD(conduit->lock)
 {
 	size_t size = sizeof(conduit->cache);
 
 	if (conduit->is_made)
 		return true;
+	if (are_blocks_watched())
+		return false;
 	if (atomic_load_explicit(&n_conduits, memory_order_relaxed) >= CONDUITS_MAX || !is_in_arena_of_own())
 		return false;
 	if (mallctl("tcache.create", &conduit->cache, &size, NULL, 0) != 0)

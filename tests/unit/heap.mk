@@ -56,8 +56,11 @@ endif
 endif
 
 if !SANITIZED
-check_PROGRAMS += tests/unit/test_dlclose
-TESTS += tests/unit/test_dlclose
+check_PROGRAMS += tests/unit/test_dlclose tests/unit/test_prof
+TESTS += tests/unit/test_dlclose tests/unit/test_prof
+tests_unit_test_prof_SOURCES = tests/unit/test_prof.c
+tests_unit_test_prof_CFLAGS = $(test_cflags)
+tests_unit_test_prof_LDADD = $(test_libs)
 tests_unit_test_dlclose_SOURCES = tests/unit/test_dlclose.c
 tests_unit_test_dlclose_CFLAGS = $(test_cflags)
 tests_unit_test_dlclose_LDADD = $(CMOCKA_LIBS) $(JEMALLOC_LIBS) -lpthread -ldl
