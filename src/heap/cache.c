@@ -168,6 +168,7 @@ static void count_slow_call(struct cache *cache)
 		cache__flush(cache);
 	} else if (++cache->n_slow % SLOW_CALLS_PER_AGE == 0) {
 		age(cache);
+		large_cache__age(&cache->arena->large);
 	}
 }
 

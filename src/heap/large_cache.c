@@ -226,6 +226,30 @@ static bool purge(struct large_cache *cache, unsigned class, void *block)
 	return space__purge(cache->purged, (void *)start, end - start) == 0;
 }
 
+/* Is it time to look for old blocks? Who is told so does. */
+static bool is_due_locked(struct large_cache *cache, uint32_t now) LOCK_HELD(cache->lock)
+{
+	if (now - cache->last_sweep <= cache->max_age / SWEEPS)
+		return false;
+	cache->last_sweep = now;
+	return true;
+}
+
+void large_cache__age(struct large_cache *cache)
+{
+	uint32_t now;
+	bool due;
+
+	if (__atomic_load_n(&cache->held, __ATOMIC_RELAXED) == 0)
+		return;
+	now = now_ms();
+	lock__acquire(&cache->lock);
+	due = is_due_locked(cache, now);
+	lock__release(&cache->lock);
+	if (due)
+		sweep(cache, now - cache->max_age);
+}
+
 bool large_cache__put(struct large_cache *cache, unsigned class, void *block, size_t drawn)
 {
 	uint32_t now;
@@ -241,9 +265,7 @@ bool large_cache__put(struct large_cache *cache, unsigned class, void *block, si
 	now = now_ms();
 	lock__acquire(&cache->lock);
 	held = put_locked(cache, class, block, drawn, now);
-	due = now - cache->last_sweep > cache->max_age / SWEEPS;
-	if (due)
-		cache->last_sweep = now;
+	due = is_due_locked(cache, now);
 	lock__release(&cache->lock);
 	if (due)
 		sweep(cache, now - cache->max_age);

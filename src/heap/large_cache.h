@@ -5,8 +5,8 @@
  * jemalloc serves such blocks by splitting and merging extents, and each split and merge is entered in
  * the address map; a block that comes back for the same size needs neither. What lies here is bounded
  * in bytes and in age: a block goes on to jemalloc when there is no room for it and nothing held is
- * stale, and later when it is older than half the arena's decay time, at the next call that comes by;
- * jemalloc's own decay follows.
+ * stale, and later when it is older than half the arena's decay time, as large blocks are freed and as
+ * caches of small ones run full or empty; jemalloc's own decay follows.
  *
  * Blocks held are memory that serves one size only, so the bound follows what the heap has drawn
  * (LARGE_CACHE_SHARE), and when a heap had to draw more while blocks were held, they make way
@@ -86,10 +86,12 @@ bool large_cache__put(struct large_cache *cache, unsigned large_class, void *blo
 /* Gives the oldest blocks, so many bytes of them, to jemalloc. */
 void large_cache__shrink(struct large_cache *cache, size_t size);
 
+/* Now and then: what is too old goes, also where no large block comes any more. */
+void large_cache__age(struct large_cache *cache);
+
 /* Adds the blocks held to n_blocks[class]. */
 void large_cache__count(struct large_cache *cache, size_t n_blocks[LARGE_CLASSES]);
 
-void large_cache__shrink(struct large_cache *cache, size_t size);
 /* Whose arena is gone, and with it every block. */
 void large_cache__destroy(struct large_cache *cache);
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "heap/heap.h"
 #include "situs.h"
@@ -87,6 +88,24 @@ static size_t n_present(const void *block, size_t size)
 	for (size_t i = 0; i < n; i++)
 		count += present[i] & 1;
 	return count;
+}
+
+static void what_is_old_goes_where_only_small_blocks_come(void **state)
+{
+	enum { N = 20000 };
+	static void *small[N];
+	situs_heap_t *heap = make(&aml_area_linux, 2);
+
+	(void)state;
+	situs_free(situs_malloc(heap, MIB));
+	assert_int_not_equal(heap->large_held, 0);
+	usleep(50000); /* twenty times as long as it may stay */
+	for (int i = 0; i < N; i++)
+		small[i] = situs_malloc(heap, 200);
+	for (int i = 0; i < N; i++)
+		situs_free(small[i]);
+	assert_int_equal(heap->large_held, 0);
+	situs_heap_destroy(heap);
 }
 
 static void pages_that_go_back_at_once_are_gone_and_come_back_zero(void **state)
@@ -203,6 +222,7 @@ int main(void)
 		cmocka_unit_test(a_freed_block_comes_back_for_its_size),
 		cmocka_unit_test(what_is_held_is_a_small_part_of_what_is_drawn),
 		cmocka_unit_test(what_has_no_pages_is_bounded_too),
+		cmocka_unit_test(what_is_old_goes_where_only_small_blocks_come),
 		cmocka_unit_test(pages_that_go_back_at_once_are_gone_and_come_back_zero),
 		cmocka_unit_test(areas_that_charge_for_address_space_get_it_back_at_once),
 		cmocka_unit_test(blocks_that_come_back_for_use_earn_room),
