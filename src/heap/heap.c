@@ -346,7 +346,7 @@ bool heap__went(const struct situs_heap *heap, char name[HEAP_NAME_SIZE])
 
 int situs_heap_destroy(situs_heap_t *heap)
 {
-	int err;
+	int errno_before = errno, err;
 
 	if (heap == NULL)
 		return 0;
@@ -379,5 +379,6 @@ int situs_heap_destroy(situs_heap_t *heap)
 	free(heap->migration_nodes);
 	heap->migration_nodes = NULL;
 	forget(heap);
+	errno = errno_before;
 	return 0;
 }
