@@ -430,14 +430,14 @@ static void idle_classes_of_a_cache_are_drained(void **state)
 	struct cache *cache = thread__cache(heap->owner.number);
 	unsigned class = size_class__of(100);
 
-	assert_true(cache->bins[class].top - cache->rooms[class].base >= N / 2);
+	assert_true(cache->bins[class].top - cache->bins[class].base >= N / 2);
 	for (int round = 0; round < 200; round++) {
 		for (int i = 0; i < 4096; i++)
 			busy[i] = situs_malloc(heap, 500);
 		for (int i = 0; i < 4096; i++)
 			situs_free(busy[i]);
 	}
-	assert_true(cache->bins[class].top - cache->rooms[class].base <= 1);
+	assert_true(cache->bins[class].top - cache->bins[class].base <= 1);
 	situs_heap_destroy(heap);
 }
 #endif

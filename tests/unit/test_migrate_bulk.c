@@ -316,7 +316,7 @@ static void a_page_that_stays_holds_nothing_else_back_when_a_chain_is_put_in_ord
 {
 	struct aml_area *chain = open_area("node:0,nothp,limit:48M > any,nothp");
 	situs_heap_t *heap = make(chain);
-	char *filler = situs_malloc(heap, 40 * MIB), *block = situs_malloc(heap, 32 * MIB);
+	char *filler = situs_malloc(heap, 36 * MIB), *block = situs_malloc(heap, 32 * MIB);
 	int n;
 
 	(void)state;
