@@ -25,6 +25,7 @@ int owner__register(struct owner *owner)
 		err = error__set(EAGAIN, "%d heaps and arenas exist: no more can be made", OWNER_MAX);
 	} else {
 		owner->number = first_free++;
+		owner->row = owner->number << OWNER_CODE_BITS;
 		atomic_store_explicit(&owner__table[owner->number], owner, memory_order_release);
 	}
 	lock__release(&lock);

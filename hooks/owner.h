@@ -2,9 +2,13 @@
 /*
  * owner.h - who draws memory: the number that page map words carry, and what stands behind it.
  *
- * A word is the owner's number above a class, seven bits that belong to the owner: OWNER_PAGES as long as
- * nobody said more, else what the heap floor writes (a size class). Numbers start at 1 and are reused
- * lowest first, so tables indexed by them stay short.
+ * A word is the owner's number above a code of eight bits, which says the class that the heap floor wrote
+ * there; OWNER_PAGES as long as nobody said more. Numbers start at 1 and are reused lowest first, so tables
+ * indexed by them stay short.
+ *
+ * The word as it is counts pointers from the start of a thread's table of caches (heap/thread.h), where each
+ * owner has a row of OWNER_ROW of them: the first OWNER_BINS classes have bins of OWNER_BIN pointers there, and
+ * the codes of the others point at what stays empty.
  */
 #ifndef HOOKS_OWNER_H
 #define HOOKS_OWNER_H
@@ -18,22 +22,26 @@
 #include "base/pagemap.h"
 
 enum {
-	/* Every thread has a table of this many pointers; jemalloc ends at 4094 arenas. */
-	OWNER_MAX = 8191,
-	OWNER_CLASS_BITS = 7,
-	/* So that the word's lowest byte, as it is, counts pointers up to a struct of two. */
-	OWNER_CLASS_SHIFT = 1,
-	OWNER_PAGES = 0x7f,
+	/* Every thread has a table of this many rows; jemalloc ends at 4094 arenas. */
+	OWNER_MAX = 4095,
+	OWNER_CODE_BITS = 8,
+	OWNER_ROW = 1 << OWNER_CODE_BITS,
+	OWNER_BIN = 4,
+	OWNER_BINS = 48,
+	OWNER_PAGES = OWNER_BINS + 39, /* the last class */
+	OWNER_BINS_END = OWNER_BINS * OWNER_BIN, /* codes from here on are of classes without bins */
+	/* A bin wherever any code points ends before this. */
+	OWNER_CODES_END = OWNER_BINS_END + OWNER_PAGES - OWNER_BINS + OWNER_BIN,
 };
 
-/* What builds with --enable-checking say of memory that its owner took back: nobody's, but once a block. */
-#define OWNER_GONE ((uint32_t)OWNER_PAGES << OWNER_CLASS_SHIFT)
+_Static_assert(OWNER_CODES_END < OWNER_ROW, "a row has room for all codes");
 
 struct owner {
 	_Atomic(const struct aml_area *) area; /* changes when a heap is migrated */
 	struct situs_heap *heap; /* NULL: hooks or an arena that the program made itself */
 	bool is_arena;           /* of this process's jemalloc: its blocks can be freed here */
 	uint32_t number;
+	uint32_t row; /* where the words that carry the number begin */
 };
 
 extern _Atomic(struct owner *) owner__table[OWNER_MAX + 1];
@@ -42,38 +50,46 @@ extern _Atomic(struct owner *) owner__table[OWNER_MAX + 1];
 int owner__register(struct owner *owner);
 void owner__unregister(struct owner *owner);
 
+/* The number goes: who still asks is told what is said of nobody. */
+static inline void owner__clear(struct owner *owner)
+{
+	owner->number = owner->row = 0;
+}
+
+static inline uint32_t owner__code(unsigned class)
+{
+	return class < OWNER_BINS ? class * OWNER_BIN : class - OWNER_BINS + OWNER_BINS_END;
+}
+
+/* What builds with --enable-checking say of memory that its owner took back: nobody's, but once a block. */
+#define OWNER_GONE ((uint32_t)(OWNER_PAGES - OWNER_BINS + OWNER_BINS_END))
+
 static inline uint32_t owner__word(const struct owner *owner, unsigned class)
 {
-	return owner->number << (OWNER_CLASS_BITS + OWNER_CLASS_SHIFT) | class << OWNER_CLASS_SHIFT;
+	return owner->row | owner__code(class);
 }
 
 static inline uint32_t owner__number(uint32_t word)
 {
-	return word >> (OWNER_CLASS_BITS + OWNER_CLASS_SHIFT);
+	return word >> OWNER_CODE_BITS;
+}
+
+/* Does the word speak of blocks of a class that caches may hold? */
+static inline bool owner__has_bin(uint32_t word)
+{
+	return (uint8_t)word < OWNER_BINS_END;
+}
+
+/* Where it has. */
+static inline unsigned owner__bin_class(uint32_t word)
+{
+	return (uint8_t)word / OWNER_BIN;
 }
 
 static inline unsigned owner__class(uint32_t word)
 {
-	return word >> OWNER_CLASS_SHIFT & ((1 << OWNER_CLASS_BITS) - 1);
-}
-
-_Static_assert(OWNER_CLASS_BITS + OWNER_CLASS_SHIFT == 8, "a byte");
-
-/* The class where it stands in the word. */
-static inline uint32_t owner__shifted_class(uint32_t word)
-{
-	return (uint8_t)word;
-}
-
-/* Number and shifted class at once. The class is taken first, which spares fast paths a copy of the word;
-   compilers left alone begin with the number. */
-static inline uint32_t owner__apart(uint32_t word, size_t *shifted_class)
-{
-	size_t shifted = owner__shifted_class(word);
-
-	__asm__("" : "+r"(shifted), "+r"(word));
-	*shifted_class = shifted;
-	return owner__number(word);
+	return owner__has_bin(word) ? owner__bin_class(word) :
+		(unsigned)(uint8_t)word - OWNER_BINS_END + OWNER_BINS;
 }
 
 /* The owner behind a page map word; NULL for 0. */

@@ -2,8 +2,8 @@
 /*
  * alloc.c - malloc and its family on heaps: the fast paths.
  *
- * malloc: owner number -> this thread's cache -> size class -> top of a stack. free: page map word ->
- * owner number and size class -> the same. No lock, no shared write; everything else is out of line.
+ * malloc: the heap's row and the size's code -> this thread's bin -> top of a stack. free: page map word,
+ * which says both -> the same. No lock, no shared write; everything else is out of line.
  * errno is left as it was by whatever succeeds.
  */
 #include <errno.h>
@@ -62,7 +62,7 @@ static SLOW void *malloc_slow(struct situs_heap *heap, size_t size)
 		if (cache == NULL)
 			cache = thread__make_cache(heap);
 		if (cache != NULL)
-			return cache__get(cache, size_class__shifted(size));
+			return cache__get(cache, size_class__of(size));
 	}
 	if (size > SIZE_CLASS_MAX)
 		return heap__large_block(heap, size);
@@ -73,15 +73,11 @@ static SLOW void *malloc_slow(struct situs_heap *heap, size_t size)
 FAST void *situs_malloc(situs_heap_t *heap, size_t size)
 {
 	if (likely(heap != NULL && size <= SIZE_CLASS_MAX)) {
-		struct cache *cache = thread__cache(heap->owner.number);
+		void *block = cache__take(thread__bin(heap->owner.row + size_class__code(size)));
 
-		if (likely(cache != NULL)) {
-			void *block = cache__take(cache, size_class__shifted(size));
-
-			/* The slow path begins anew: nothing has to be kept for it. */
-			if (likely(block != NULL))
-				return block;
-		}
+		/* The slow path begins anew: nothing has to be kept for it. */
+		if (likely(block != NULL))
+			return block;
 	}
 	return malloc_slow(heap, size);
 }
@@ -168,10 +164,12 @@ static SLOW void free_slow(void *ptr)
 		else
 			refuse_free(ptr);
 	} else {
-		struct cache *cache = thread__make_cache(owner->heap);
+		struct cache *cache = thread__cache(owner->number);
 
+		if (cache == NULL)
+			cache = thread__make_cache(owner->heap);
 		if (cache != NULL)
-			cache__put(ptr, cache, owner__shifted_class(word));
+			cache__put_slowly(ptr, cache);
 		else
 			heap__free_large(owner->heap, ptr, owner__class(word));
 	}
@@ -182,17 +180,8 @@ FAST void situs_free(void *ptr)
 {
 	/* The caller says that ptr is a block, so of addresses beyond the page map only a mask is needed. */
 	const pagemap_word *leaf = pagemap__leaf_masked(ptr);
-	struct cache *cache;
-	size_t class;
 
-	if (unlikely(leaf == NULL)) {
-		free_slow(ptr);
-		return;
-	}
-	cache = thread__cache(owner__apart(pagemap__word_in(leaf, ptr), &class));
-	if (likely(cache != NULL))
-		cache__put(ptr, cache, class);
-	else
+	if (unlikely(leaf == NULL) || unlikely(!cache__put(ptr, thread__bin(pagemap__word_in(leaf, ptr)))))
 		free_slow(ptr);
 }
 
@@ -206,11 +195,10 @@ void situs_free_sized(void *ptr, size_t size)
 size_t situs_usable_size(const void *ptr)
 {
 	uint32_t word = pagemap__get(ptr);
-	unsigned class = owner__class(word);
 	struct owner *owner;
 
-	if (likely(word != 0 && class < SIZE_CLASSES))
-		return size_class__bytes[class];
+	if (likely(word != 0 && owner__has_bin(word)))
+		return size_class__bytes[owner__bin_class(word)];
 	if (ptr == NULL)
 		return 0;
 	owner = owner__of_word(word);
@@ -280,8 +268,8 @@ void *situs_realloc(situs_heap_t *heap, void *ptr, size_t size)
 	uint32_t word = pagemap__get(ptr);
 
 	if (likely(heap != NULL && owner__number(word) == heap->owner.number && size - 1 < SIZE_CLASS_MAX &&
-		owner__class(word) < SIZE_CLASSES)) {
-		size_t old_size = size_class__bytes[owner__class(word)];
+		owner__has_bin(word))) {
+		size_t old_size = size_class__bytes[owner__bin_class(word)];
 
 		return fits(old_size, size) ? ptr : move_block(heap, ptr, old_size, size);
 	}

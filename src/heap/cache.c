@@ -22,7 +22,7 @@ enum {
 	CLASS_LEAST = 24 * 1024,
 	CLASS_SHARE = 64,
 	FIRST_CAPACITY = 8,
-	SLOTS_MAX = 4096, /* of one class, whatever the bound */
+	SLOTS_MAX = 4096, /* of one class, whatever the bound; 16 bits count them */
 	SLOW_CALLS_PER_AGE = 16,
 	LINE = 64,
 	SPREAD_LINES = 8,
@@ -56,37 +56,34 @@ static size_t plan(size_t bytes, size_t max[SIZE_CLASSES])
 	return slots;
 }
 
-struct cache *cache__create(struct situs_heap *heap, struct heap_arena *arena, size_t bytes)
+bool cache__prepare(struct cache *cache, const struct situs_heap *heap, struct heap_arena *arena, size_t bytes)
 {
 	size_t max[SIZE_CLASSES];
-	size_t size = sizeof(struct cache) + plan(bytes, max) * sizeof(void *);
-	struct cache *cache = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		-1, 0);
+	size_t size = sizeof(struct cache_slots) + plan(bytes, max) * sizeof(void *);
+	struct cache_slots *slots = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	void **base;
 
-	if (cache == MAP_FAILED)
-		return NULL;
-	cache->heap = heap;
+	if (slots == MAP_FAILED)
+		return false;
+	slots->mapped = size;
+	cache->slots = slots;
 	cache->arena = arena;
-	cache->mapped = size;
 	cache->trims_seen = atomic_load_explicit(&heap->n_trims, memory_order_relaxed);
 	checked__init(cache, bytes);
-	base = cache->slots + 1;
+	base = slots->slots + 1;
 	for (unsigned class = 0; class < size_class__count; class++) {
-		cache->rooms[class].base = base;
-		cache->rooms[class].max = max[class];
-		cache->bins[class].top = base;
-		cache->bins[class].limit = base +
-			(max[class] < FIRST_CAPACITY ? max[class] : FIRST_CAPACITY);
+		cache->max[class] = (uint16_t)max[class];
+		cache->bins[class] = (struct cache_bin){.top = base, .base = base,
+			.limit = base + (max[class] < FIRST_CAPACITY ? max[class] : FIRST_CAPACITY)};
 		base += max[class] + 1;
 	}
-	return cache;
+	return true;
 }
 
 /* The n oldest leave, into the depot as far as they may. */
 static void flush_oldest(struct cache *cache, unsigned class, size_t n, bool to_depot)
 {
-	void **base = cache->rooms[class].base;
+	void **base = cache->bins[class].base;
 	size_t rest = (size_t)(cache->bins[class].top - base) - n;
 	size_t done = to_depot ? depot__put(cache->heap, class, base, n) : 0;
 
@@ -100,20 +97,23 @@ void cache__flush(struct cache *cache)
 {
 	checked__flush(cache);
 	for (unsigned class = 0; class < size_class__count; class++)
-		flush_oldest(cache, class,
-			(size_t)(cache->bins[class].top - cache->rooms[class].base), false);
+		flush_oldest(cache, class, cache__count(cache, class), false);
 }
 
-void cache__destroy(struct cache *cache, bool flush)
+/* A fork may come at any instant of this: the child finds a cache that is whole, or none. */
+void cache__clear(struct cache *cache)
 {
-	if (flush)
-		cache__flush(cache);
-	unmap__own(cache, cache->mapped);
+	struct cache_slots *slots = cache->slots;
+
+	cache->heap = NULL;
+	atomic_signal_fence(memory_order_seq_cst);
+	memset(cache, 0, sizeof(*cache));
+	unmap__own(slots, slots->mapped);
 }
 
 static size_t capacity(const struct cache *cache, unsigned class)
 {
-	return (size_t)(cache->bins[class].limit - cache->rooms[class].base);
+	return (size_t)(cache->bins[class].limit - cache->bins[class].base);
 }
 
 /* Blocks a class may hold now: what its threads cache is not to be the larger part of a small heap. */
@@ -123,7 +123,7 @@ static size_t room_now(const struct cache *cache, unsigned class)
 	size_t bytes = drawn / CLASS_SHARE > CLASS_LEAST ? drawn / CLASS_SHARE : (size_t)CLASS_LEAST;
 	size_t n = bytes / size_class__bytes[class];
 
-	return n < cache->rooms[class].max ? n : cache->rooms[class].max;
+	return n < cache->max[class] ? n : cache->max[class];
 }
 
 /* False: it has all the room it may have now. */
@@ -133,7 +133,7 @@ static bool widen(struct cache *cache, unsigned class)
 
 	if (n >= max)
 		return false;
-	cache->bins[class].limit = cache->rooms[class].base + (2 * n < max ? 2 * n : max);
+	cache->bins[class].limit = cache->bins[class].base + (2 * n < max ? 2 * n : max);
 	return true;
 }
 
@@ -145,17 +145,17 @@ static bool widen(struct cache *cache, unsigned class)
 static void age(struct cache *cache)
 {
 	unsigned class = cache->next_to_age;
-	struct cache_room *room = &cache->rooms[class];
-	size_t n = (size_t)(cache->bins[class].top - room->base);
+	struct cache_bin *bin = &cache->bins[class];
+	size_t n = (size_t)(bin->top - bin->base);
 
-	if (n != 0 && cache->bins[class].top == room->seen) {
+	if (n != 0 && bin->top == bin->seen) {
 		size_t half = capacity(cache, class) / 2;
 
 		flush_oldest(cache, class, n - n / 4, false);
 		if (half >= FIRST_CAPACITY)
-			cache->bins[class].limit = room->base + half;
+			bin->limit = bin->base + half;
 	}
-	room->seen = cache->bins[class].top;
+	bin->seen = bin->top;
 	cache->next_to_age = (class + 1) % size_class__count;
 }
 
@@ -175,7 +175,7 @@ static void count_slow_call(struct cache *cache)
 /* From the depot, into an empty bin; NULL: it has none. */
 static void *take_from_depot(struct cache *cache, unsigned class)
 {
-	void **low = cache->rooms[class].base;
+	void **low = cache->bins[class].base;
 	size_t batch = (capacity(cache, class) + 1) / 2;
 	size_t n = depot__get(cache->heap, class, low, batch);
 
@@ -190,7 +190,7 @@ static void *take_from_depot(struct cache *cache, unsigned class)
 static void take_in_order(struct cache *cache, unsigned class, size_t n)
 {
 	struct cache_bin *bin = &cache->bins[class];
-	void **low = cache->rooms[class].base, **high;
+	void **low = bin->base, **high;
 
 	(void)widen(cache, class);
 	n = heap__blocks_of_class(cache->heap, cache->arena, class, low, n);
@@ -211,7 +211,7 @@ static void take_in_order(struct cache *cache, unsigned class, size_t n)
 static void take_spread(struct cache *cache, unsigned class, void *first)
 {
 	size_t per_line = LINE / size_class__bytes[class], wanted = SPREAD_LINES * per_line, n;
-	void *blocks[SPREAD_MAX], **top = cache->rooms[class].base;
+	void *blocks[SPREAD_MAX], **top = cache->bins[class].base;
 
 	while (capacity(cache, class) < wanted && widen(cache, class))
 		;
@@ -253,11 +253,13 @@ static void *take_from_jemalloc(struct cache *cache, unsigned class)
 	return block;
 }
 
-void *cache__refill_and_get(struct cache *cache, size_t shifted)
+void *cache__get(struct cache *cache, unsigned class)
 {
-	unsigned class = (unsigned)(shifted >> OWNER_CLASS_SHIFT);
-	void *block = take_from_depot(cache, class);
+	void *block = cache__take(&cache->bins[class]);
 
+	if (block != NULL)
+		return block;
+	block = take_from_depot(cache, class);
 	if (block == NULL)
 		block = take_from_jemalloc(cache, class);
 	if (block == NULL)
@@ -268,30 +270,28 @@ void *cache__refill_and_get(struct cache *cache, size_t shifted)
 	return block;
 }
 
-void cache__put_full(void *block, struct cache *cache)
+void cache__put_slowly(void *block, struct cache *cache)
 {
-	/* Looked up anew, so that the fast path need not keep it. */
-	unsigned class = owner__class(pagemap__get(block));
-	struct cache_bin *bin = &cache->bins[class];
+	uint32_t word = pagemap__get(block);
+	struct cache_bin *bin;
+	unsigned class;
 	int err = errno; /* free leaves it alone */
 
-	if (class >= SIZE_CLASSES) {
-		heap__free_large(cache->heap, block, class);
+	if (!owner__has_bin(word)) {
+		heap__free_large(cache->heap, block, owner__class(word));
 		errno = err;
 		return;
 	}
+	class = owner__bin_class(word);
+	bin = &cache->bins[class];
 	if (bin->top[-1] == block) {
 		mistaken__say(block, "it was freed before");
 		return;
 	}
-	if (!widen(cache, class))
+	if (bin->top == bin->limit && !widen(cache, class))
 		flush_oldest(cache, class, (capacity(cache, class) + 1) / 2, true);
-	if (bin->top < bin->limit) {
-		*bin->top = block;
-		cache__set_top(bin, bin->top + 1);
-	} else {
+	if (!cache__put(block, bin))
 		arena__free(block); /* this class is not cached */
-	}
 	/* Last: it may empty the very bin. */
 	count_slow_call(cache);
 	errno = err;

@@ -6,10 +6,13 @@
  * area. A cache is touched by its thread alone (see thread.h for the two exceptions, which hold the
  * threads' lock).
  *
+ * A cache is a row of its thread's table (thread.h), one pointer for each code that page map words have, so
+ * that a word leads to a bin by one addition. A row of zeros is no cache: its bins are empty and full at once,
+ * and so is what the codes of classes lead to that are not cached. The fast paths need no test for either.
+ *
  * Invariant: for every bin base <= top <= limit <= base + max, base[-1] is NULL, and the sum over all
  * bins of max * block size is at most the bytes the heap allows a thread to cache, so the bound needs
- * no counting. Page map classes that are not cached have a bin too, always empty and always full, so
- * that free needs no test for them.
+ * no counting.
  *
  * Statistics read the tops from other threads: the owner stores them as relaxed atomics, which are plain
  * moves, through cache__set_top.
@@ -30,48 +33,53 @@ struct situs_heap;
 struct cache_bin {
 	void **top;   /* blocks stand in [base, top), the hottest last */
 	void **limit; /* as far as it may grow now: starts low and doubles as the bin is used */
+	void **base;
+	void **seen;  /* top when cache__age last came by */
 };
 
-/* What only the slow paths look at. */
-struct cache_room {
-	void **base;
-	size_t max;
-	void **seen; /* top when cache__age last came by */
-};
+_Static_assert(sizeof(struct cache_bin) == OWNER_BIN * sizeof(void *), "page map words count them");
 
 struct heap_arena;
 
-struct cache {
-	/* Beside the bins that are used, so that both touch one page. */
-	struct cache_room rooms[SIZE_CLASSES];
-	struct situs_heap *heap;
-	struct heap_arena *arena; /* where refills come from */
-	size_t mapped;            /* bytes of this struct and its slots */
-	unsigned trims_seen;      /* of heap->n_trims */
-	unsigned n_slow;          /* refills and overflows so far */
-	unsigned next_to_age;     /* class */
+/* Slots, as many as the cache is large. */
+struct cache_slots {
+	size_t mapped; /* bytes, with this */
 #ifdef SITUS_GUARDED
 	struct quarantine quarantine;
 #endif
-	struct cache_bin bins[1 << OWNER_CLASS_BITS];
 	void *slots[];
 };
+
+struct cache {
+	struct cache_bin bins[SIZE_CLASSES];
+	void *none[OWNER_CODES_END - OWNER_BINS_END]; /* NULL: bins of what is not cached */
+	struct situs_heap *heap;  /* NULL: this is no cache */
+	struct heap_arena *arena; /* where refills come from */
+	struct cache_slots *slots;
+	uint16_t max[SIZE_CLASSES];
+	unsigned trims_seen;      /* of heap->n_trims */
+	unsigned n_slow;          /* refills and overflows so far */
+	unsigned next_to_age;     /* class */
+} __attribute__((aligned(OWNER_ROW * sizeof(void *))));
+
+_Static_assert(sizeof(struct cache) == OWNER_ROW * sizeof(void *), "a row");
 
 /* Bytes a thread may cache of a heap whose configuration does not say. */
 #define CACHE_DEFAULT ((size_t)2 * 1024 * 1024)
 
-/* A cache bounded to `bytes`; NULL where the kernel has no memory. */
-struct cache *cache__create(struct situs_heap *heap, struct heap_arena *arena, size_t bytes);
+/* Makes a cache bounded to `bytes` of a row of zeros, all but its heap, which is what makes it one; false, and
+   nothing changed, where the kernel has no memory. */
+bool cache__prepare(struct cache *cache, const struct situs_heap *heap, struct heap_arena *arena, size_t bytes);
 
-/* Frees the cache itself; its blocks go back to jemalloc first where `flush`. */
-void cache__destroy(struct cache *cache, bool flush);
+/* The row is zeros again; blocks that still lie there are forgotten. */
+void cache__clear(struct cache *cache);
 
-/* Takes a block out, refilling an empty bin; NULL with errno. The class is shifted, as in cache__bin. */
-void *cache__refill_and_get(struct cache *cache, size_t shifted);
+/* Takes a block out, refilling the bin where it is empty; NULL with errno. */
+void *cache__get(struct cache *cache, unsigned class);
 
-/* Makes room in a full bin and puts the block there; frees it where the class is not cached. Leaves it where
-   it is, and says so, if it is the block on top. */
-void cache__put_full(void *block, struct cache *cache);
+/* Puts a block there that cache__put had no place for: makes room in a full bin; frees it where the class is
+   not cached. Leaves it where it is, and says so, if it is the block on top. */
+void cache__put_slowly(void *block, struct cache *cache);
 
 /* Gives every cached block back. */
 void cache__flush(struct cache *cache);
@@ -84,53 +92,36 @@ static inline void cache__set_top(struct cache_bin *bin, void **top)
 /* How many blocks of a class lie here, seen from any thread. */
 static inline size_t cache__count(struct cache *cache, unsigned class)
 {
-	return (size_t)(__atomic_load_n(&cache->bins[class].top, __ATOMIC_RELAXED) -
-		cache->rooms[class].base);
-}
-
-/*
- * A bin by its class, shifted as in page map words. Written as a count of pointers, because processors scale
- * by eight in an address and not by sixteen.
- */
-static inline struct cache_bin *cache__bin(struct cache *cache, size_t shifted)
-{
-	_Static_assert(sizeof(struct cache_bin) == sizeof(void *) << OWNER_CLASS_SHIFT, "pointers count");
-	return (struct cache_bin *)(void *)((void **)(void *)cache->bins + shifted);
+	return (size_t)(__atomic_load_n(&cache->bins[class].top, __ATOMIC_RELAXED) - cache->bins[class].base);
 }
 
 /* Takes a block out; NULL where there is none. */
-static inline void *cache__take(struct cache *cache, size_t shifted)
+static inline void *cache__take(struct cache_bin *bin)
 {
-	struct cache_bin *bin = cache__bin(cache, shifted);
-	void **last = bin->top - 1;
-	void *block = *last;
+	void **top = bin->top, *block;
 
-	if (__builtin_expect(block != NULL, 1))
-		cache__set_top(bin, last);
+	if (__builtin_expect(top == bin->base, 0))
+		return NULL;
+	block = top[-1];
+	cache__set_top(bin, top - 1);
+	/* Callers need not ask a second time. */
+	if (block == NULL)
+		__builtin_unreachable();
 	return block;
 }
 
-static inline void *cache__get(struct cache *cache, size_t shifted)
+/* False: nothing was done, since there is no room, no cache, or the block is the one on top already. */
+static inline bool cache__put(void *block, struct cache_bin *bin)
 {
-	void *block = cache__take(cache, shifted);
-
-	return __builtin_expect(block != NULL, 1) ? block : cache__refill_and_get(cache, shifted);
-}
-
-/* The block's page map word says which class it is of: shifted, as in cache__bin. */
-static inline void cache__put(void *block, struct cache *cache, size_t shifted)
-{
-	struct cache_bin *bin = cache__bin(cache, shifted);
 	void **top = bin->top;
 
 	/* The block that was freed last, once more? What stands there has just been read or written: measured,
 	   the comparison costs less than 1 % of a pair. */
-	if (__builtin_expect(top == bin->limit, 0) || __builtin_expect(top[-1] == block, 0)) {
-		cache__put_full(block, cache);
-		return;
-	}
+	if (__builtin_expect(top == bin->limit, 0) || __builtin_expect(top[-1] == block, 0))
+		return false;
 	*top = block;
 	cache__set_top(bin, top + 1);
+	return true;
 }
 
 #endif

@@ -126,21 +126,21 @@ static void *raw_of(void *block, const struct sealed *sealed)
 
 void checked__init(struct cache *cache, size_t bytes)
 {
-	quarantine__init(&cache->quarantine, bytes);
+	quarantine__init(&cache->slots->quarantine, bytes);
 }
 
 void checked__shuffle(struct cache *cache, unsigned class)
 {
-	void **base = cache->rooms[class].base;
+	void **base = cache->bins[class].base;
 
-	quarantine__shuffle(&cache->quarantine, base, (size_t)(cache->bins[class].top - base));
+	quarantine__shuffle(&cache->slots->quarantine, base, (size_t)(cache->bins[class].top - base));
 }
 
 void checked__flush(struct cache *cache)
 {
 	void *block;
 
-	while ((block = quarantine__drain(&cache->quarantine)) != NULL) {
+	while ((block = quarantine__drain(&cache->slots->quarantine)) != NULL) {
 		struct sealed sealed = sealed__read(block);
 
 		arena__free(raw_of(block, &sealed));
@@ -158,7 +158,7 @@ static void *swap_in_quarantine(struct situs_heap *heap, void *block, const stru
 	if (cache == NULL)
 		cache = thread__make_cache(heap);
 	return cache == NULL ? block :
-		quarantine__swap(&cache->quarantine, block, sealed->size, class);
+		quarantine__swap(&cache->slots->quarantine, block, sealed->size, class);
 }
 
 static void free_sealed(struct situs_heap *heap, void *block, const struct sealed *sealed,

@@ -167,7 +167,7 @@ static void forget(struct situs_heap *heap)
 {
 	unsigned slot = atomic_fetch_add_explicit(&n_gone, 1, memory_order_relaxed) % N_WAITING;
 
-	heap->owner.number = 0;
+	owner__clear(&heap->owner);
 	heap->owner.heap = NULL;
 	heap = atomic_exchange(&waiting[slot], heap);
 	if (heap != NULL)

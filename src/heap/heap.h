@@ -27,9 +27,11 @@ enum {
 	HEAP_ARENAS_MAX = 256,
 	HEAP_REFUSALS = SPACE_REFUSED_BOOKS + 1,
 	/* Page map classes of what caches of threads do not hold, beside those of large blocks */
-	HEAP_CLASS_DIRECT = 0x7e, /* a block that lies in an extent of its own */
-	HEAP_CLASS_GONE = 0x7d,   /* a block of more than SIZE_CLASS_MAX bytes was here and was freed */
+	HEAP_CLASS_DIRECT = OWNER_PAGES - 1, /* a block that lies in an extent of its own */
+	HEAP_CLASS_GONE = OWNER_PAGES - 2,   /* a block of more than SIZE_CLASS_MAX bytes was here and was freed */
 };
+
+_Static_assert(LARGE_CLASS_FIRST + LARGE_CLASSES <= HEAP_CLASS_GONE, "each has a number of its own");
 
 struct heap_arena {
 	unsigned index; /* jemalloc's */

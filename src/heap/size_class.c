@@ -5,7 +5,7 @@
 
 #include "hooks/arena.h"
 
-uint8_t size_class__of_size[SIZE_CLASS_MAX + 1];
+uint8_t size_class__code_of_size[SIZE_CLASS_MAX + 1];
 uint32_t size_class__bytes[SIZE_CLASSES];
 unsigned size_class__count;
 
@@ -35,7 +35,7 @@ __attribute__((constructor(101))) static void read_classes(void)
 		size_t bytes = arena__good_size(size == 0 ? 1 : size, 0);
 		size_t end = bytes < SIZE_CLASS_MAX ? bytes + 1 : SIZE_CLASS_MAX + 1;
 
-		memset(size_class__of_size + size, (int)(size_class__count << OWNER_CLASS_SHIFT), end - size);
+		memset(size_class__code_of_size + size, (int)owner__code(size_class__count), end - size);
 		size = end;
 		size_class__bytes[size_class__count++] = (uint32_t)bytes;
 	}

@@ -15,7 +15,7 @@
 
 enum {
 	SIZE_CLASS_MAX = 32768, /* largest cached block, bytes; jemalloc's own caches end there too */
-	SIZE_CLASSES = 64,      /* room; jemalloc 5.3 has 41 up to that size */
+	SIZE_CLASSES = OWNER_BINS, /* room; jemalloc 5.3 has 41 up to that size */
 
 	/* Beyond them: what an arena's cache of large blocks holds. Page map classes go on counting. */
 	LARGE_CLASS_MAX = 4 * 1024 * 1024, /* bytes */
@@ -23,9 +23,9 @@ enum {
 	LARGE_CLASSES = 32, /* room; jemalloc 5.3 has 28 */
 };
 
-/* By the byte, and shifted up as in page map words, which is how the fast path of malloc wants them: measured, to
+/* By the byte, and as the codes of page map words, which is how the fast path of malloc wants them: measured, to
    round a size to eighths first costs 2 % of a pair. */
-extern uint8_t size_class__of_size[SIZE_CLASS_MAX + 1];
+extern uint8_t size_class__code_of_size[SIZE_CLASS_MAX + 1];
 extern uint32_t size_class__bytes[SIZE_CLASSES];
 extern unsigned size_class__count;
 
@@ -40,14 +40,14 @@ static inline unsigned large_class__of(size_t size)
 }
 
 /* size <= SIZE_CLASS_MAX; 0 counts as 1. */
-static inline unsigned size_class__shifted(size_t size)
+static inline uint32_t size_class__code(size_t size)
 {
-	return size_class__of_size[size];
+	return size_class__code_of_size[size];
 }
 
 static inline unsigned size_class__of(size_t size)
 {
-	return size_class__shifted(size) >> OWNER_CLASS_SHIFT;
+	return size_class__code(size) / OWNER_BIN;
 }
 
 #endif

@@ -13,12 +13,18 @@
 #include "base/unmap.h"
 #include "heap/heap.h"
 
+/* Tables become writable by this many bytes, which is rows for a few dozen owners. */
+enum { WRITABLE_STEP = 64 * 1024 };
+
 /* Of threads without state: nothing is ever written to it, so it costs no memory. */
-static struct cache *no_caches[1 + OWNER_MAX + 1];
-static struct thread thread_none = {.caches = no_caches + 1}, thread_ended = {.caches = no_caches + 1};
+static struct cache no_caches[OWNER_MAX + 1];
+static struct thread thread_none = {.caches = no_caches}, thread_ended = {.caches = no_caches};
+
+_Static_assert(sizeof(no_caches) % WRITABLE_STEP == 0, "the last step ends with the table");
 
 _Thread_local struct thread *thread__self = &thread_none;
-_Thread_local struct cache **thread__caches = no_caches + 1;
+_Thread_local struct cache *thread__caches = no_caches;
+_Thread_local struct cache *thread__noted = no_caches;
 
 static struct lock lock = LOCK_INITIALIZER;
 static struct shared_pool states = SHARED_POOL(struct thread);
@@ -27,11 +33,16 @@ static struct thread *threads LOCK_GUARDED_BY(lock);
 static pthread_key_t ending;
 static bool have_key;
 
-static void leave_locked(const struct cache *cache, bool give_back) LOCK_HELD(lock)
+/* The cache is dropped, with the blocks that lie there. */
+static void leave_locked(struct cache *cache, bool give_back) LOCK_HELD(lock)
 {
-	cache->heap->n_caches--;
-	if (--cache->arena->n_caches == 0 && give_back)
-		heap__give_back_abandoned(cache->heap, cache->arena);
+	struct situs_heap *heap = cache->heap;
+	struct heap_arena *arena = cache->arena;
+
+	cache__clear(cache);
+	heap->n_caches--;
+	if (--arena->n_caches == 0 && give_back)
+		heap__give_back_abandoned(heap, arena);
 }
 
 /*
@@ -40,25 +51,20 @@ static void leave_locked(const struct cache *cache, bool give_back) LOCK_HELD(lo
  */
 static void drop_caches_locked(struct thread *thread, bool flush) LOCK_HELD(lock)
 {
-	struct cache **caches = thread->caches;
+	struct cache *caches = thread->caches;
 
 	if (caches == NULL)
 		return;
 	for (uint32_t i = 1; i <= thread->highest; i++) {
-		struct cache *cache = caches[i];
-
-		if (cache == NULL)
+		if (caches[i].heap == NULL)
 			continue;
 		if (flush)
-			cache__flush(cache);
-		caches[i] = NULL;
-		atomic_signal_fence(memory_order_seq_cst);
-		leave_locked(cache, flush);
-		cache__destroy(cache, false);
+			cache__flush(&caches[i]);
+		leave_locked(&caches[i], flush);
 	}
 	thread->caches = NULL;
 	atomic_signal_fence(memory_order_seq_cst);
-	unmap__own(caches - 1, sizeof(no_caches));
+	unmap__own(caches, sizeof(no_caches));
 }
 
 static void link_locked(struct thread *thread) LOCK_HELD(lock)
@@ -84,7 +90,7 @@ static void unlink_locked(struct thread *thread) LOCK_HELD(lock)
 static void end(void *thread)
 {
 	thread__self = &thread_ended;
-	thread__caches = no_caches + 1;
+	thread__caches = thread__noted = no_caches;
 	lock__acquire(&lock);
 	drop_caches_locked(thread, true);
 	unlink_locked(thread);
@@ -120,7 +126,7 @@ __attribute__((constructor(102))) static void watch_threads(void)
 
 static struct thread *own_state(void)
 {
-	struct cache **table;
+	struct cache *table;
 	struct thread *thread;
 
 	if (thread__self != &thread_none)
@@ -130,13 +136,14 @@ static struct thread *own_state(void)
 	thread = shared_pool__get(&states);
 	if (thread == NULL)
 		return NULL;
-	table = mmap(NULL, sizeof(no_caches), PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	/* Read-only, it counts as nothing where the kernel keeps account of what it promised. */
+	table = mmap(NULL, sizeof(no_caches), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (table == MAP_FAILED) {
 		shared_pool__put(&states, thread);
 		return NULL;
 	}
-	thread->caches = table + 1;
+	thread->caches = table;
+	thread->noted = &thread__noted;
 	lock__acquire(&lock);
 	link_locked(thread);
 	lock__release(&lock);
@@ -144,6 +151,19 @@ static struct thread *own_state(void)
 	thread__caches = thread->caches;
 	pthread_setspecific(ending, thread);
 	return thread;
+}
+
+static bool make_writable(struct thread *thread, uint32_t owner)
+{
+	size_t end = (owner + (size_t)1) * sizeof(struct cache);
+
+	if (end <= thread->writable)
+		return true;
+	end = (end + WRITABLE_STEP - 1) / WRITABLE_STEP * WRITABLE_STEP;
+	if (mprotect(thread->caches, end, PROT_READ | PROT_WRITE) != 0)
+		return false;
+	thread->writable = end;
+	return true;
 }
 
 struct cache *thread__make_cache(struct situs_heap *heap)
@@ -160,16 +180,17 @@ struct cache *thread__make_cache(struct situs_heap *heap)
 	arena = heap__arena(heap);
 	if (arena == NULL)
 		return NULL;
-	cache = cache__create(heap, arena, heap->thread_cache);
+	cache = &thread->caches[heap->owner.number];
 	/* Without one it is slower, and no failure. */
-	if (cache == NULL) {
+	if (!make_writable(thread, heap->owner.number) ||
+		!cache__prepare(cache, heap, arena, heap->thread_cache)) {
 		errno = err;
 		return NULL;
 	}
 	lock__acquire(&lock);
 	if (thread->highest < heap->owner.number)
 		thread->highest = heap->owner.number;
-	thread->caches[heap->owner.number] = cache;
+	cache->heap = heap;
 	heap->n_caches++;
 	arena->n_caches++;
 	lock__release(&lock);
@@ -187,7 +208,7 @@ int thread__bind(struct situs_heap *heap)
 	if (thread != &thread_none) {
 		lock__acquire(&lock);
 		thread->bound = heap;
-		__atomic_store_n(&thread->caches[-1], NULL, __ATOMIC_RELAXED);
+		__atomic_store_n(thread->noted, no_caches, __ATOMIC_RELAXED);
 		lock__release(&lock);
 	}
 	return 0;
@@ -199,18 +220,15 @@ void thread__forget_heap(struct situs_heap *heap)
 
 	lock__acquire(&lock);
 	for (struct thread *thread = threads; thread != NULL; thread = thread->next) {
-		struct cache *cache = thread->caches[owner];
+		struct cache *cache = &thread->caches[owner];
 
 		if (thread->bound == heap)
 			thread->bound = NULL;
-		if (cache == NULL)
+		if (cache->heap == NULL)
 			continue;
-		if (__atomic_load_n(&thread->caches[-1], __ATOMIC_RELAXED) == cache)
-			__atomic_store_n(&thread->caches[-1], NULL, __ATOMIC_RELAXED);
-		thread->caches[owner] = NULL;
-		atomic_signal_fence(memory_order_seq_cst);
+		if (__atomic_load_n(thread->noted, __ATOMIC_RELAXED) == cache)
+			__atomic_store_n(thread->noted, no_caches, __ATOMIC_RELAXED);
 		leave_locked(cache, false);
-		cache__destroy(cache, false);
 	}
 	lock__release(&lock);
 }
@@ -222,16 +240,16 @@ size_t thread__count(struct situs_heap *heap, size_t n_blocks[SIZE_CLASSES])
 
 	lock__acquire(&lock);
 	for (struct thread *thread = threads; thread != NULL; thread = thread->next) {
-		struct cache *cache = thread->caches[owner];
+		struct cache *cache = &thread->caches[owner];
 
-		if (cache == NULL)
+		if (cache->heap == NULL)
 			continue;
 		n++;
 		for (unsigned i = 0; n_blocks != NULL && i < size_class__count; i++)
 			n_blocks[i] += cache__count(cache, i);
 #ifdef SITUS_GUARDED
 		if (n_blocks != NULL)
-			quarantine__count(&cache->quarantine, n_blocks);
+			quarantine__count(&cache->slots->quarantine, n_blocks);
 #endif
 	}
 	lock__release(&lock);

@@ -56,14 +56,10 @@ static SLOW void *malloc_slow(size_t size)
 PUBLIC void *malloc(size_t size)
 {
 	if (likely(size - preload.size_min < preload.n_noted)) {
-		struct cache *cache = thread__noted_cache();
+		void *block = cache__take(thread__noted_bin(size_class__code(size)));
 
-		if (likely(cache != NULL)) {
-			void *block = cache__take(cache, size_class__shifted(size));
-
-			if (likely(block != NULL))
-				return block;
-		}
+		if (likely(block != NULL))
+			return block;
 	}
 	return malloc_slow(size);
 }
@@ -101,16 +97,9 @@ PUBLIC void free(void *ptr)
 {
 	const pagemap_word *leaf = pagemap__leaf_masked(ptr);
 
-	if (likely(leaf != NULL && preload.n_noted != 0)) {
-		size_t class;
-		struct cache *cache = thread__cache(owner__apart(pagemap__word_in(leaf, ptr), &class));
-
-		if (likely(cache != NULL)) {
-			cache__put(ptr, cache, class);
-			return;
-		}
-	}
-	free_slow(ptr);
+	if (unlikely(leaf == NULL || preload.n_noted == 0) ||
+		unlikely(!cache__put(ptr, thread__bin(pagemap__word_in(leaf, ptr)))))
+		free_slow(ptr);
 }
 
 /* Moves a block to or from the C library, as its new size has it. The old block is intact on failure. */
@@ -246,8 +235,8 @@ PUBLIC size_t malloc_usable_size(void *ptr)
 	uint32_t word = pagemap__get_masked(ptr);
 
 	/* Some programs ask at each malloc and free. */
-	if (likely(word != 0 && preload.n_noted != 0 && owner__class(word) < SIZE_CLASSES))
-		return size_class__bytes[owner__class(word)];
+	if (likely(word != 0 && preload.n_noted != 0 && owner__has_bin(word)))
+		return size_class__bytes[owner__bin_class(word)];
 	if (!ptr)
 		return 0;
 	return preload__owner(ptr) ? situs_usable_size(ptr) : system__usable_size(ptr);
