@@ -70,7 +70,7 @@ static void finish(void)
 static int publish_allocated(struct situs_heap *heap, void *arg)
 {
 	(void)arg;
-	publish__heap_set(heap->published, PUBLISH_ALLOCATED, stats__allocated(heap));
+	stats__publish(heap, stats__allocated(heap));
 	return 0;
 }
 

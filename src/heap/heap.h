@@ -33,6 +33,12 @@ enum {
 
 _Static_assert(LARGE_CLASS_FIRST + LARGE_CLASSES <= HEAP_CLASS_GONE, "each has a number of its own");
 
+/* What was noted where nothing may be called, and is told at the end of the next slow path. */
+enum heap_news {
+	HEAP_PASSED_SOFT = 1, /* more is drawn than the soft limit */
+	HEAP_GREW = 2,        /* much more is drawn than when the table was last told what is in use */
+};
+
 struct heap_arena {
 	unsigned index; /* jemalloc's */
 	struct heap_arena *next; /* jemalloc's is gone: the next of which the area does not take all back */
@@ -46,7 +52,6 @@ struct heap_arena {
 struct heap_soft {
 	_Atomic(size_t) limit; /* bytes; 0: none */
 	atomic_bool is_passed; /* more is drawn, and that has been noted */
-	atomic_bool is_news;   /* and the program has not been told yet */
 	situs_limit_func *func; /* under the heap's lock, as is arg */
 	void *arg;
 };
@@ -68,7 +73,9 @@ struct situs_heap {
 	_Atomic(unsigned) n_purging; /* threads that are giving unused memory back */
 	_Atomic(uint64_t) n_refused[HEAP_REFUSALS]; /* the same, by enum space_refusal */
 	_Atomic(unsigned) n_trims; /* asked for; caches that have not seen the last empty themselves */
+	atomic_uchar news; /* enum heap_news */
 	struct heap_soft soft;
+	_Atomic(size_t) tell_above; /* bytes: once more is drawn, HEAP_GREW is news */
 	_Atomic(struct depot *) depot; /* NULL: not used yet */
 	_Atomic(size_t) large_held; /* bytes in the arenas' caches of large blocks */
 	_Atomic(size_t) direct; /* bytes of blocks that lie in extents of their own */
@@ -130,17 +137,17 @@ void heap__give_back_abandoned(struct situs_heap *heap, struct heap_arena *arena
 /* Gives back what the heap holds without need: this thread's cache and jemalloc's unused pages. */
 void heap__give_back_unused(struct situs_heap *heap);
 
-/* Notes how much is drawn now, if the soft limit was passed. Inside extent hooks. */
+/* Notes how much is drawn now, if that is news. Inside extent hooks. */
 void heap__note_drawn(struct situs_heap *heap, size_t drawn);
 
-/* Tells the program, where there is news. No lock is held, no structure half changed: what is told may
+/* Tells the program and the table, where there is news. No lock is held, no structure half changed: what is told may
    call anything. errno stays. */
-void heap__tell_soft(struct situs_heap *heap);
+void heap__tell(struct situs_heap *heap);
 
 static inline void heap__tell_news(struct situs_heap *heap)
 {
-	if (__builtin_expect(atomic_load_explicit(&heap->soft.is_news, memory_order_relaxed), 0))
-		heap__tell_soft(heap);
+	if (__builtin_expect(atomic_load_explicit(&heap->news, memory_order_relaxed), 0))
+		heap__tell(heap);
 	channel__look();
 }
 

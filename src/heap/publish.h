@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define PUBLISH_MAGIC UINT64_C(0x3073757469735f74) /* "t_situs0" */
-#define PUBLISH_VERSION 2
+#define PUBLISH_VERSION 3
 #define PUBLISH_PAGE 4096
 #define PUBLISH_N_HEAPS 512
 #define PUBLISH_N_REGIONS 16384
@@ -37,6 +37,7 @@ enum publish_counter {
 	PUBLISH_LIMIT,      /* bytes the heap may hold; 0: none */
 	PUBLISH_FAILURES,   /* requests refused */
 	PUBLISH_FALLBACKS,  /* extents served by a later link of a chain */
+	PUBLISH_TOLD,       /* when PUBLISH_ALLOCATED was: seconds of CLOCK_BOOTTIME, and 1 more; 0: never */
 	PUBLISH_N_COUNTERS
 };
 
@@ -58,7 +59,7 @@ struct publish_heap {
 	uint64_t counters[PUBLISH_N_COUNTERS];
 	char name[PUBLISH_NAME_SIZE];   /* 0-terminated, cut where too long */
 	char place[PUBLISH_PLACE_SIZE]; /* likewise */
-	uint64_t reserved[7];
+	uint64_t reserved[6];
 };
 
 struct publish_region {

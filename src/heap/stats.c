@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "heap/cache.h"
@@ -132,6 +133,15 @@ size_t stats__allocated(struct situs_heap *heap)
 	return allocated > bytes ? allocated - bytes : 0;
 }
 
+void stats__publish(const struct situs_heap *heap, size_t allocated)
+{
+	struct timespec now;
+
+	publish__heap_set(heap->published, PUBLISH_ALLOCATED, allocated);
+	if (clock_gettime(CLOCK_BOOTTIME, &now) == 0)
+		publish__heap_set(heap->published, PUBLISH_TOLD, (uint64_t)now.tv_sec + 1);
+}
+
 void stats__of_heap(struct situs_heap *heap, struct situs_heap_stats *stats)
 {
 	int handle = os__present_open();
@@ -157,7 +167,7 @@ void stats__of_heap(struct situs_heap *heap, struct situs_heap_stats *stats)
 	stats->n_threads = cached.n_threads;
 	stats->n_failures = atomic_load(&heap->n_failures);
 	stats->n_fallbacks = atomic_load(&heap->account.n_fallbacks);
-	publish__heap_set(heap->published, PUBLISH_ALLOCATED, stats->allocated);
+	stats__publish(heap, stats->allocated);
 }
 
 int situs_heap_stats(situs_heap_t *heap, struct situs_heap_stats *stats)

@@ -14,6 +14,9 @@ void stats__of_heap(struct situs_heap *heap, struct situs_heap_stats *stats);
 
 /* `allocated` alone, which looks at no page tables. */
 size_t stats__allocated(struct situs_heap *heap);
+
+/* Tells the table of publish.h, with the time. */
+void stats__publish(const struct situs_heap *heap, size_t allocated);
 void stats__refusals(struct situs_heap *heap, struct situs_refusals *refusals);
 int stats__block_sizes(struct situs_heap *heap, struct situs_count *counts, int n_counts);
 int stats__lifetimes(struct situs_heap *heap, struct situs_count *counts, int n_counts);

@@ -229,7 +229,8 @@ static void print_text(const struct map *map)
 	table__print(out, stdout);
 	for (size_t i = 0; i < map->table->n_heaps; i++)
 		if (!map->heaps[i].heap->extents) {
-			puts("HELD is not known where the program, which asks for no memory just now, did not tell it");
+			puts("HELD is not known: the program, which asks for no memory just now, tells it when it does;\n"
+				"one that is started with 'situs run --listen' tells it at once");
 			break;
 		}
 }

@@ -194,7 +194,7 @@ int stat__main(int argc, char **argv)
 		.doc = "Shows each heap of a running program and the nodes its pages are on.\v"
 		       "Every page is asked for its node; the last column compares that with the kernel's own "
 		       "count in /proc/PID/numa_maps. DRAWN is what the heap holds from its place, PRESENT "
-		       "what of it has been touched, IN USE what of it are blocks of the program. Programs under "
+		       "what of it has been touched, IN USE what of it are blocks of the program, as it last told. Programs under "
 		       "'situs run' show their heaps; programs that use libsitus do with SITUS_PUBLISH=1.",
 	};
 	struct options options = { 0 };

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/utf8.h"
 #include "tool/stat.h"
@@ -47,23 +48,37 @@ static size_t address_space(const struct process_heap *heap)
 	return sum;
 }
 
-/* What the program never told is null. */
-static json_t *allocated_json(const struct process_heap *heap, bool is_fresh)
+/* Has the program ever told what is in use? */
+static bool has_told(const struct process_heap *heap)
 {
-	const uint64_t allocated = heap->counters[PUBLISH_ALLOCATED];
-
-	return allocated || is_fresh ? json_integer((json_int_t)allocated) : json_null();
+	return heap->counters[PUBLISH_TOLD] != 0;
 }
 
-static json_t *heap_json(const struct process_heap *heap, const struct account *account, bool is_fresh)
+/* Seconds since it did. */
+static uint64_t age(const struct process_heap *heap)
+{
+	const uint64_t told = heap->counters[PUBLISH_TOLD] - 1;
+	struct timespec now;
+
+	return clock_gettime(CLOCK_BOOTTIME, &now) == 0 && (uint64_t)now.tv_sec > told ? (uint64_t)now.tv_sec - told : 0;
+}
+
+/* What the program never told is null. */
+static json_t *told_json(const struct process_heap *heap, uint64_t value)
+{
+	return has_told(heap) ? json_integer((json_int_t)value) : json_null();
+}
+
+static json_t *heap_json(const struct process_heap *heap, const struct account *account)
 {
 	const uint64_t *counters = heap->counters;
 
-	return json_pack("{so so sI sI so sI sI sI sI sI so so sb}",
+	return json_pack("{so so sI sI so so sI sI sI sI sI so so sb}",
 		"name", tool__json_text(heap->name), "place", tool__json_text(heap->place),
 		"address_space", (json_int_t)address_space(heap),
 		"mapped", (json_int_t)counters[PUBLISH_MAPPED],
-		"allocated", allocated_json(heap, is_fresh),
+		"allocated", told_json(heap, counters[PUBLISH_ALLOCATED]),
+		"allocated_age_s", told_json(heap, age(heap)),
 		"limit", (json_int_t)counters[PUBLISH_LIMIT],
 		"failures", (json_int_t)counters[PUBLISH_FAILURES],
 		"fallbacks", (json_int_t)counters[PUBLISH_FALLBACKS],
@@ -79,8 +94,7 @@ json_t *stat__json(const struct view *view)
 	json_t *heaps = json_array();
 
 	for (size_t i = 0; i < table->n_heaps; i++)
-		json_array_append_new(heaps, heap_json(&table->heaps[i], &view->accounts[i],
-			view->is_fresh));
+		json_array_append_new(heaps, heap_json(&table->heaps[i], &view->accounts[i]));
 	return json_pack("{sI so sI sb so}", "pid", (json_int_t)table->pid, "program",
 		tool__json_text(table->program), "unpublished", (json_int_t)table->unpublished,
 		"allocated_is_fresh", (int)view->is_fresh, "heaps", heaps);
@@ -133,7 +147,7 @@ static void print_heaps(FILE *stream, const struct view *view)
 		table__add(out, true, "%llu", (unsigned long long)heap->counters[PUBLISH_FAILURES]);
 		table__size(out, heap->counters[PUBLISH_MAPPED]);
 		table__size(out, accounts[i].pages.present);
-		if (view->is_fresh || heap->counters[PUBLISH_ALLOCATED])
+		if (has_told(heap))
 			table__size(out, heap->counters[PUBLISH_ALLOCATED]);
 		else
 			table__add(out, true, "-");
@@ -142,6 +156,26 @@ static void print_heaps(FILE *stream, const struct view *view)
 		table__add(out, false, "%s", verdict(&accounts[i]));
 	}
 	table__print(out, stream);
+}
+
+/* Why what is in use is not of now. */
+static void print_age(FILE *stream, const struct process_table *table)
+{
+	uint64_t oldest = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < table->n_heaps; i++) {
+		const uint64_t seconds = has_told(&table->heaps[i]) ? age(&table->heaps[i]) : 0;
+
+		n += has_told(&table->heaps[i]);
+		oldest = seconds > oldest ? seconds : oldest;
+	}
+	if (n == 0)
+		fputs("IN USE is not known: the program, which asks for no memory just now, has not told it yet", stream);
+	else
+		fprintf(stream, "IN USE is what the program, which asks for no memory just now, told %" PRIu64
+			" s ago%s", oldest, n < table->n_heaps ? ", if it did" : "");
+	fputs(";\none that is started with 'situs run --listen' tells it at once\n", stream);
 }
 
 void stat__print_text(FILE *stream, const struct view *view)
@@ -165,7 +199,7 @@ void stat__print_text(FILE *stream, const struct view *view)
 		fprintf(stream, "%llu heaps or regions found no room in the table and are not shown\n",
 			(unsigned long long)table->unpublished);
 	if (table->n_heaps && !view->is_fresh)
-		fputs("IN USE is what the program last said, if it did: it asks for no memory just now\n", stream);
+		print_age(stream, table);
 }
 
 /* Prometheus: all samples of a metric stand together. doc/stats.md has the list. */
@@ -248,17 +282,42 @@ static void write_labels(FILE *stream, const char *name, const struct view *view
 	write_label(stream, "place", heap->place);
 }
 
-static void write_optional(FILE *stream, const struct view *view, const char *name, const char *help,
-	enum publish_counter counter, bool is_known)
+static uint64_t limit(const struct process_heap *heap, const struct account *account)
 {
-	write_head(stream, name, "gauge", help);
+	(void)account;
+	return heap->counters[PUBLISH_LIMIT];
+}
+
+static uint64_t allocated(const struct process_heap *heap, const struct account *account)
+{
+	(void)account;
+	return heap->counters[PUBLISH_ALLOCATED];
+}
+
+static uint64_t allocated_age(const struct process_heap *heap, const struct account *account)
+{
+	(void)account;
+	return age(heap);
+}
+
+/* Of heaps that have it: the counter `where` is not 0. */
+static void write_optional(FILE *stream, const struct view *view, const struct metric *metric,
+	enum publish_counter where)
+{
+	write_head(stream, metric->name, metric->type, metric->help);
 	for (size_t i = 0; i < view->table.n_heaps; i++) {
-		if (!view->table.heaps[i].counters[counter] && !is_known)
+		if (!view->table.heaps[i].counters[where])
 			continue;
-		write_labels(stream, name, view, i);
-		fprintf(stream, "} %" PRIu64 "\n", view->table.heaps[i].counters[counter]);
+		write_labels(stream, metric->name, view, i);
+		fprintf(stream, "} %" PRIu64 "\n", metric->value(&view->table.heaps[i], &view->accounts[i]));
 	}
 }
+
+static const struct metric limit_metric = { "limit_bytes", "gauge", "Bytes the heap may draw.", limit };
+static const struct metric told_metrics[] = {
+	{ "allocated_bytes", "gauge", "Bytes of blocks in use by the program, as it last said.", allocated },
+	{ "allocated_age_seconds", "gauge", "How long ago it said that.", allocated_age },
+};
 
 void stat__print_prometheus(FILE *stream, const struct view *view)
 {
@@ -270,9 +329,9 @@ void stat__print_prometheus(FILE *stream, const struct view *view)
 				metrics[k].value(&view->table.heaps[i], &view->accounts[i]));
 		}
 	}
-	write_optional(stream, view, "limit_bytes", "Bytes the heap may draw.", PUBLISH_LIMIT, false);
-	write_optional(stream, view, "allocated_bytes", "Bytes of blocks in use by the program, as it last said.",
-		PUBLISH_ALLOCATED, view->is_fresh);
+	write_optional(stream, view, &limit_metric, PUBLISH_LIMIT);
+	for (size_t k = 0; k < sizeof(told_metrics) / sizeof(told_metrics[0]); k++)
+		write_optional(stream, view, &told_metrics[k], PUBLISH_TOLD);
 	write_head(stream, "node_bytes", "gauge", "Bytes of pages present on each node.");
 	for (size_t i = 0; i < view->table.n_heaps; i++)
 		for (int node = 0; node < OS_MAX_NODES; node++) {

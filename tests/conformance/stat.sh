@@ -2,7 +2,7 @@
 # situs stat tells where a program's pages are, and the kernel's account agrees.
 . "${SITUS_SRCDIR:?}/tests/conformance/lib.sh"
 
-echo 1..19
+echo 1..20
 mkfifo "$scratch/go" "$scratch/ready"
 $while_needed "$situs" run --area "$area" -- "$build/tests/conformance/holder" 64 <"$scratch/go" >"$scratch/ready" &
 exec 3>"$scratch/go"
@@ -23,6 +23,9 @@ ok $? "and the heap's place"
 ok $? "64 MiB of touched blocks are present"
 [ "$(number mapped)" -ge 67108864 ]
 ok $? "and drawn from the place"
+[ "$(number allocated)" -ge 33554432 ] && [ "$(number allocated)" -le 71303168 ] && [ -n "$(number allocated_age_s)" ] &&
+	"$situs" stat "$pid" | grep -q 'told [0-9]* s ago;'
+ok $? "what its blocks take it has told as it grew, though it sleeps now"
 tr -d ' \n' <"$scratch/json" >"$scratch/flat"
 nodes=$(sed 's/.*"nodes":{\([^}]*\)}.*/\1/' "$scratch/flat")
 account=$(sed 's/.*"numa_maps":{\([^}]*\)}.*/\1/' "$scratch/flat")
@@ -65,6 +68,7 @@ assert len(set(typed)) == len(typed)
 assert values['situs_heap_resident_bytes'] >= 64 << 20 and values['situs_heap_node_bytes'] >= 64 << 20
 END
 ok $? "--prometheus is text that can be scraped"
+: >"$scratch/watch"
 "$situs" stat --watch=0.1 "$pid" >"$scratch/watch" 2>"$scratch/watch.err" &
 watcher=$!
 i=0

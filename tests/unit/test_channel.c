@@ -78,23 +78,51 @@ static int tear_down(void **state)
 	return system(command) != 0;
 }
 
+static struct publish_heap slot_of(const situs_heap_t *heap)
+{
+	struct publish_heap slot;
+	int fd = publish__open();
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &slot, sizeof(slot),
+		(off_t)(PUBLISH_HEAPS_OFFSET + (size_t)heap->published * sizeof(slot))), sizeof(slot));
+	close(fd);
+	return slot;
+}
+
+static void blocks_in_use_are_told_as_a_heap_grows(void **state)
+{
+	enum { SIZE = 1 << 20, N = 64, FEW = 8 };
+	situs_heap_t *heap = make("growing", "any");
+	void *blocks[N];
+
+	(void)state;
+	for (int i = 0; i < N; i++) {
+		if (i == FEW)
+			assert_int_equal(slot_of(heap).counters[PUBLISH_TOLD], 0);
+		blocks[i] = situs_malloc(heap, SIZE);
+		assert_non_null(blocks[i]);
+	}
+	assert_true(slot_of(heap).counters[PUBLISH_ALLOCATED] >= (size_t)N / 2 * SIZE);
+	assert_true(slot_of(heap).counters[PUBLISH_ALLOCATED] <= (size_t)N * SIZE);
+	assert_int_not_equal(slot_of(heap).counters[PUBLISH_TOLD], 0);
+	for (int i = 0; i < N; i++)
+		situs_free(blocks[i]);
+	situs_heap_destroy(heap);
+}
+
 static void blocks_in_use_are_counted_on_request(void **state)
 {
 	situs_heap_t *heap = make("counted", "any");
 	void *block = situs_malloc(heap, 100000);
 	struct situs_heap_stats stats = {.struct_size = sizeof(stats)};
 	struct publish_heap slot;
-	int fd;
 
 	(void)state;
 	assert_non_null(block);
 	await(ask(PUBLISH_ASK_STATS, NULL, "", ""));
 	assert_int_equal(atomic_load(&channel()->answer.result), 0);
-	fd = publish__open();
-	assert_true(fd >= 0);
-	assert_int_equal(pread(fd, &slot, sizeof(slot),
-		(off_t)(PUBLISH_HEAPS_OFFSET + (size_t)heap->published * sizeof(slot))), sizeof(slot));
-	close(fd);
+	slot = slot_of(heap);
 	assert_int_equal(situs_heap_stats(heap, &stats), 0);
 	assert_true(stats.allocated >= 100000);
 	assert_int_equal(slot.counters[PUBLISH_ALLOCATED], stats.allocated);
@@ -268,6 +296,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		/* First: the thread sanitizer knows of no order between threads that have ended and a fork. */
 		cmocka_unit_test(a_child_does_not_answer_for_its_parent),
+		cmocka_unit_test(blocks_in_use_are_told_as_a_heap_grows),
 		cmocka_unit_test(blocks_in_use_are_counted_on_request),
 		cmocka_unit_test(a_request_is_taken_once),
 		cmocka_unit_test(an_unknown_request_is_refused),
