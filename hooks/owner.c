@@ -18,11 +18,12 @@ int owner__register(struct owner *owner)
 	int err = 0;
 
 	lock__acquire(&lock);
-	while (first_free <= OWNER_MAX && atomic_load_explicit(&owner__table[first_free],
+	while (first_free < OWNER_WENT && atomic_load_explicit(&owner__table[first_free],
 		memory_order_relaxed) != NULL)
 		first_free++;
-	if (first_free > OWNER_MAX) {
-		err = error__set(EAGAIN, "%d heaps and arenas exist: no more can be made", OWNER_MAX);
+	if (first_free >= OWNER_WENT) {
+		err = error__set(EAGAIN, "%d heaps and arenas exist: no more can be made",
+			OWNER_WENT - 1);
 	} else {
 		owner->number = first_free++;
 		owner->row = owner->number << OWNER_CODE_BITS;

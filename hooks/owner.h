@@ -24,6 +24,7 @@
 enum {
 	/* Every thread has a table of this many rows; jemalloc ends at 4094 arenas. */
 	OWNER_MAX = 4095,
+	OWNER_WENT = OWNER_MAX, /* the number of owners that went: no live one's and, unlike 0, of no address */
 	OWNER_CODE_BITS = 8,
 	OWNER_ROW = 1 << OWNER_CODE_BITS,
 	OWNER_BIN = 4,
@@ -50,10 +51,11 @@ extern _Atomic(struct owner *) owner__table[OWNER_MAX + 1];
 int owner__register(struct owner *owner);
 void owner__unregister(struct owner *owner);
 
-/* The number goes: who still asks is told what is said of nobody. */
+/* The number goes: who still asks finds no cache and no address under the one it has now. */
 static inline void owner__clear(struct owner *owner)
 {
-	owner->number = owner->row = 0;
+	owner->number = OWNER_WENT;
+	owner->row = (uint32_t)OWNER_WENT << OWNER_CODE_BITS;
 }
 
 static inline uint32_t owner__code(unsigned class)

@@ -46,6 +46,14 @@ static SLOW void *refuse_size(struct situs_heap *heap, size_t size)
 	return NULL;
 }
 
+/* What the program's malloc answered; not every one of them sets errno. */
+static void *of_the_program(void *block, size_t size)
+{
+	if (block == NULL)
+		error__set(ENOMEM, "the program's malloc has no %zu bytes", size);
+	return block;
+}
+
 /* Without a cache, or for what caches do not hold. */
 static SLOW void *malloc_slow(struct situs_heap *heap, size_t size)
 {
@@ -56,7 +64,7 @@ static SLOW void *malloc_slow(struct situs_heap *heap, size_t size)
 	if (size > PTRDIFF_MAX)
 		return refuse_size(heap, size);
 	if (heap == NULL)
-		return malloc(size);
+		return of_the_program(malloc(size), size);
 	if (size <= SIZE_CLASS_MAX) {
 		cache = thread__cache(heap->owner.number);
 		if (cache == NULL)
@@ -96,7 +104,7 @@ void *situs_calloc(situs_heap_t *heap, size_t n, size_t size)
 		return NULL;
 	}
 	if (heap == NULL)
-		return calloc(n, size);
+		return of_the_program(calloc(n, size), total);
 	if (total <= SIZE_CLASS_MAX) {
 		block = situs_malloc(heap, total);
 		return block == NULL ? NULL : memset(block, 0, total);
@@ -249,7 +257,7 @@ static __attribute__((noinline)) void *realloc_slow(struct situs_heap *heap, voi
 	if (size > PTRDIFF_MAX)
 		return refuse_size(heap != NULL ? heap : home, size);
 	if (owner == NULL && heap == NULL)
-		return realloc(ptr, size);
+		return of_the_program(realloc(ptr, size), size);
 	if (owner != NULL && home == NULL && !owner->is_arena) {
 		refuse_free(ptr);
 		return NULL;

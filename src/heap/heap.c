@@ -153,7 +153,7 @@ struct heap_arena *heap__arena(struct situs_heap *heap)
 /* Making and unmaking */
 
 /*
- * Heaps are never unmapped, and one that has gone stays recognisable (owner 0, of no heap, without
+ * Heaps are never unmapped, and one that has gone stays recognisable (owner OWNER_WENT, of no heap, without
  * arenas) until another takes its place: who still has the handle is refused, not crashed. The last few
  * that went wait before they are taken, so that it is not the very next.
  */

@@ -14,6 +14,14 @@
 #include "situs.h"
 #include "tests/unit/book_area.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
 static situs_heap_t *make(const struct aml_area *area, size_t limit)
 {
 	struct situs_config config = {.struct_size = sizeof(config), .name = "test", .limit = limit};
@@ -486,6 +494,48 @@ static void success_leaves_errno_alone(void **state)
 	situs_heap_destroy(heap);
 }
 
+static void *ask_malloc(size_t size)
+{
+	return situs_malloc(NULL, size);
+}
+
+static void *ask_calloc(size_t size)
+{
+	return situs_calloc(NULL, 1, size);
+}
+
+static void *ask_aligned(size_t size)
+{
+	return situs_aligned_alloc(NULL, 64, size);
+}
+
+/* jemalloc's own realloc, for one, does not set errno for a size that overflows. */
+static void what_the_program_s_malloc_refuses_is_refused_in_words(void **state)
+{
+	static void *(*const asked[])(size_t) = {ask_malloc, ask_calloc, ask_aligned};
+	static const size_t too_large[] = {SIZE_MAX,
+#ifndef SANITIZED /* whose malloc ends the program */
+		PTRDIFF_MAX, PTRDIFF_MAX - 4096,
+#endif
+	};
+	char *block = malloc(24);
+
+	(void)state;
+	assert_null(situs_thread_heap());
+	for (size_t i = 0; i < sizeof(too_large) / sizeof(too_large[0]); i++) {
+		for (size_t k = 0; k < sizeof(asked) / sizeof(asked[0]); k++) {
+			errno = 0;
+			assert_null(asked[k](too_large[i]));
+			assert_int_equal(errno, ENOMEM);
+		}
+		errno = 0;
+		assert_null(situs_realloc(NULL, block, too_large[i]));
+		assert_int_equal(errno, ENOMEM);
+		assert_non_null(strstr(situs_error(), "bytes"));
+	}
+	free(block);
+}
+
 /* Whatever was tried on the way: files that are not there, calls that this kernel lacks. */
 #define LEAVES_ERRNO(call) \
 	do { \
@@ -550,6 +600,7 @@ int main(void)
 		cmocka_unit_test(aging_and_overflow_free_no_block_twice),
 		cmocka_unit_test(success_leaves_errno_alone),
 		cmocka_unit_test(calls_about_heaps_leave_errno_alone_too),
+		cmocka_unit_test(what_the_program_s_malloc_refuses_is_refused_in_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

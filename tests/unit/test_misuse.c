@@ -85,6 +85,27 @@ static void a_heap_that_went_gives_no_blocks(void **state)
 	assert_int_equal(situs_heap_destroy(heap), 0);
 }
 
+/* Whatever stands for nobody in the page map, it is not what stands for a heap that went. */
+static void a_heap_that_went_resizes_nothing_that_is_no_heap_s(void **state)
+{
+	static const size_t sizes[] = {1, 8, 16, 100, 40000};
+	situs_heap_t *stale = stale_heap();
+	char *block = malloc(24);
+
+	(void)state;
+	strcpy(block, "stays");
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		errno = 0;
+		assert_null(situs_realloc(stale, NULL, sizes[i]));
+		assert_int_equal(errno, EINVAL);
+		errno = 0;
+		assert_null(situs_realloc(stale, block, sizes[i]));
+		assert_int_equal(errno, EINVAL);
+	}
+	assert_string_equal(block, "stays");
+	free(block);
+}
+
 static void *use_stale(void *stale)
 {
 	return situs_malloc(stale, 64);
@@ -316,6 +337,7 @@ int main(void)
 #ifndef SITUS_CHECKING
 		cmocka_unit_test(a_heap_that_went_is_neither_bound_nor_destroyed),
 		cmocka_unit_test(a_heap_that_went_gives_no_blocks),
+		cmocka_unit_test(a_heap_that_went_resizes_nothing_that_is_no_heap_s),
 		cmocka_unit_test(a_heap_that_went_gives_other_threads_no_blocks),
 		cmocka_unit_test(of_two_destroyers_one_is_refused),
 #endif
