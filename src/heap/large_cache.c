@@ -7,12 +7,14 @@
 #include "base/shared_pool.h"
 #include "hooks/arena.h"
 #include "hooks/space.h"
+#include "os/present.h"
 
 enum {
 	PAGE = 4096,
 	JEMALLOC_DECAY = 10 * 1000, /* ms; opt.dirty_decay_ms, documented default */
 	AT_ONCE = 1,                /* decay_ms */
 	FOR_EVER = 1 << 30,         /* ms: half of what the clock tells apart */
+	RUNS = 16,                  /* of pages, told of at once */
 	SWEEPS = 8,                 /* as many in the time a block may stay */
 	STALE = 32,                 /* ms; blocks this old make way for others when there is no room */
 };
@@ -33,6 +35,7 @@ void large_cache__init(struct large_cache *cache, long decay_ms, struct space *s
 {
 	lock__init(&cache->lock);
 	cache->total = total;
+	cache->space = space;
 	if (decay_ms == AT_ONCE && space__is_purgeable(space))
 		cache->purged = space;
 	else if (decay_ms == AT_ONCE)
@@ -250,12 +253,60 @@ void large_cache__age(struct large_cache *cache)
 		sweep(cache, now - cache->max_age);
 }
 
+/* Is half of it there? Where the kernel does not say: no. */
+static bool is_written(unsigned class, const void *block)
+{
+	size_t size = large_class__bytes[class], n_bytes = 0;
+	uintptr_t at = (uintptr_t)block & ~(uintptr_t)(PAGE - 1);
+	uintptr_t end = ((uintptr_t)block + size) & ~(uintptr_t)(PAGE - 1);
+	struct os_run runs[RUNS];
+
+	while (at < end) {
+		int n = os__resident_runs(&at, end, runs, RUNS);
+
+		if (n < 0)
+			return false;
+		while (n-- > 0)
+			n_bytes += runs[n].end - runs[n].start;
+	}
+	return n_bytes >= size / 2;
+}
+
+static void look(struct large_cache *cache, unsigned class, const void *block)
+{
+	unsigned between = atomic_load_explicit(&cache->between_looks, memory_order_relaxed);
+	bool were = atomic_load_explicit(&cache->are_written, memory_order_relaxed);
+	bool are = is_written(class, block);
+
+	if (are != were || between < LARGE_CACHE_LOOKS_MIN)
+		between = LARGE_CACHE_LOOKS_MIN;
+	else if (between < LARGE_CACHE_LOOKS_MAX)
+		between *= 2;
+	atomic_store_explicit(&cache->between_looks, between, memory_order_relaxed);
+	atomic_store_explicit(&cache->until_look, between, memory_order_relaxed);
+	atomic_store_explicit(&cache->are_written, are, memory_order_relaxed);
+	if (are && !were)
+		large_cache__flush(cache);
+}
+
+/* Does the program write to its blocks? Strict areas had their pages before, files and devices have none. */
+static bool are_written(struct large_cache *cache, unsigned class, const void *block)
+{
+	unsigned n = atomic_load_explicit(&cache->until_look, memory_order_relaxed);
+
+	if (n != 0)
+		atomic_store_explicit(&cache->until_look, n - 1, memory_order_relaxed);
+	else if (cache->purged == NULL && space__is_purgeable(cache->space))
+		look(cache, class, block);
+	return atomic_load_explicit(&cache->are_written, memory_order_relaxed);
+}
+
 bool large_cache__put(struct large_cache *cache, unsigned class, void *block, size_t drawn)
 {
 	uint32_t now;
 	bool held, due;
 
-	if (cache->max_age == 0)
+	if (cache->max_age == 0 || are_written(cache, class, block))
 		return false;
 	spend(cache, large_class__bytes[class], drawn);
 	if (!fits(cache, class, drawn) && !make_room(cache, class, drawn))

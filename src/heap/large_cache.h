@@ -14,6 +14,11 @@
  * once (decay_ms 1) and the area can take them in place, a block gives its pages back when it comes
  * here: what is held then is address space.
  *
+ * Blocks that the program writes to are jemalloc's to keep, for any size: holding them here would save little
+ * of what writing them costs, and is what would be seen at the peak. So one block in a while is looked at when it
+ * comes, in spaces of plain host memory, and when half of its pages are there nothing is held until a look
+ * finds otherwise.
+ *
  * Invariants: each class's blocks stand oldest first. *total is the sum of the sizes of all blocks that
  * the heap's caches hold, and a put leaves it within the bound.
  *
@@ -44,6 +49,10 @@ enum {
 	LARGE_CACHE_EARNS = 16,       /* times its size, by a block that comes back for use */
 	LARGE_CACHE_SPACE = 64 * 1024 * 1024, /* bytes where blocks have given their pages back */
 	LARGE_CACHE_BLOCKS = 16,              /* of one class */
+	/* Blocks that come between two looks at one: at first, and at most, after looks that agree. A look is
+	   a third of a microsecond, a block that is held 0.17. */
+	LARGE_CACHE_LOOKS_MIN = 4,
+	LARGE_CACHE_LOOKS_MAX = 256,
 };
 
 _Static_assert(LARGE_CLASSES <= 32, "a bit for each class");
@@ -60,7 +69,12 @@ struct large_cache {
 	struct space *purged;   /* blocks give their pages back, in this space; NULL: they keep them */
 	_Atomic(size_t) *total; /* bytes held by all caches of the heap */
 
+	struct space *space;    /* the arena's */
+
+	/* Atomic; guesses, so changes that cross may be lost */
 	_Atomic(size_t) earned; /* bytes that may be held beyond the bound, by what came back for use */
+	_Atomic(unsigned) until_look, between_looks; /* blocks */
+	atomic_bool are_written; /* the block that was looked at last was */
 
 	struct lock lock;
 	/* Under the lock */

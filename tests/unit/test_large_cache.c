@@ -187,6 +187,61 @@ static void what_has_no_use_makes_way_for_other_sizes(void **state)
 	situs_heap_destroy(heap);
 }
 
+static void *written(situs_heap_t *heap, size_t size)
+{
+	void *block = situs_malloc(heap, size);
+
+	assert_non_null(block);
+	memset(block, 1, size);
+	return block;
+}
+
+static void blocks_that_are_written_are_not_held(void **state)
+{
+	enum { N = 8 };
+	situs_heap_t *heap = make(&aml_area_linux, 0);
+	void *blocks[N];
+
+	(void)state;
+	for (int i = 0; i < N; i++)
+		blocks[i] = written(heap, 100000);
+	for (int i = 0; i < N; i++) {
+		situs_free(blocks[i]);
+		assert_int_equal(heap->large_held, 0);
+	}
+	situs_heap_destroy(heap);
+}
+
+static void what_was_held_goes_once_blocks_are_written(void **state)
+{
+	situs_heap_t *heap = make(&aml_area_linux, 0);
+	/* It has no part in the earlier looks, nor a page that anybody wrote to. */
+	void *last = situs_malloc(heap, 300000);
+
+	(void)state;
+	situs_free(last);
+	assert_true(heap->large_held >= 300000);
+	for (int i = 0; i <= LARGE_CACHE_LOOKS_MIN; i++)
+		situs_free(written(heap, 100000));
+	assert_int_equal(heap->large_held, 0);
+	situs_heap_destroy(heap);
+}
+
+static void a_program_that_writes_no_more_has_its_blocks_held_again(void **state)
+{
+	situs_heap_t *heap = make(&aml_area_linux, 0);
+
+	(void)state;
+	situs_free(written(heap, 100000));
+	/* Of a size that no written block has room for. */
+	for (int i = 0; i <= LARGE_CACHE_LOOKS_MIN; i++) {
+		assert_int_equal(heap->large_held, 0);
+		situs_free(situs_malloc(heap, MIB));
+	}
+	assert_true(heap->large_held >= MIB);
+	situs_heap_destroy(heap);
+}
+
 static void trimming_gives_back_what_is_held(void **state)
 {
 	for (long decay_ms = 0; decay_ms <= 1; decay_ms++) {
@@ -227,6 +282,9 @@ int main(void)
 		cmocka_unit_test(areas_that_charge_for_address_space_get_it_back_at_once),
 		cmocka_unit_test(blocks_that_come_back_for_use_earn_room),
 		cmocka_unit_test(what_has_no_use_makes_way_for_other_sizes),
+		cmocka_unit_test(blocks_that_are_written_are_not_held),
+		cmocka_unit_test(what_was_held_goes_once_blocks_are_written),
+		cmocka_unit_test(a_program_that_writes_no_more_has_its_blocks_held_again),
 		cmocka_unit_test(trimming_gives_back_what_is_held),
 		cmocka_unit_test(a_heap_at_its_limit_gives_up_what_is_held),
 	};
