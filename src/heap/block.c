@@ -26,7 +26,7 @@ enum {
 	PAGE = 4096,
 	PURGE_WAIT_MS = 100, /* a refusal may take this much longer */
 	CONDUIT_FEW = 4,     /* blocks that are not worth a conduit's lock */
-	CONDUIT_DRAWN = 2 * 1024 * 1024,
+	CONDUIT_DRAWN = 4 * 1024 * 1024,
 };
 
 static bool is_ours(const struct situs_heap *heap, const void *block)
