@@ -340,7 +340,7 @@ int topology__load(struct topology **result, const struct topology_config *confi
 		err = check_descriptors(N_AFTER);
 	if (err < 0)
 		goto free_topology;
-	tiers = config->tiers ? config->tiers : secure_getenv("SITUS_TIERS");
+	tiers = config->tiers ? config->tiers : topology__has_no_override ? NULL : secure_getenv("SITUS_TIERS");
 	overridden = tiers && tiers[strspn(tiers, " \t")];
 	if (overridden) {
 		err = topology__apply_override(topology, tiers);

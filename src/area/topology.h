@@ -158,6 +158,12 @@ const char *topology__source_name(enum topology_source source);
  */
 int topology__apply_override(struct topology *topology, const char *text);
 
+/* Is the text of that form? As above, but for nodes that are not there. */
+int topology__check_override(const char *text);
+
+/* Set before the topology is loaded: SITUS_TIERS is not heeded. */
+extern bool topology__has_no_override;
+
 /* Fills in kernel_tier from sysfs/devices/virtual/memory_tiering, where it is. */
 void topology__read_kernel_tiers(struct topology *topology, const char *sysfs);
 

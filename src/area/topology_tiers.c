@@ -69,6 +69,7 @@ static int parse_item(const char *item, size_t length, enum topology_kind *kind,
 	}
 }
 
+/* topology NULL: whether the nodes are there is not asked. */
 static int check_item(const struct topology *topology, const char *item, size_t length,
 	const struct os_nodes *nodes, const struct os_nodes *seen)
 {
@@ -76,15 +77,17 @@ static int check_item(const struct topology *topology, const char *item, size_t 
 
 	if (os__nodes_count(&twice) > 0)
 		return fail(AML_EINVAL, item, length, "names a node that has a kind already");
+	if (!topology)
+		return 0;
 	NODES_FOR_EACH(node, nodes)
 		if (!topology__node(topology, node))
 			return fail(AML_EDOM, item, length, "names a node that is not on this machine");
 	return 0;
 }
 
-int topology__apply_override(struct topology *topology, const char *text)
+static int parse_items(const struct topology *topology, const char *text, struct os_nodes of_kind[TOPOLOGY_KIND_GPU + 1])
 {
-	struct os_nodes of_kind[TOPOLOGY_KIND_GPU + 1] = {{{0}}}, seen = {{0}};
+	struct os_nodes seen = {{0}};
 	const char *rest = text;
 
 	for (;;) {
@@ -105,9 +108,27 @@ int topology__apply_override(struct topology *topology, const char *text)
 			of_kind[kind] = nodes__or(&of_kind[kind], &nodes);
 		}
 		if (!rest[length])
-			break;
+			return 0;
 		rest += length + 1;
 	}
+}
+
+bool topology__has_no_override;
+
+int topology__check_override(const char *text)
+{
+	struct os_nodes of_kind[TOPOLOGY_KIND_GPU + 1] = {{{0}}};
+
+	return parse_items(NULL, text, of_kind);
+}
+
+int topology__apply_override(struct topology *topology, const char *text)
+{
+	struct os_nodes of_kind[TOPOLOGY_KIND_GPU + 1] = {{{0}}};
+	int err = parse_items(topology, text, of_kind);
+
+	if (err < 0)
+		return err;
 	for (int i = 0; i < topology->n_nodes; i++) {
 		for (int kind = TOPOLOGY_KIND_HBM; kind <= TOPOLOGY_KIND_GPU; kind++) {
 			if (!os__nodes_has(&of_kind[kind], topology->nodes[i].number))

@@ -3,7 +3,7 @@
  * named.c - one heap a name, in the place the program suggests or SITUS_HEAPS says.
  *
  * SITUS_HEAPS is "name=place;name=place". It is read at each first use of a name, by secure_getenv:
- * a set-uid program takes its own suggestions only.
+ * a set-uid program takes its own suggestions only. What is wrong there refuses the heap, but under the preload (named.h).
  */
 #include "heap/named.h"
 
@@ -20,6 +20,9 @@
 /* Held while a heap is opened, so that two threads asking for one name get one heap. */
 static struct lock lock = LOCK_INITIALIZER;
 static struct situs_heap *named LOCK_GUARDED_BY(lock);
+
+bool named__has_no_orders;
+void (*named__cannot_follow)(const char *name, const char *place);
 
 static struct situs_heap *find_locked(const char *name) LOCK_HELD(lock)
 {
@@ -40,6 +43,8 @@ static int place_from_environment(const char *name, char **place)
 	size_t name_length = strlen(name);
 
 	*place = NULL;
+	if (named__has_no_orders)
+		return 0;
 	while (text != NULL && *text != '\0') {
 		size_t length = strcspn(text, ";");
 		const char *equals = memchr(text, '=', length);
@@ -79,6 +84,21 @@ static struct situs_heap *open_locked(const char *name, const char *place) LOCK_
 	return heap;
 }
 
+/* Where it is ordered (NULL: nowhere), else where the program suggests (NULL: any). */
+static struct situs_heap *open_as_told_locked(const char *name, const char *ordered, const char *suggested)
+	LOCK_HELD(lock)
+{
+	struct situs_heap *heap = NULL;
+
+	if (ordered != NULL) {
+		heap = open_locked(name, ordered);
+		if (heap != NULL || named__cannot_follow == NULL)
+			return heap;
+		named__cannot_follow(name, ordered);
+	}
+	return open_locked(name, suggested != NULL ? suggested : "any");
+}
+
 situs_heap_t *situs_heap_named(const char *name, const char *place)
 {
 	struct situs_heap *heap = NULL;
@@ -96,7 +116,7 @@ situs_heap_t *situs_heap_named(const char *name, const char *place)
 	lock__acquire(&lock);
 	heap = find_locked(name);
 	if (heap == NULL)
-		heap = open_locked(name, ordered != NULL ? ordered : place != NULL ? place : "any");
+		heap = open_as_told_locked(name, ordered, place);
 	lock__release(&lock);
 	free(ordered);
 	return heap;

@@ -220,8 +220,9 @@ int settings__read(struct settings *settings, settings_complain_func *func, void
 	(void)read_switch(&reader, "SITUS_LISTEN");  /* channel.c's */
 	(void)read_switch(&reader, "SITUS_PUBLISH"); /* publish.c's */
 	read_shares(&reader, settings);
-	if (settings__each_heap(accept, NULL) != 0)
-		complain(&reader, "heaps named there fail", "%s", error__text());
+	settings->has_wrong_heaps = settings__each_heap(accept, NULL) != 0;
+	if (settings->has_wrong_heaps)
+		complain(&reader, "ignored", "%s", error__text());
 	settle(&reader, settings);
 	return reader.n_complaints;
 }

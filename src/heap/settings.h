@@ -32,6 +32,7 @@ struct settings {
 	bool per_thread_local;
 	long stats; /* a table at exit: 0 never, 1 of every process, else of the process of that number */
 	bool stats_as_json;
+	bool has_wrong_heaps; /* SITUS_HEAPS is not of its form */
 	enum settings_log log;
 	char *shares_text; /* malloced; the shares point into it */
 };

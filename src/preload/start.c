@@ -18,13 +18,16 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "area/area.h"
 #include "area/place.h"
+#include "area/topology.h"
 #include "base/utf8.h"
 #include "heap/heap.h"
+#include "heap/named.h"
 #include "heap/publish.h"
 #include "os/os.h"
 #include "preload/extended.h"
@@ -80,13 +83,30 @@ static void share(void)
 	os__files_stay_here = true;
 }
 
-static int share_named(const char *name, const char *place, void *arg)
+static void say_own_place(const char *name, const char *why)
+{
+	preload__say(SETTINGS_ERROR, "situs: SITUS_HEAPS: heap %.60s: %.350s; using the program's own place", name, why);
+}
+
+/* What its words tell is told at the start. */
+static void cannot_follow(const char *name, const char *place)
 {
 	struct place_chain chain;
 	struct place_error error;
 
-	(void)name, (void)arg;
-	if (place__parse(place, &chain, &error) == 0 && is_shared(&chain))
+	if (place__parse(place, &chain, &error) == 0)
+		say_own_place(name, situs_error());
+}
+
+static int look_at_named(const char *name, const char *place, void *arg)
+{
+	struct place_chain chain;
+	struct place_error error;
+
+	(void)arg;
+	if (place__parse(place, &chain, &error))
+		say_own_place(name, error.text);
+	else if (is_shared(&chain))
 		share();
 	return 0;
 }
@@ -193,8 +213,22 @@ static bool open_heaps(const struct settings *settings)
 		settings->per_thread_local ? open_nodes(settings) : open_area(settings);
 
 	/* Heaps that the program itself makes may be sent to such places too. */
-	settings__each_heap(share_named, NULL);
+	named__cannot_follow = cannot_follow;
+	named__has_no_orders = settings->has_wrong_heaps;
+	if (!settings->has_wrong_heaps)
+		settings__each_heap(look_at_named, NULL);
 	return is_open || open_heap("main", "any", settings->limit);
+}
+
+/* SITUS_TIERS, which only some places need: what its words tell is told whatever the place. */
+static void check_tiers(void)
+{
+	const char *tiers = secure_getenv("SITUS_TIERS");
+
+	if (!tiers || topology__check_override(tiers) == 0)
+		return;
+	preload__say(SETTINGS_ERROR, "situs: %.350s; ignored", situs_error());
+	topology__has_no_override = true;
 }
 
 static void tell(void)
@@ -227,6 +261,7 @@ __attribute__((constructor)) static void start(void)
 	preload.size_min = settings.size_min;
 	preload.size_max = settings.size_max;
 	preload.pid = getpid();
+	check_tiers();
 	if (open_heaps(&settings)) {
 		if (publish__on())
 			preload__say(SETTINGS_INFO, "situs: %.400s", situs_error());

@@ -16,7 +16,7 @@ lives() {
 	[ $result -eq 0 ] || show "$scratch/err"
 }
 
-echo 1..16
+echo 1..22
 lives "an unknown place is named and any is used" nowhere SITUS_AREA=nowhere
 lives "an absent node is named and any is used" 999 SITUS_AREA=node:999
 lives "a bad limit is named and ignored" SITUS_LIMIT SITUS_LIMIT=much
@@ -29,6 +29,22 @@ lives "heaps by thread do not lie in a place" local SITUS_PER_THREAD_LOCAL=1 SIT
 lives "a bad switch is named" SITUS_PER_THREAD_LOCAL SITUS_PER_THREAD_LOCAL=yes
 lives "a bad wish for the table is named" SITUS_STATS SITUS_STATS=often
 lives "bad words for named heaps are told at the start" SITUS_HEAPS SITUS_HEAPS=cache
+lives "and so is a place there" 'heap cache.*nowhere.*own place' SITUS_HEAPS='cache=nowhere'
+lives "bad tiers are told, whatever the place" 'SITUS_TIERS.*ignored' SITUS_TIERS=nonsense SITUS_AREA=any
+lives "once, where the place needs them" 'SITUS_TIERS.*ignored' SITUS_TIERS=nonsense SITUS_AREA='local > tier:fastest'
+
+# own NAME WORD SITUS_HEAPS: the heap "cache" lies where the program suggests, and one line says why.
+own() {
+	SITUS_HEAPS=$3 LD_PRELOAD=$preload "$build/tests/conformance/named" >"$scratch/out" 2>"$scratch/err"
+	[ $? -eq 0 ] && [ "$(cat "$scratch/out")" = any ] && [ "$(grep -c . "$scratch/err")" = 1 ] &&
+		grep -q -e "$2" "$scratch/err"
+	result=$?
+	ok $result "$1"
+	[ $result -eq 0 ] || show "$scratch/err"
+}
+own "a heap that cannot lie where it is ordered lies where the program says" 'heap cache.*999' cache=node:999
+own "one whose order is no place likewise" 'heap cache.*nowhere' cache=nowhere
+own "and one among words that are none" '"x" is not name=place' 'x;cache=local'
 lives "control characters of a value do not reach the terminal" '?' SITUS_LIMIT="$(printf 'a\033[2Jb')"
 env LD_PRELOAD="$preload" SITUS_LOG=info SITUS_AREA=any /bin/true 2>"$scratch/err"
 grep -q 'draws its memory from any' "$scratch/err"
