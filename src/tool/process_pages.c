@@ -95,7 +95,7 @@ static int walk_range(struct walk *walk, int pagemap, const struct process_range
 		got = pread(pagemap, walk->entries, n * sizeof(walk->entries[0]),
 			(off_t)(at / walk->page_size * sizeof(walk->entries[0])));
 		if (got <= 0)
-			return got ? -errno : 0; /* the process has gone */
+			return got ? -errno : -ESRCH; /* that memory has gone */
 		n = (size_t)got / sizeof(walk->entries[0]);
 		err = find_states(walk, at, n);
 		if (!err)
@@ -103,6 +103,20 @@ static int walk_range(struct walk *walk, int pagemap, const struct process_range
 		at += n * walk->page_size;
 	}
 	return err;
+}
+
+/* One that is being killed loses what tells of it piece by piece. */
+static int has_gone(pid_t pid)
+{
+	return process__ends_soon(pid, 200) ? error__set(ESRCH, "process %ld has ended", (long)pid) :
+		error__set(ESRCH, "process %ld has executed another program meanwhile", (long)pid);
+}
+
+static int cannot_read(pid_t pid, const char *name, int err)
+{
+	if (err == ENOENT || err == ESRCH)
+		return has_gone(pid);
+	return error__set(err, "/proc/%ld/%s cannot be read: %s", (long)pid, name, os__strerror(err));
 }
 
 /* Walks ranges; what the callback stops with is returned as it is. */
@@ -116,7 +130,7 @@ static int walk_ranges(pid_t pid, const struct process_range *ranges, size_t n,
 	snprintf(name, sizeof(name), "/proc/%ld/pagemap", (long)pid);
 	pagemap = open(name, O_RDONLY | O_CLOEXEC);
 	if (pagemap < 0)
-		return error__set(errno, "%s cannot be read: %s", name, os__strerror(errno));
+		return cannot_read(pid, "pagemap", errno);
 	walk = calloc(1, sizeof(*walk));
 	if (!walk) {
 		close(pagemap);
@@ -130,8 +144,8 @@ static int walk_ranges(pid_t pid, const struct process_range *ranges, size_t n,
 		err = walk_range(walk, pagemap, &ranges[i]);
 	free(walk);
 	close(pagemap);
-	if ((err == -ESRCH || err == -EINVAL) && process__ends_soon(pid, 200))
-		return error__set(ESRCH, "process %ld has ended", (long)pid);
+	if (err == -ESRCH || (err == -EINVAL && process__ends_soon(pid, 200)))
+		return has_gone(pid);
 	if (err < 0)
 		return error__set(-err, "the kernel does not say where the pages of process %ld are: %s%s",
 			(long)pid, os__strerror(err),
@@ -247,13 +261,13 @@ int process__numa_maps(pid_t pid, const struct process_range *ranges, size_t n,
 
 	err = read_mappings(pid, &mappings, &n_mappings);
 	if (err)
-		return error__set(-err, "/proc/%ld/maps cannot be read: %s", (long)pid, os__strerror(err));
+		return cannot_read(pid, "maps", -err);
 	snprintf(name, sizeof(name), "/proc/%ld/numa_maps", (long)pid);
 	file = fopen(name, "re");
 	if (!file) {
 		err = errno;
 		free(mappings);
-		return error__set(err, "%s cannot be read: %s", name, os__strerror(err));
+		return cannot_read(pid, "numa_maps", err);
 	}
 	memset(pages, 0, sizeof(*pages));
 	*whole = true;

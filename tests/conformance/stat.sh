@@ -2,7 +2,7 @@
 # situs stat tells where a program's pages are, and the kernel's account agrees.
 . "${SITUS_SRCDIR:?}/tests/conformance/lib.sh"
 
-echo 1..20
+echo 1..21
 mkfifo "$scratch/go" "$scratch/ready"
 $while_needed "$situs" run --area "$area" -- "$build/tests/conformance/holder" 64 <"$scratch/go" >"$scratch/ready" &
 exec 3>"$scratch/go"
@@ -140,6 +140,29 @@ wait
 "$situs" stat "$pid" 2>"$scratch/err"
 [ $? -eq 1 ] && grep -q 'no process' "$scratch/err" && [ -n "$table" ] && [ ! -e "$table" ]
 ok $? "a killed program's table is gone after the next stat"
+
+# Whatever is gone of a program that ends while it is looked at, it has ended.
+cat >"$scratch/killer.py" <<'END'
+import random, re, subprocess, sys, time
+situs, holder = sys.argv[1:]
+seed = time.time_ns()
+random.seed(seed)
+for i in range(12):
+    program = subprocess.Popen([situs, 'run', '--', holder, '16'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    program.stdout.readline()
+    look = subprocess.Popen([situs, 'map' if i % 2 else 'stat', str(program.pid)], stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True)
+    time.sleep(random.random() * 0.12)
+    program.kill()
+    program.communicate()
+    said = look.communicate()[1]
+    if said and not re.fullmatch('situs: (there is no process|process [0-9]* (has ended|shows no heaps)).*\n', said):
+        sys.exit(f'# seed {seed}: {said}')
+END
+python3 "$scratch/killer.py" "$situs" "$build/tests/conformance/holder" 2>"$scratch/err"
+result=$?
+ok $result "a program that ends while it is looked at is told so"
+[ $result -eq 0 ] || show "$scratch/err"
 
 # A folder for one program and none for the next.
 mkdir -m 700 "$scratch/runtime"
