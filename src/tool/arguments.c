@@ -149,7 +149,7 @@ void tool__parse(const struct argp *argp, int argc, char **argv, unsigned flags,
 
 	if (asks_for_help(argp, argc, argv, flags)) {
 		argp_help(argp, stdout, ARGP_HELP_LONG | ARGP_HELP_USAGE | ARGP_HELP_DOC, argv[0]);
-		exit(fflush(stdout) ? TOOL_FAILED : TOOL_OK);
+		exit(tool__finish(TOOL_OK));
 	}
 	word_parser = argp->parser;
 	followed.parser = follow;

@@ -52,6 +52,13 @@ void tool__say(const char *format, ...)
 	va_end(args);
 }
 
+int tool__finish(int status)
+{
+	if ((fflush(stdout) || ferror(stdout)) && status == TOOL_OK)
+		return tool__fail(TOOL_FAILED, "cannot write the output");
+	return status;
+}
+
 int tool__status(int aml_error)
 {
 	switch (abs(aml_error)) {
@@ -115,11 +122,11 @@ int main(int argc, char **argv)
 		return tool__fail(TOOL_USAGE, "which command? 'situs --help' lists them");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0 || strcmp(argv[1], "help") == 0) {
 		usage(stdout);
-		return TOOL_OK;
+		return tool__finish(TOOL_OK);
 	}
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
 		puts(PACKAGE_STRING);
-		return TOOL_OK;
+		return tool__finish(TOOL_OK);
 	}
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
@@ -129,7 +136,7 @@ int main(int argc, char **argv)
 			return status;
 		snprintf(name, sizeof(name), "situs %s", commands[i].name);
 		argv[1] = name;
-		return commands[i].run(argc - 1, argv + 1);
+		return tool__finish(commands[i].run(argc - 1, argv + 1));
 	}
 	return tool__fail(TOOL_USAGE, "'%.60s' is not a command; 'situs --help' lists them", argv[1]);
 }

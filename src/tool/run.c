@@ -346,7 +346,7 @@ int run__find_preload(char *path, size_t size)
 		!preload_in(PKGLIBDIR, "/", path, size))
 		return tool__fail(TOOL_FAILED, "%s is missing; install Situs again", path);
 	if (path[strcspn(path, ": \t\n")])
-		return tool__fail(TOOL_FAILED, "%s has a space or a colon, which LD_PRELOAD cannot hold", path);
+		return tool__fail(TOOL_FAILED, "%s has a space or a colon, which LD_PRELOAD cannot hold; install Situs in another folder", path);
 	return TOOL_OK;
 }
 
@@ -413,7 +413,7 @@ int run__main(int argc, char **argv)
 	if (run.dry_run || run.verbose)
 		run__show(run.dry_run ? stdout : stderr, run.program, path, dropped);
 	if (run.dry_run)
-		return fflush(stdout) ? tool__fail(TOOL_FAILED, "cannot write the output") : TOOL_OK;
+		return TOOL_OK;
 	execv(path, run.program);
 	return tool__fail(TOOL_FAILED, "%.200s cannot be started: %s", path, strerror(errno));
 }

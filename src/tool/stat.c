@@ -180,8 +180,6 @@ static int show_once(const struct options *options)
 	else
 		stat__print_text(stdout, &view);
 	stat__free(&view);
-	if (fflush(stdout) || ferror(stdout))
-		return tool__fail(TOOL_FAILED, "cannot write the output");
 	return status;
 }
 

@@ -37,6 +37,9 @@ int tool__fail(int status, const char *format, ...) __attribute__((format(printf
 /* The same line, where nothing failed. */
 void tool__say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The exit status, once all output is written; one line where it cannot be. */
+int tool__finish(int status);
+
 /*
  * argp_parse, but what is wrong is one line and ends the program with TOOL_USAGE. Option lists end with
  * TOOL_OPTIONS_END, which names --help; parsers refuse by tool__usage, never by argp_error.

@@ -228,7 +228,7 @@ static int show_place(const struct topology *topology, const struct options *opt
 	if (links && !status)
 		return tool__json(links);
 	json_decref(links);
-	return fflush(stdout) ? tool__fail(TOOL_FAILED, "cannot write the output") : status;
+	return status;
 }
 
 int topo__main(int argc, char **argv)

@@ -26,7 +26,7 @@ cat >"$scratch/empty.c" <<'END'
 int main(void) { return 0; }
 END
 
-echo 1..84
+echo 1..85
 refused 2 'command' "no command is a usage error" "$situs" nonsense
 refused 2 'nowhere' "an unknown place is named" "$situs" run --area nowhere -- $start
 refused 2 'place' "an empty place is no default" "$situs" run --area= -- $start
@@ -151,3 +151,28 @@ fi
 refused 2 'twelve' "a process id that is no number is named" "$situs" stat twelve
 refused 1 '4194305' "an absent process is named" "$situs" stat 4194305
 refused 1 'no heaps' "a process without heaps is told apart" "$situs" stat $$
+name="output that cannot be written is a failure, of every command"
+if [ -c /dev/full ]; then
+	result=0
+	mkfifo "$scratch/go" "$scratch/ready"
+	$while_needed "$situs" run --area any -- "$build/tests/conformance/holder" 1 <"$scratch/go" >"$scratch/ready" &
+	exec 3>"$scratch/go"
+	read -r pid <"$scratch/ready"
+	for words in --help --version 'topo --help' topo 'topo any' 'topo --svg -' 'topo --json' places 'places --json' \
+		'run --dry-run -- true' "stat $pid" "stat --prometheus $pid" "map $pid" "map --svg - $pid" \
+		"migrate --to any --wait 0 $pid" "stat --watch $pid"; do
+		# shellcheck disable=SC2086
+		"$situs" $words >/dev/full 2>"$scratch/err"
+		[ $? -eq 1 ] && [ "$(wc -l <"$scratch/err")" = 1 ] && continue
+		echo "# situs $words"
+		show "$scratch/err"
+		result=1
+	done
+	"$situs" doctor >/dev/full 2>/dev/null
+	[ $? -eq 1 ] || result=1
+	exec 3>&-
+	wait
+	ok $result "$name"
+else
+	skip "$name" "there is no /dev/full"
+fi
