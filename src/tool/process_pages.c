@@ -109,7 +109,8 @@ static int walk_range(struct walk *walk, int pagemap, const struct process_range
 static int has_gone(pid_t pid)
 {
 	return process__ends_soon(pid, 200) ? error__set(ESRCH, "process %ld has ended", (long)pid) :
-		error__set(ESRCH, "process %ld has not got the memory any more that it shows; it may have executed another program", (long)pid);
+		error__set(ESRCH, "process %ld has not got the memory any more that it shows; it may have executed "
+			"another program", (long)pid);
 }
 
 static int cannot_read(pid_t pid, const char *name, int err)
