@@ -23,6 +23,9 @@ struct batch {
 
 static atomic_uint n_conduits;
 
+/* jemalloc's numbers for thread.tcache.flush; none: threads' caches are not for us. Set before there are threads. */
+static size_t tcache_flush[CONDUIT_MIB], n_tcache_flush;
+
 /* By size / 16: the most blocks to ask for at once, 0 not known yet. */
 static _Atomic(uint16_t) most_at_once[CONDUIT_BYTES / 16 + 1];
 
@@ -94,6 +97,9 @@ static bool make_locked(struct conduit *conduit) LOCK_HELD(conduit->lock)
 		return false;
 	if (mallctl("tcache.create", &conduit->cache, &size, NULL, 0) != 0)
 		return false;
+	conduit->n_batch_alloc = CONDUIT_MIB;
+	if (mallctlnametomib("experimental.batch_alloc", conduit->batch_alloc, &conduit->n_batch_alloc) != 0)
+		conduit->n_batch_alloc = 0;
 	atomic_fetch_add_explicit(&n_conduits, 1, memory_order_relaxed);
 	conduit->is_made = true;
 	return true;
@@ -135,15 +141,17 @@ static size_t at_once(size_t size)
 	return n;
 }
 
-static size_t draw(size_t size, int flags, void **blocks, size_t n)
+static size_t draw_locked(struct conduit *conduit, size_t size, int flags, void **blocks, size_t n)
+	LOCK_HELD(conduit->lock)
 {
 	size_t got = 0, most = at_once(size);
 
-	while (most >= FEW && n - got >= FEW) {
+	while (conduit->n_batch_alloc != 0 && most >= FEW && n - got >= FEW) {
 		size_t some = 0, length = sizeof(some);
 		struct batch batch = {blocks + got, n - got < most ? n - got : most, size, flags};
 
-		if (mallctl("experimental.batch_alloc", &some, &length, &batch, sizeof(batch)) != 0 || some == 0)
+		if (mallctlbymib(conduit->batch_alloc, conduit->n_batch_alloc, &some, &length, &batch,
+			sizeof(batch)) != 0 || some == 0)
 			break;
 		got += some;
 	}
@@ -162,7 +170,7 @@ size_t conduit__get(struct conduit *conduit, unsigned arena, size_t size, void *
 	do {
 		rtree_gate__begin();
 		if (make_locked(conduit))
-			got += draw(size, MALLOCX_ARENA(arena) | MALLOCX_TCACHE(conduit->cache),
+			got += draw_locked(conduit, size, MALLOCX_ARENA(arena) | MALLOCX_TCACHE(conduit->cache),
 				blocks + got, n - got);
 		again = rtree_gate__end();
 	} while (again && got < n);
@@ -193,6 +201,35 @@ void conduit__flush(struct conduit *conduit)
 	if (conduit->is_made)
 		(void)mallctl("tcache.flush", NULL, NULL, &conduit->cache, sizeof(conduit->cache));
 	leave(conduit);
+}
+
+void conduit__have_thread_caches(void)
+{
+	size_t n = CONDUIT_MIB;
+
+	if (mallctlnametomib("thread.tcache.flush", tcache_flush, &n) == 0)
+		n_tcache_flush = n;
+}
+
+bool conduit__has_thread_caches(void)
+{
+	return n_tcache_flush != 0;
+}
+
+void conduit__drop(size_t size, void **blocks, size_t n)
+{
+	rtree_gate__begin();
+	for (size_t i = 0; i < n; i++)
+		sdallocx(blocks[i], size, 0);
+	(void)rtree_gate__end();
+}
+
+void conduit__end_drops(void)
+{
+	/* A thread near its end has no such cache: then nothing lies there. */
+	rtree_gate__begin();
+	(void)mallctlbymib(tcache_flush, n_tcache_flush, NULL, NULL, NULL, 0);
+	(void)rtree_gate__end();
 }
 
 /* Nobody else is inside: the heap is off every list. */

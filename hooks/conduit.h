@@ -25,13 +25,17 @@
 
 #include "base/lock.h"
 
-enum { CONDUIT_BYTES = 1024 }; /* larger blocks would lie in it by the hundred kilobyte */
+enum {
+	CONDUIT_BYTES = 1024, /* larger blocks would lie in it by the hundred kilobyte */
+	CONDUIT_MIB = 3,      /* parts of jemalloc's longest name here */
+};
 
 struct conduit {
 	struct lock lock;
 	/* Under the lock */
 	bool is_made;
 	unsigned cache; /* jemalloc's number */
+	size_t batch_alloc[CONDUIT_MIB], n_batch_alloc; /* jemalloc's numbers for that name */
 };
 
 void conduit__init(struct conduit *conduit);
@@ -47,6 +51,17 @@ bool conduit__put(struct conduit *conduit, size_t size, void **blocks, size_t n)
 
 /* What lies in it goes to its arenas. One that is busy is passed over. Some 10 us: jemalloc makes its cache anew. */
 void conduit__flush(struct conduit *conduit);
+
+/*
+ * Many blocks at once without a conduit: through jemalloc's own cache of the thread, whose path is a third
+ * shorter (6.5 ns a block, 9.7 by a conduit). It is emptied at the end, for 0.6 us, lest anybody draw from it.
+ * Only where the program does not use that cache, since its malloc is not jemalloc's: who knows that says so
+ * once, before there are threads. Blocks of up to CONDUIT_BYTES.
+ */
+void conduit__have_thread_caches(void);
+bool conduit__has_thread_caches(void);
+void conduit__drop(size_t size, void **blocks, size_t n);
+void conduit__end_drops(void);
 
 /* Before the arenas of which it may hold blocks. */
 void conduit__destroy(struct conduit *conduit);

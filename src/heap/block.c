@@ -27,6 +27,7 @@ enum {
 	PURGE_WAIT_MS = 100, /* a refusal may take this much longer */
 	CONDUIT_FEW = 4,     /* blocks that are not worth a conduit's lock */
 	CONDUIT_DRAWN = 4 * 1024 * 1024,
+	DROP_FEW = 256,      /* blocks for which a thread's cache of jemalloc's is not worth its emptying */
 };
 
 static bool is_ours(const struct situs_heap *heap, const void *block)
@@ -299,6 +300,22 @@ void heap__free_blocks(const struct situs_heap *heap, struct heap_arena *arena, 
 		return;
 	for (size_t i = 0; i < n; i++)
 		arena__free(blocks[i]);
+}
+
+bool heap__may_drop(unsigned class, size_t n)
+{
+	return n >= DROP_FEW && size_class__bytes[class] <= CONDUIT_BYTES && conduit__has_thread_caches() &&
+		!annotate__is_heard();
+}
+
+void heap__drop(unsigned class, void **blocks, size_t n)
+{
+	conduit__drop(size_class__bytes[class], blocks, mistaken__drop(blocks, n, class));
+}
+
+void heap__end_drops(void)
+{
+	conduit__end_drops();
 }
 
 void heap__flush_conduits(struct situs_heap *heap)

@@ -119,6 +119,14 @@ size_t heap__blocks_of_class(struct situs_heap *heap, struct heap_arena *arena, 
 void heap__free_blocks(const struct situs_heap *heap, struct heap_arena *arena, unsigned class, void **blocks,
 	size_t n);
 
+/*
+ * The same for hundreds of blocks, a few at a time: may n of them take that way? Then after the last of them
+ * heap__end_drops is due.
+ */
+bool heap__may_drop(unsigned class, size_t n);
+void heap__drop(unsigned class, void **blocks, size_t n);
+void heap__end_drops(void);
+
 /* What passed through to jemalloc and got stuck on the way. */
 void heap__flush_conduits(struct situs_heap *heap);
 

@@ -10,8 +10,8 @@
 #include "heap/size_class.h"
 
 enum {
-	BATCH = 128,
-	LG_BITS = 12,
+	BATCH = 64,
+	LG_SEEN = 10,
 	PAGE = 4096,
 	CACHE_LINE = 64,
 	SLAB_CLASS_LIMIT = 16384, /* from here on blocks are extents, which jemalloc offsets by cache lines */
@@ -43,25 +43,25 @@ static bool stands_among(void *const *blocks, size_t n, const void *block)
 	return false;
 }
 
-/* A bit for each hash seen, so that hardly any block is compared with others. */
+/* A mark for each hash seen, so that hardly any block is compared with others. */
 static size_t drop_some(void **blocks, size_t n, unsigned class)
 {
 	const uintptr_t mask = alignment_of(size_class__bytes[class]) - 1;
-	uint64_t seen[(1 << LG_BITS) / 64] = {0};
+	bool seen[1 << LG_SEEN] = {false};
 	size_t kept = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		uintptr_t address = (uintptr_t)blocks[i];
 		/* Fibonacci hashing. */
-		uint64_t hash = address * UINT64_C(0x9e3779b97f4a7c15) >> (64 - LG_BITS);
-		bool again = seen[hash / 64] >> hash % 64 & 1;
+		uint64_t hash = address * UINT64_C(0x9e3779b97f4a7c15) >> (64 - LG_SEEN);
+		bool again = seen[hash];
 
 		if (__builtin_expect((address & mask) != 0, 0)) {
 			mistaken__say(blocks[i], "no block begins there");
 		} else if (__builtin_expect(again, 0) && stands_among(blocks, kept, blocks[i])) {
 			mistaken__say(blocks[i], "it was freed before");
 		} else {
-			seen[hash / 64] |= (uint64_t)1 << hash % 64;
+			seen[hash] = true;
 			blocks[kept++] = blocks[i];
 		}
 	}

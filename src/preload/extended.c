@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hooks/conduit.h"
 #include "preload/start.h"
 #include "preload/system.h"
 
@@ -29,109 +30,53 @@ PUBLIC size_t sallocx(const void *ptr, int flags);
 PUBLIC void dallocx(void *ptr, int flags);
 PUBLIC void sdallocx(void *ptr, size_t size, int flags);
 
-/* jemalloc itself */
+/* jemalloc itself: each pointer leads to the library once the function was called. */
 
-void *__wrap_mallocx(size_t size, int flags);
-void *__wrap_rallocx(void *ptr, size_t size, int flags);
-size_t __wrap_sallocx(const void *ptr, int flags);
-void __wrap_dallocx(void *ptr, int flags);
-void __wrap_sdallocx(void *ptr, size_t size, int flags);
-size_t __wrap_nallocx(size_t size, int flags);
-int __wrap_mallctl(const char *name, void *old, size_t *old_size, void *new, size_t new_size);
-size_t __wrap_xallocx(void *ptr, size_t size, size_t extra, int flags);
+/* The function of that name behind the preload's own. Idempotent, so threads may do it at once. */
+static void *jemalloc(const char *name)
+{
+	void *function = dlsym(RTLD_NEXT, name);
+
+	if (!function)
+		abort(); /* the preload is linked with a library that has it */
+	return function;
+}
+
+/* `call` is of those `parameters`, by their names. The wrapped function is a jump and nothing else. */
+#define BEHIND(type, name, parameters, call) \
+	type __wrap_##name parameters; \
+	static type find_##name parameters; \
+	static type(*_Atomic behind_##name) parameters = find_##name; \
+	static __attribute__((cold)) type find_##name parameters \
+	{ \
+		type(*function) parameters; \
+\
+		*(void **)&function = jemalloc(#name); \
+		atomic_store_explicit(&behind_##name, function, memory_order_relaxed); \
+		return function call; \
+	} \
+	type __wrap_##name parameters \
+	{ \
+		return atomic_load_explicit(&behind_##name, memory_order_relaxed) call; \
+	}
+
+BEHIND(void *, mallocx, (size_t size, int flags), (size, flags))
+BEHIND(void *, rallocx, (void *ptr, size_t size, int flags), (ptr, size, flags))
+BEHIND(size_t, xallocx, (void *ptr, size_t size, size_t extra, int flags), (ptr, size, extra, flags))
+BEHIND(size_t, sallocx, (const void *ptr, int flags), (ptr, flags))
+BEHIND(void, dallocx, (void *ptr, int flags), (ptr, flags))
+BEHIND(void, sdallocx, (void *ptr, size_t size, int flags), (ptr, size, flags))
+BEHIND(size_t, nallocx, (size_t size, int flags), (size, flags))
+BEHIND(int, mallctl, (const char *name, void *old, size_t *old_size, void *new, size_t new_size),
+	(name, old, old_size, new, new_size))
+BEHIND(int, mallctlnametomib, (const char *name, size_t *mib, size_t *n), (name, mib, n))
+BEHIND(int, mallctlbymib, (const size_t *mib, size_t n, void *old, size_t *old_size, void *new, size_t new_size),
+	(mib, n, old, old_size, new, new_size))
 
 /* One name that is not wrapped, or linkers would find that nobody needs jemalloc. */
 void malloc_stats_print(void (*write)(void *, const char *), void *arg, const char *options);
 static void (*const needed)(void (*)(void *, const char *), void *, const char *)
 	__attribute__((used)) = malloc_stats_print;
-
-typedef _Atomic(void *) cached;
-
-/* The function of that name behind the preload's own. Idempotent, so threads may do it at once. */
-static void *jemalloc(cached *found, const char *name)
-{
-	void *function = atomic_load_explicit(found, memory_order_relaxed);
-
-	if (__builtin_expect(function == NULL, 0)) {
-		function = dlsym(RTLD_NEXT, name);
-		if (!function)
-			abort(); /* the preload is linked with a library that has it */
-		atomic_store_explicit(found, function, memory_order_relaxed);
-	}
-	return function;
-}
-
-void *__wrap_mallocx(size_t size, int flags)
-{
-	static cached found;
-	void *(*function)(size_t, int);
-
-	*(void **)&function = jemalloc(&found, "mallocx");
-	return function(size, flags);
-}
-
-void *__wrap_rallocx(void *ptr, size_t size, int flags)
-{
-	static cached found;
-	void *(*function)(void *, size_t, int);
-
-	*(void **)&function = jemalloc(&found, "rallocx");
-	return function(ptr, size, flags);
-}
-
-size_t __wrap_xallocx(void *ptr, size_t size, size_t extra, int flags)
-{
-	static cached found;
-	size_t (*function)(void *, size_t, size_t, int);
-
-	*(void **)&function = jemalloc(&found, "xallocx");
-	return function(ptr, size, extra, flags);
-}
-
-size_t __wrap_sallocx(const void *ptr, int flags)
-{
-	static cached found;
-	size_t (*function)(const void *, int);
-
-	*(void **)&function = jemalloc(&found, "sallocx");
-	return function(ptr, flags);
-}
-
-void __wrap_dallocx(void *ptr, int flags)
-{
-	static cached found;
-	void (*function)(void *, int);
-
-	*(void **)&function = jemalloc(&found, "dallocx");
-	function(ptr, flags);
-}
-
-void __wrap_sdallocx(void *ptr, size_t size, int flags)
-{
-	static cached found;
-	void (*function)(void *, size_t, int);
-
-	*(void **)&function = jemalloc(&found, "sdallocx");
-	function(ptr, size, flags);
-}
-
-size_t __wrap_nallocx(size_t size, int flags)
-{
-	static cached found;
-	size_t (*function)(size_t, int);
-
-	*(void **)&function = jemalloc(&found, "nallocx");
-	return function(size, flags);
-}
-
-int __wrap_mallctl(const char *name, void *old, size_t *old_size, void *new, size_t new_size)
-{
-	static cached found;
-	int (*function)(const char *, void *, size_t *, void *, size_t);
-
-	*(void **)&function = jemalloc(&found, "mallctl");
-	return function(name, old, old_size, new, new_size);
-}
 
 /* Marks */
 
@@ -142,6 +87,7 @@ static struct owner mark = { .is_arena = true };
 void extended__start(void)
 {
 	(void)owner__register(&mark); /* mallocx is refused without */
+	conduit__have_thread_caches(); /* the program's malloc is not jemalloc's */
 }
 
 /* jemalloc's block, or NULL, as the program gets it: without memory for the mark it cannot have it. The

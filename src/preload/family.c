@@ -53,18 +53,21 @@ static SLOW void *malloc_slow(size_t size)
 	return block;
 }
 
-PUBLIC void *malloc(size_t size)
+/* From the cache that the thread noted; NULL: none is there. */
+static inline void *noted_block(size_t size)
 {
-	if (likely(size - preload.size_min < preload.n_noted)) {
-		void *block = cache__take(thread__noted_bin(size_class__code(size)));
-
-		if (likely(block != NULL))
-			return block;
-	}
-	return malloc_slow(size);
+	return likely(size - preload.size_min < preload.n_noted) ?
+		cache__take(thread__noted_bin(size_class__code(size))) : NULL;
 }
 
-PUBLIC void *calloc(size_t n, size_t size)
+PUBLIC void *malloc(size_t size)
+{
+	void *block = noted_block(size);
+
+	return likely(block != NULL) ? block : malloc_slow(size);
+}
+
+static SLOW void *calloc_slow(size_t n, size_t size)
 {
 	situs_heap_t *heap;
 	size_t total;
@@ -77,6 +80,14 @@ PUBLIC void *calloc(size_t n, size_t size)
 	if (!heap)
 		return extended__from_libc(__libc_calloc(n, size));
 	return unlikely(preload.is_split) ? split__allocate(0, total, true) : situs_calloc(heap, n, size);
+}
+
+PUBLIC void *calloc(size_t n, size_t size)
+{
+	size_t total;
+	void *block = __builtin_mul_overflow(n, size, &total) ? NULL : noted_block(total);
+
+	return likely(block != NULL) ? memset(block, 0, total) : calloc_slow(n, size);
 }
 
 static SLOW void free_slow(void *ptr)

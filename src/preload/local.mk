@@ -19,7 +19,7 @@ libsitus_preload_la_CFLAGS = $(AM_CFLAGS) -fno-builtin-malloc -fno-builtin-callo
 libsitus_preload_la_LIBADD = libsitus_core.la
 libsitus_preload_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
 	-Wl,-Bsymbolic-functions \
-	-Wl,--wrap=mallocx,--wrap=rallocx,--wrap=xallocx,--wrap=sallocx,--wrap=dallocx,--wrap=sdallocx,--wrap=nallocx,--wrap=mallctl \
+	-Wl,--wrap=mallocx,--wrap=rallocx,--wrap=xallocx,--wrap=sallocx,--wrap=dallocx,--wrap=sdallocx,--wrap=nallocx,--wrap=mallctl,--wrap=mallctlnametomib,--wrap=mallctlbymib \
 	-Wl,--version-script=$(srcdir)/src/preload/preload.map -Wl,-z,defs
 if SANITIZED
 libsitus_preload_la_LDFLAGS += -Wl,-z,undefs

@@ -9,6 +9,7 @@
 #include "heap/depot.h"
 #include "heap/heap.h"
 #include "heap/thread.h"
+#include "hooks/conduit.h"
 #include "situs.h"
 
 enum { N = 100000, SIZE = 64 };
@@ -184,6 +185,36 @@ static void one_threads_frees_serve_another(void **state)
 	situs_heap_destroy(heap);
 }
 
+/* From here on: as under the preload, where jemalloc's own caches of threads serve nobody. */
+static void dropped_blocks_are_gone_at_once_and_each_comes_again_once(void **state)
+{
+	enum { MOST = 256 };
+	situs_heap_t *heap;
+
+	(void)state;
+	conduit__have_thread_caches();
+	for (size_t size = 16; size <= MOST; size *= 4) {
+		struct situs_heap_stats stats = {.struct_size = sizeof(stats)};
+
+		heap = make();
+		fill(heap, N, size);
+		drain(N);
+		/* What got stuck on the way would count as allocated. */
+		assert_int_equal(situs_heap_stats(heap, &stats), 0);
+		assert_int_equal(stats.allocated, 0);
+		fill(heap, N, size);
+		for (int i = 0; i < N; i++)
+			*(int *)blocks[i] = i;
+		for (int i = 0; i < N; i++)
+			assert_int_equal(*(int *)blocks[i], i);
+		drain(N);
+		/* In later tests, and in other threads, nothing of this heap may turn up. */
+		situs_heap_destroy(heap);
+	}
+	blocks_come_back_out_of_it_each_once(NULL);
+	one_threads_frees_serve_another(NULL);
+}
+
 /* What threads leave */
 
 static void *churn(void *heap)
@@ -294,6 +325,7 @@ int main(void)
 		cmocka_unit_test(a_heap_that_grows_gives_it_up),
 		cmocka_unit_test(trimming_empties_it),
 		cmocka_unit_test(one_threads_frees_serve_another),
+		cmocka_unit_test(dropped_blocks_are_gone_at_once_and_each_comes_again_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
