@@ -59,12 +59,22 @@ void table__size(struct table *table, size_t bytes)
 	table__add(table, true, "%s", size__format(bytes, text));
 }
 
+/* Characters, of which some are several bytes. */
+static size_t length_of(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += (*text & 0xc0) != 0x80;
+	return n;
+}
+
 static size_t width_of(const struct table *table, size_t column)
 {
 	size_t width = 0, length;
 
 	for (size_t i = column; i < table->n_cells; i += table->n_columns) {
-		length = strlen(table->cells[i].text);
+		length = length_of(table->cells[i].text);
 		width = length > width ? length : width;
 	}
 	return width;
@@ -76,14 +86,12 @@ void table__print(struct table *table, FILE *stream)
 		const struct cell *cell = &table->cells[i];
 		size_t column = i % table->n_columns;
 		bool last = column + 1 == table->n_columns;
-		int width = (int)width_of(table, column);
+		int room = (int)(width_of(table, column) - length_of(cell->text));
 
 		if (cell->right)
-			fprintf(stream, "%*s", width, cell->text);
-		else if (last)
-			fputs(cell->text, stream);
+			fprintf(stream, "%*s%s", room, "", cell->text);
 		else
-			fprintf(stream, "%-*s", width, cell->text);
+			fprintf(stream, "%s%*s", cell->text, last ? 0 : room, "");
 		fputs(last ? "\n" : "  ", stream);
 	}
 	for (size_t i = 0; i < table->n_cells; i++)

@@ -2,7 +2,7 @@
 # situs stat tells where a program's pages are, and the kernel's account agrees.
 . "${SITUS_SRCDIR:?}/tests/conformance/lib.sh"
 
-echo 1..21
+echo 1..22
 mkfifo "$scratch/go" "$scratch/ready"
 $while_needed "$situs" run --area "$area" -- "$build/tests/conformance/holder" 64 <"$scratch/go" >"$scratch/ready" &
 exec 3>"$scratch/go"
@@ -183,3 +183,15 @@ fresh counted && [ "$(number allocated)" -ge 8388608 ] && [ "$(number allocated)
 ok $? "what blocks take is counted by the program when it is asked"
 exec 3>&-
 wait
+SITUS_PUBLISH=1 $while_needed "$build/tests/conformance/heaps" größe any 1 plain any 1 <"$scratch/go" >"$scratch/ready" &
+exec 3>"$scratch/go"
+read pid <"$scratch/ready"
+"$situs" stat "$pid" >"$scratch/out"
+exec 3>&-
+wait
+PYTHONUTF8=1 python3 - "$scratch/out" <<'END'
+import sys
+lines = open(sys.argv[1]).read().split('\n')[1:4]
+assert len({line.find('any') if 'any' in line else line.find('PLACE') for line in lines}) == 1, lines
+END
+ok $? "columns stand below each other where characters are several bytes"
