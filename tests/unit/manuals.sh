@@ -26,7 +26,7 @@ synopsis() { # page
 }
 
 cd "$top/doc/man" || exit 99
-echo 1..7
+echo 1..8
 for page in situs aml amm; do
 	synopsis $page.3 >"$scratch/$page.c"
 	${CC:-cc} -std=gnu11 -Wall -Wextra -Werror -I"$top/include" -fsyntax-only "$scratch/$page.c" >"$scratch/why" 2>&1
@@ -61,6 +61,18 @@ for command in $("$build/situs" --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
 done >"$scratch/why"
 [ ! -s "$scratch/why" ]
 result $? "situs(1) has every option of every command" "$scratch/why"
+
+# A line for each command, as its words stand in the SYNOPSIS.
+sed -n '/^\.SH SYNOPSIS/,/^\.SH DESCRIPTION/p' "$scratch/situs.1" | awk '/^\.br/ { print ""; next } { printf "%s ", $0 }' |
+	sed 's/\\f.//g' >"$scratch/synopsis"
+for command in $("$build/situs" --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
+	"$build/situs" "$command" --help | sed -n 's/^  .\{4\}\(--[a-z-]*\).*/\1/p' | while read -r option; do
+		case $option in --help | --verbose) continue ;; esac
+		grep "\.B situs $command" "$scratch/synopsis" | grep -q -e "$option" || echo "situs $command $option"
+	done
+done >"$scratch/why"
+[ -s "$scratch/synopsis" ] && [ ! -s "$scratch/why" ]
+result $? "and its SYNOPSIS has them too" "$scratch/why"
 
 grep -rhoE '"SITUS_[A-Z_]+"' "$top/src" | tr -d '"' | sort -u | while read -r variable; do
 	grep -q "$variable" situs.1 || echo "$variable"
