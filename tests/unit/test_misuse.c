@@ -6,6 +6,7 @@
 #include "tests/unit/test.h"
 
 #include <errno.h>
+#include <jemalloc/jemalloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,6 +208,49 @@ static void what_no_heap_owns_goes_to_free(void **state)
 }
 
 #ifndef SITUS_GUARDED /* which stop at these: tests/unit/test_checks.c */
+/* Is malloc of the jemalloc that heaps draw from? It counts. */
+static bool malloc_is_jemalloc_s(void)
+{
+	uint64_t before = 0, after = 0;
+	size_t size = sizeof(before);
+	void *block;
+
+	if (mallctl("thread.allocated", &before, &size, NULL, 0) != 0)
+		return false;
+	block = malloc(100000);
+	assert_non_null(block);
+	if (mallctl("thread.allocated", &after, &size, NULL, 0) != 0)
+		after = before;
+	free(block);
+	return after != before;
+}
+
+static void a_block_that_went_to_jemalloc_s_free_goes_with_its_heap(void **state)
+{
+	situs_heap_t *heap;
+	char *blocks[200];
+
+	(void)state;
+	if (!malloc_is_jemalloc_s()) {
+		print_message("# the program's malloc is not jemalloc's\n");
+		skip();
+	}
+	assert_int_equal(situs_heap_create(&heap, &aml_area_linux, NULL), 0);
+	for (int i = 0; i < 200; i++)
+		blocks[i] = situs_malloc(heap, 100);
+	for (int i = 0; i < 200; i++)
+		free(blocks[i]);
+	for (int i = 0; i < 200; i++)
+		assert_ptr_equal(situs_heap_of(blocks[i] = situs_malloc(heap, 100)), heap);
+	assert_int_equal(situs_heap_destroy(heap), 0);
+	for (int i = 0; i < 200; i++) {
+		blocks[i] = malloc(100);
+		memset(blocks[i], 1, 100);
+	}
+	for (int i = 0; i < 200; i++)
+		free(blocks[i]);
+}
+
 static void a_large_block_freed_twice_is_freed_once(void **state)
 {
 	static const size_t sizes[] = {40000, 300000, 3000000, 6000000};
@@ -328,6 +372,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #ifndef SITUS_GUARDED
+		cmocka_unit_test(a_block_that_went_to_jemalloc_s_free_goes_with_its_heap),
 		cmocka_unit_test(a_large_block_freed_twice_is_freed_once),
 		cmocka_unit_test(a_small_block_freed_twice_at_once_is_freed_once),
 		cmocka_unit_test(a_small_block_freed_twice_takes_no_other_s_memory),
