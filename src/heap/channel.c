@@ -30,6 +30,7 @@
 #include "heap/registry.h"
 #include "heap/stats.h"
 #include "hooks/arena_stats.h"
+#include "os/os.h"
 #include "situs.h"
 
 enum { N_EXTENTS = 64, STACK_SIZE = 256 * 1024, WAIT_NS = 200 * 1000 };
@@ -229,6 +230,8 @@ static int write_extents(struct extents *extents)
 	const size_t size = extents->n * sizeof(extents->list[0]);
 	const off_t at = (off_t)(PUBLISH_FILE_SIZE + extents->n_written * sizeof(extents->list[0]));
 
+	if (os__file_check_limit(at + (off_t)size))
+		return -EFBIG;
 	if (pwrite(extents->fd, extents->list, size, at) != (ssize_t)size)
 		return -EIO;
 	extents->n_written += extents->n;

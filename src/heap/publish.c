@@ -38,6 +38,7 @@
 
 #include "base/error.h"
 #include "heap/channel.h"
+#include "os/os.h"
 
 #define N_PAGES ((PUBLISH_FILE_SIZE + PUBLISH_PAGE - 1) / PUBLISH_PAGE)
 #define SLOT_WORDS(type) (sizeof(struct type) / sizeof(uint64_t))
@@ -105,6 +106,11 @@ static struct table *file_create(void)
 	struct table *table;
 	int fd, err;
 
+	err = os__file_check_limit(PUBLISH_FILE_SIZE);
+	if (err) {
+		errno = -err;
+		return NULL;
+	}
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 && errno == EEXIST && unlink(path) == 0)
 		/* Our process id and start time: left by the program that exec'ed this one. */

@@ -17,8 +17,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* Growing past the process's limit would not just fail: it raises SIGXFSZ, which kills. */
-static int check_limit(off_t end)
+int os__file_check_limit(off_t end)
 {
 	struct rlimit limit;
 
@@ -64,7 +63,7 @@ int os__file_allocate(int fd, off_t offset, size_t size)
 
 	if (__builtin_add_overflow(offset, size, &end))
 		return -EFBIG;
-	failed = check_limit(end);
+	failed = os__file_check_limit(end);
 	while (failed == 0 && size > 0) {
 		size_t step = size < STEP ? size : STEP;
 
@@ -97,7 +96,7 @@ int os__file_punch(int fd, off_t offset, size_t size)
 
 int os__file_resize(int fd, off_t size)
 {
-	int failed = check_limit(size);
+	int failed = os__file_check_limit(size);
 
 	if (failed != 0)
 		return failed;

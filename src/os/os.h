@@ -229,6 +229,9 @@ bool os__file_unwritten(int fd, off_t at, off_t end, off_t *start, off_t *stop);
 /* Gives the room behind a range back; it reads as zeros. -EOPNOTSUPP. */
 int os__file_punch(int fd, off_t offset, size_t size);
 
+/* May this process have a file grow so far? 0 or -EFBIG. Trying would raise SIGXFSZ, which kills. */
+int os__file_check_limit(off_t end);
+
 /* Sets the file's length; what is new has no room behind it. -EFBIG as above. */
 int os__file_resize(int fd, off_t size);
 

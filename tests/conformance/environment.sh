@@ -16,7 +16,7 @@ lives() {
 	[ $result -eq 0 ] || show "$scratch/err"
 }
 
-echo 1..22
+echo 1..23
 lives "an unknown place is named and any is used" nowhere SITUS_AREA=nowhere
 lives "an absent node is named and any is used" 999 SITUS_AREA=node:999
 lives "a bad limit is named and ignored" SITUS_LIMIT SITUS_LIMIT=much
@@ -52,6 +52,9 @@ ok $? "SITUS_LOG=info tells the place"
 env LD_PRELOAD="$preload" /bin/true 2>"$scratch/err"
 [ ! -s "$scratch/err" ]
 ok $? "without variables the preload is silent"
+(ulimit -f 1 && LD_PRELOAD=$preload exec /bin/echo alive) >"$scratch/out" 2>"$scratch/err"
+[ $? -eq 0 ] && [ "$(cat "$scratch/out")" = alive ] && [ ! -s "$scratch/err" ]
+ok $? "a program that may not write files larger than a block lives"
 "$situs" run --area any -- sh -c 'echo "$SITUS_AREA"; exec "$@"' sh "$situs" run --area "$area" -- \
 	sh -c 'echo "$SITUS_AREA $LD_PRELOAD"; exit 7' >"$scratch/out"
 [ $? -eq 7 ] && [ "$(cat "$scratch/out")" = "any

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -330,6 +331,23 @@ static void a_reader_never_sees_half_a_slot(void **state)
 	publish__heap_remove(heap);
 }
 
+static void a_program_that_may_not_have_such_a_file_lives(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		const struct rlimit limit = { 1000, 1000 };
+
+		_exit(setrlimit(RLIMIT_FSIZE, &limit) || publish__heap_add("h", "any") < 0 || read_table(getpid()));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -343,6 +361,7 @@ int main(void)
 		cmocka_unit_test(a_killed_programs_table_is_swept_and_a_live_ones_stays),
 		cmocka_unit_test(files_that_are_no_tables_are_not_swept),
 		cmocka_unit_test(a_program_that_exits_takes_its_table_along),
+		cmocka_unit_test(a_program_that_may_not_have_such_a_file_lives),
 		cmocka_unit_test(a_reader_never_sees_half_a_slot),
 	};
 
