@@ -10,7 +10,7 @@
 #define WRITES 400
 #define TIMES 250000
 
-struct worker {
+struct WORK_APART worker {
 	char *given; /* by the first thread, to be freed here; NULL: nothing */
 	struct slot last; /* block, which the first thread looks at and frees */
 	size_t times;

@@ -9,7 +9,7 @@
 #define OPERATIONS 200000 /* of one thread in one generation */
 #define GENERATIONS 20
 
-struct connection {
+struct WORK_APART connection {
 	struct slot *slots;
 	uint64_t random;
 	size_t operations;

@@ -13,7 +13,7 @@
 #define GENERATIONS 4
 
 
-struct worker {
+struct WORK_APART worker {
 	_Atomic(uint64_t *) *shared;
 	uint64_t *kept[KEPT];
 	uint64_t random;

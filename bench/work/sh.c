@@ -11,7 +11,7 @@
 #define HELD 4096
 #define ROUNDS 700
 
-struct worker {
+struct WORK_APART worker {
 	struct slot *slots;
 	_Atomic(struct slot *) *exchange; /* NULL: keeps to itself */
 	uint64_t random;

@@ -45,6 +45,12 @@ void work_threads(unsigned n, void (*func)(void *arg), void *args, size_t size);
 void *work_get(size_t size);
 void *work_resize(void *p, size_t old_size, size_t size);
 
+/*
+ * Of a struct that a thread writes to as it works, beside those of other threads: on cache lines of its own (lines are
+ * fetched in pairs), or what was measured would be how threads wait for each other there.
+ */
+#define WORK_APART __attribute__((aligned(128)))
+
 /* The suite's own memory, apart from what is measured: zeroed, straight from the kernel. */
 void *work_private(size_t size);
 

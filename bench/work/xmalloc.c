@@ -20,7 +20,7 @@ struct queue {
 	size_t n_producers;
 };
 
-struct worker {
+struct WORK_APART worker {
 	struct queue *queue;
 	uint64_t random;
 	size_t batches; /* 0: a consumer */
