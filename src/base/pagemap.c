@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-enum { LEAF_SIZE = (1 << PAGEMAP_LEAF_BITS) * sizeof(pagemap_word) };
+/* Words, and behind them as many hints. */
+enum { LEAF_SIZE = (1 << PAGEMAP_LEAF_BITS) * (sizeof(pagemap_word) + sizeof(uint8_t)) };
 
 /* 256 KiB of zeros that cost nothing until touched. */
 _Atomic(pagemap_word *) pagemap__root[(size_t)1 << PAGEMAP_ROOT_BITS];

@@ -6,7 +6,8 @@
  * leaves of one word a granule, mapped when first needed and never unmapped (4 bytes for each
  * touched granule: 0.1 %). Readers take no lock and write nothing; any address is a valid question.
  * A word is changed only by the owner of its granule, by plain atomic stores, so a child after fork
- * finds every word whole.
+ * finds every word whole. Beside the word there is a byte that is a hint only: nobody takes it back, so it may be
+ * what an earlier owner wrote.
  */
 #ifndef BASE_PAGEMAP_H
 #define BASE_PAGEMAP_H
@@ -69,6 +70,24 @@ static inline void pagemap__put(const void *address, uint32_t word)
 
 	atomic_store_explicit(&leaf[granule & (((uintptr_t)1 << PAGEMAP_LEAF_BITS) - 1)], word,
 		memory_order_relaxed);
+}
+
+static inline uint8_t *pagemap__hint_in(const pagemap_word *leaf, const void *address)
+{
+	uint8_t *hints = (uint8_t *)(uintptr_t)(leaf + ((size_t)1 << PAGEMAP_LEAF_BITS));
+
+	return hints + ((uint32_t)(uintptr_t)address >> PAGEMAP_GRANULE_BITS);
+}
+
+/* Of a granule whose leaf is there. */
+static inline uint8_t pagemap__hint(const void *address)
+{
+	return __atomic_load_n(pagemap__hint_in(pagemap__leaf_masked(address), address), __ATOMIC_RELAXED);
+}
+
+static inline void pagemap__put_hint(const void *address, uint8_t hint)
+{
+	__atomic_store_n(pagemap__hint_in(pagemap__leaf_masked(address), address), hint, __ATOMIC_RELAXED);
 }
 
 /* Maps the leaves a range needs: 0, -ENOMEM, or -EINVAL for addresses beyond the table. */

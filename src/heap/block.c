@@ -44,6 +44,13 @@ static void enter(const struct situs_heap *heap, const void *block, unsigned cla
 		pagemap__put(block, word);
 }
 
+/* Where a small block goes when its thread has too many of them: see depot.h. */
+static void note_home(const void *block, const struct heap_arena *arena)
+{
+	if (pagemap__hint(block) != arena->slot)
+		pagemap__put_hint(block, arena->slot);
+}
+
 static void *direct_block(struct situs_heap *heap, struct heap_arena *arena, size_t size,
 	size_t alignment, bool zero)
 {
@@ -247,8 +254,12 @@ void heap__free_large(struct situs_heap *heap, void *block, unsigned class)
 
 void *heap__block_of_class(struct situs_heap *heap, struct heap_arena *arena, unsigned class)
 {
-	return enter_class(heap,
+	void *block = enter_class(heap,
 		block_or_words(heap, arena, size_class__bytes[class], 0, false), class);
+
+	if (block != NULL)
+		note_home(block, arena);
+	return block;
 }
 
 static size_t one_by_one(struct heap_arena *arena, size_t size, void **blocks, size_t n)
@@ -283,8 +294,10 @@ size_t heap__blocks_of_class(struct situs_heap *heap, struct heap_arena *arena, 
 			arena__free(blocks[i]);
 			continue;
 		}
-		if ((uintptr_t)blocks[i] / PAGE != entered)
+		if ((uintptr_t)blocks[i] / PAGE != entered) {
 			enter(heap, blocks[i], class);
+			note_home(blocks[i], arena);
+		}
 		entered = (uintptr_t)blocks[i] / PAGE;
 		blocks[ours++] = blocks[i];
 	}

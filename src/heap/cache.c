@@ -85,7 +85,7 @@ static void flush_oldest(struct cache *cache, unsigned class, size_t n, bool to_
 {
 	void **base = cache->bins[class].base;
 	size_t rest = (size_t)(cache->bins[class].top - base) - n;
-	size_t done = to_depot ? depot__put(cache->heap, class, base, n) : 0;
+	size_t done = to_depot ? depot__put(cache->heap, cache->arena, class, base, n) : 0;
 
 	/* What leaves for good takes no way on which it may get stuck. */
 	heap__free_blocks(cache->heap, to_depot ? cache->arena : NULL, class, base + done, n - done);
@@ -114,6 +114,14 @@ void cache__clear(struct cache *cache)
 static size_t capacity(const struct cache *cache, unsigned class)
 {
 	return (size_t)(cache->bins[class].limit - cache->bins[class].base);
+}
+
+/* Half of what a class may hold, in whole batches of the depot's where that is more than one. */
+static size_t some(const struct cache *cache, unsigned class)
+{
+	size_t n = (capacity(cache, class) + 1) / 2, batches = (n + DEPOT_BATCH / 2) / DEPOT_BATCH;
+
+	return n > DEPOT_BATCH ? batches * DEPOT_BATCH : n;
 }
 
 /* Blocks a class may hold now: what its threads cache is not to be the larger part of a small heap. */
@@ -176,8 +184,8 @@ static void count_slow_call(struct cache *cache)
 static void *take_from_depot(struct cache *cache, unsigned class)
 {
 	void **low = cache->bins[class].base;
-	size_t batch = (capacity(cache, class) + 1) / 2;
-	size_t n = depot__get(cache->heap, class, low, batch);
+	size_t batch = some(cache, class);
+	size_t n = depot__get(cache->heap, cache->arena, class, low, batch);
 
 	if (n == 0)
 		return NULL;
@@ -289,7 +297,7 @@ void cache__put_slowly(void *block, struct cache *cache)
 		return;
 	}
 	if (bin->top == bin->limit && !widen(cache, class))
-		flush_oldest(cache, class, (capacity(cache, class) + 1) / 2, true);
+		flush_oldest(cache, class, some(cache, class), true);
 	if (!cache__put(block, bin))
 		arena__free(block); /* this class is not cached */
 	/* Last: it may empty the very bin. */

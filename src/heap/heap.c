@@ -121,8 +121,11 @@ static struct heap_arena *arena_for_slot(struct situs_heap *heap, unsigned slot)
 	arena = atomic_load_explicit(&heap->arenas[slot], memory_order_relaxed);
 	if (arena == NULL) {
 		arena = make_arena_locked(heap);
-		if (arena != NULL)
+		if (arena != NULL) {
+			arena->slot = (uint8_t)slot;
 			atomic_store_explicit(&heap->arenas[slot], arena, memory_order_release);
+			atomic_fetch_add_explicit(&heap->n_made, 1, memory_order_relaxed);
+		}
 	}
 	lock__release(&heap->lock);
 	/* Another CPU's will do. */

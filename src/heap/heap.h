@@ -39,8 +39,12 @@ enum heap_news {
 	HEAP_GREW = 2,        /* much more is drawn than when the table was last told what is in use */
 };
 
+_Static_assert(HEAP_ARENAS_MAX <= UINT8_MAX + 1, "a slot is a byte");
+
 struct heap_arena {
 	unsigned index; /* jemalloc's */
+	uint8_t slot;   /* its place among the heap's, which hints of the page map name */
+	_Atomic(struct depot *) depot; /* NULL: not used yet */
 	struct heap_arena *next; /* jemalloc's is gone: the next of which the area does not take all back */
 	struct hooks *hooks;
 	struct large_cache large;
@@ -76,7 +80,8 @@ struct situs_heap {
 	atomic_uchar news; /* enum heap_news */
 	struct heap_soft soft;
 	_Atomic(size_t) tell_above; /* bytes: once more is drawn, HEAP_GREW is news */
-	_Atomic(struct depot *) depot; /* NULL: not used yet */
+	_Atomic(unsigned) n_made; /* of the arenas */
+	struct depots depots;
 	_Atomic(size_t) large_held; /* bytes in the arenas' caches of large blocks */
 	_Atomic(size_t) direct; /* bytes of blocks that lie in extents of their own */
 

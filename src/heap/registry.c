@@ -90,6 +90,7 @@ static void child_after_fork(void) LOCK_UNCHECKED
 	struct situs_heap **link = &heaps;
 
 	lock__reset(&lock);
+	depot__all_after_fork();
 	for (; *link != NULL; link = &(*link)->next) {
 		(*link)->link_to_this = link;
 		lock__reset(&(*link)->lock);

@@ -3,6 +3,7 @@
 #include "tests/unit/test.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #include "heap/cache.h"
@@ -27,9 +28,7 @@ static situs_heap_t *make(void)
 
 static size_t held(situs_heap_t *heap)
 {
-	struct depot *depot = heap->depot;
-
-	return depot == NULL ? 0 : depot->held;
+	return heap->depots.held;
 }
 
 #ifndef SITUS_GUARDED
@@ -77,7 +76,8 @@ static void heaps_in_light_use_have_none(void **state)
 	(void)state;
 	fill(heap, 100, SIZE);
 	drain(100);
-	assert_null(heap->depot);
+	for (unsigned i = 0; i < heap->n_arenas; i++)
+		assert_true(heap->arenas[i] == NULL || heap->arenas[i]->depot == NULL);
 	situs_heap_destroy(heap);
 }
 
@@ -183,6 +183,154 @@ static void one_threads_frees_serve_another(void **state)
 	assert_true(held(heap) < there / 2);
 	drain(N);
 	situs_heap_destroy(heap);
+}
+
+/* Threads that draw from two arenas */
+
+struct two {
+	situs_heap_t *heap;
+	struct heap_arena *arenas[2];
+	int cpus[2];
+	cpu_set_t before;
+};
+
+static void move_to(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	assert_int_equal(sched_setaffinity(0, sizeof(set), &set), 0);
+}
+
+/* A heap with two arenas, in which this thread has no cache yet. */
+static void setup_two(struct two *two)
+{
+	struct situs_config config = {.struct_size = sizeof(config), .n_arenas = 2};
+
+	assert_int_equal(sched_getaffinity(0, sizeof(two->before), &two->before), 0);
+	two->cpus[0] = two->cpus[1] = -1;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &two->before))
+			two->cpus[cpu % 2] = cpu;
+	if (two->cpus[0] < 0 || two->cpus[1] < 0) {
+		print_message("# skipped: an odd and an even processor are wanted, for two arenas\n");
+		skip();
+	}
+	assert_int_equal(situs_heap_create(&two->heap, &aml_area_linux, &config), 0);
+	for (int i = 0; i < 2; i++) {
+		move_to(two->cpus[i]);
+		two->arenas[i] = heap__arena(two->heap);
+		assert_non_null(two->arenas[i]);
+	}
+	assert_ptr_not_equal(two->arenas[0], two->arenas[1]);
+}
+
+static void end_two(struct two *two)
+{
+	situs_heap_destroy(two->heap);
+	assert_int_equal(sched_setaffinity(0, sizeof(two->before), &two->before), 0);
+}
+
+static size_t n_in(const struct heap_arena *arena, unsigned class)
+{
+	return arena->depot == NULL ? 0 : arena->depot->classes[class].n;
+}
+
+/* n new blocks of either arena, in turn. */
+static void put_of_both(struct two *two, unsigned class, size_t n)
+{
+	for (size_t i = 0; i < 2 * n; i++) {
+		blocks[i] = heap__block_of_class(two->heap, two->arenas[i % 2], class);
+		assert_non_null(blocks[i]);
+	}
+	assert_int_equal(depot__put(two->heap, two->arenas[0], class, blocks, 2 * n), 2 * n);
+}
+
+static void blocks_go_to_the_depot_of_the_arena_they_are_of(void **state)
+{
+	enum { FEW = 50 };
+	unsigned class = size_class__of(SIZE);
+	void *got[2 * FEW];
+	struct two two;
+
+	(void)state;
+	setup_two(&two);
+	put_of_both(&two, class, FEW);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(n_in(two.arenas[i], class), FEW);
+		assert_int_equal(depot__get(two.heap, two.arenas[i], class, got, 2 * FEW), FEW);
+		for (size_t k = 0; k < FEW; k++)
+			assert_int_equal(pagemap__hint(got[k]), two.arenas[i]->slot);
+	}
+	end_two(&two);
+}
+
+static void who_finds_none_of_its_own_takes_what_is_of_others(void **state)
+{
+	enum { FEW = 50 };
+	unsigned class = size_class__of(SIZE);
+	void *got[FEW];
+	struct two two;
+
+	(void)state;
+	setup_two(&two);
+	put_of_both(&two, class, FEW);
+	assert_int_equal(depot__get(two.heap, two.arenas[0], class, got, FEW), FEW);
+	assert_int_equal(depot__get(two.heap, two.arenas[0], class, got, FEW), FEW);
+	assert_int_equal(n_in(two.arenas[1], class), 0);
+	assert_int_equal(depot__get(two.heap, two.arenas[0], class, got, FEW), 0);
+	end_two(&two);
+}
+
+static void few_blocks_that_share_lines_are_left_to_their_arena(void **state)
+{
+	enum { FEW = 50, MANY = 1000 };
+	unsigned class = size_class__of(8);
+	void *got[FEW];
+	struct two two;
+
+	(void)state;
+	setup_two(&two);
+	put_of_both(&two, class, FEW);
+	assert_int_equal(depot__get(two.heap, two.arenas[0], class, got, FEW), FEW);
+	assert_int_equal(depot__get(two.heap, two.arenas[0], class, got, FEW), 0);
+	assert_int_equal(n_in(two.arenas[1], class), FEW);
+	put_of_both(&two, class, MANY);
+	while (n_in(two.arenas[0], class) != 0)
+		assert_true(depot__get(two.heap, two.arenas[0], class, got, FEW) > 0);
+	assert_true(depot__get(two.heap, two.arenas[0], class, got, FEW) > 0);
+	end_two(&two);
+}
+
+static void *drain_on_the_other(void *arg)
+{
+	struct two *two = arg;
+
+	move_to(two->cpus[1]);
+	drain(N);
+	return NULL;
+}
+
+static void what_another_thread_frees_returns_to_who_made_it(void **state)
+{
+	size_t n_blocks[2] = {0, 0};
+	pthread_t other;
+	struct two two;
+
+	(void)state;
+	setup_two(&two);
+	move_to(two.cpus[0]);
+	fill(two.heap, N, SIZE);
+	assert_int_equal(pthread_create(&other, NULL, drain_on_the_other, &two), 0);
+	pthread_join(other, NULL);
+	/* Of all classes: builds with --enable-checking ask for more. */
+	for (unsigned class = 0; class < size_class__count; class++)
+		for (int i = 0; i < 2; i++)
+			n_blocks[i] += n_in(two.arenas[i], class);
+	assert_true(n_blocks[0] > 0);
+	assert_int_equal(n_blocks[1], 0);
+	end_two(&two);
 }
 
 /* From here on: as under the preload, where jemalloc's own caches of threads serve nobody. */
@@ -325,6 +473,10 @@ int main(void)
 		cmocka_unit_test(a_heap_that_grows_gives_it_up),
 		cmocka_unit_test(trimming_empties_it),
 		cmocka_unit_test(one_threads_frees_serve_another),
+		cmocka_unit_test(blocks_go_to_the_depot_of_the_arena_they_are_of),
+		cmocka_unit_test(who_finds_none_of_its_own_takes_what_is_of_others),
+		cmocka_unit_test(few_blocks_that_share_lines_are_left_to_their_arena),
+		cmocka_unit_test(what_another_thread_frees_returns_to_who_made_it),
 		cmocka_unit_test(dropped_blocks_are_gone_at_once_and_each_comes_again_once),
 	};
 

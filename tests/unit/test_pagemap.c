@@ -53,6 +53,22 @@ static void a_range_touches_the_granules_of_its_ends(void **state)
 	assert_int_equal(pagemap__get(at(101, 2)), 7);
 }
 
+static void a_hint_stands_beside_the_word(void **state)
+{
+	(void)state;
+	assert_int_equal(pagemap__prepare(at(102, -2), 4 * GRANULE), 0);
+	for (long i = -2; i < 2; i++)
+		pagemap__put(at(102, i), 0x1000u + (uint32_t)(i + 2));
+	for (long i = -2; i < 2; i++)
+		pagemap__put_hint(at(102, i) + 100, (uint8_t)(0xf0 + i));
+	for (long i = -2; i < 2; i++) {
+		assert_int_equal(pagemap__get(at(102, i)), 0x1000u + (uint32_t)(i + 2));
+		assert_int_equal(pagemap__hint(at(102, i)), (uint8_t)(0xf0 + i));
+	}
+	pagemap__fill(at(102, -2), 4 * GRANULE, 0);
+	assert_int_equal(pagemap__hint(at(102, 1)), 0xf1);
+}
+
 static void ranges_beyond_the_table_are_refused(void **state)
 {
 	(void)state;
@@ -67,6 +83,7 @@ int main(void)
 		cmocka_unit_test(unset_addresses_have_no_owner),
 		cmocka_unit_test(fill_sets_each_granule_and_no_other),
 		cmocka_unit_test(a_range_touches_the_granules_of_its_ends),
+		cmocka_unit_test(a_hint_stands_beside_the_word),
 		cmocka_unit_test(ranges_beyond_the_table_are_refused),
 	};
 
