@@ -203,7 +203,9 @@ static bool open_area(const struct settings *settings)
 
 	if (open_heap("main", place, settings->limit))
 		return true;
-	preload__say(SETTINGS_ERROR, "situs: SITUS_AREA=%.100s: %.250s; using any", place, situs_error());
+	/* Where even any cannot be had, the caller tells it. */
+	if (strcmp(place, "any") != 0)
+		preload__say(SETTINGS_ERROR, "situs: SITUS_AREA=%.100s: %.250s; using any", place, situs_error());
 	return false;
 }
 

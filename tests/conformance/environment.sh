@@ -16,7 +16,7 @@ lives() {
 	[ $result -eq 0 ] || show "$scratch/err"
 }
 
-echo 1..23
+echo 1..24
 lives "an unknown place is named and any is used" nowhere SITUS_AREA=nowhere
 lives "an absent node is named and any is used" 999 SITUS_AREA=node:999
 lives "a bad limit is named and ignored" SITUS_LIMIT SITUS_LIMIT=much
@@ -52,6 +52,15 @@ ok $? "SITUS_LOG=info tells the place"
 env LD_PRELOAD="$preload" /bin/true 2>"$scratch/err"
 [ ! -s "$scratch/err" ]
 ok $? "without variables the preload is silent"
+# How much of it suffices for a heap, or for the program itself, depends on the machine.
+result=0
+for kib in 16000 20000 24000 28000 32000 40000 60000; do
+	(ulimit -v $kib && LD_PRELOAD=$preload exec /bin/echo alive) >"$scratch/out" 2>"$scratch/err"
+	[ "$(grep -c '^situs: ' "$scratch/err")" -le 1 ] && continue
+	show "$scratch/err"
+	result=1
+done
+ok $result "where address space is too little for a heap one line tells it"
 (ulimit -f 1 && LD_PRELOAD=$preload exec /bin/echo alive) >"$scratch/out" 2>"$scratch/err"
 [ $? -eq 0 ] && [ "$(cat "$scratch/out")" = alive ] && [ ! -s "$scratch/err" ]
 ok $? "a program that may not write files larger than a block lives"
