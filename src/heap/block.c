@@ -91,6 +91,17 @@ void heap__give_back_abandoned(struct situs_heap *heap, struct heap_arena *arena
 	arena__purge(arena->index);
 }
 
+/* Before any arena is purged: each holds what was freed near it, from whichever arena it came. */
+static void flush_large_caches(struct situs_heap *heap)
+{
+	for (unsigned i = 0; i < heap->n_arenas; i++) {
+		struct heap_arena *arena = atomic_load_explicit(&heap->arenas[i], memory_order_acquire);
+
+		if (arena != NULL)
+			large_cache__flush(&arena->large);
+	}
+}
+
 void heap__give_back_unused(struct situs_heap *heap)
 {
 	struct cache *cache = thread__cache(heap->owner.number);
@@ -99,14 +110,13 @@ void heap__give_back_unused(struct situs_heap *heap)
 		cache__flush(cache);
 	depot__flush(heap);
 	heap__flush_conduits(heap);
+	flush_large_caches(heap);
 	atomic_fetch_add(&heap->n_purging, 1);
 	for (unsigned i = 0; i < heap->n_arenas; i++) {
 		struct heap_arena *arena = atomic_load_explicit(&heap->arenas[i], memory_order_acquire);
 
-		if (arena != NULL) {
-			large_cache__flush(&arena->large);
+		if (arena != NULL)
 			arena__purge(arena->index);
-		}
 	}
 	atomic_fetch_sub(&heap->n_purging, 1);
 	/* An arena that another thread is purging was passed over: what comes of it counts too. */

@@ -2,6 +2,8 @@
 /* Freed large blocks that a heap keeps for the next request of their size. */
 #include "tests/unit/test.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -256,6 +258,62 @@ static void trimming_gives_back_what_is_held(void **state)
 	}
 }
 
+struct two_arenas {
+	situs_heap_t *heap;
+	void *block;
+	size_t held;
+	int trimmed;
+};
+
+static bool run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) == 0;
+}
+
+static void *allocate_in_the_first(void *arg)
+{
+	struct two_arenas *two = arg;
+
+	two->block = run_on(0) ? situs_malloc(two->heap, MIB) : NULL;
+	return NULL;
+}
+
+static void *free_and_trim_in_the_second(void *arg)
+{
+	struct two_arenas *two = arg;
+
+	if (!run_on(1))
+		return NULL;
+	situs_free(two->block);
+	two->held = two->heap->large_held;
+	two->trimmed = situs_heap_trim(two->heap);
+	return NULL;
+}
+
+/* What a thread frees is held for those near it, from whichever arena it came. */
+static void trimming_gives_back_what_another_arena_holds(void **state)
+{
+	struct situs_config config = {.struct_size = sizeof(config), .n_arenas = 2};
+	struct two_arenas two = {.held = 0};
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(situs_heap_create(&two.heap, &aml_area_linux, &config), 0);
+	pthread_create(&thread, NULL, allocate_in_the_first, &two);
+	pthread_join(thread, NULL);
+	pthread_create(&thread, NULL, free_and_trim_in_the_second, &two);
+	pthread_join(thread, NULL);
+	situs_heap_destroy(two.heap);
+	if (two.block == NULL || two.held == 0)
+		skip_because("this process may not use both CPU 0 and CPU 1");
+	assert_true(two.held >= MIB);
+	assert_true(two.trimmed >= MIB / PAGE);
+}
+
 static void a_heap_at_its_limit_gives_up_what_is_held(void **state)
 {
 	struct situs_config config = {
@@ -286,6 +344,7 @@ int main(void)
 		cmocka_unit_test(what_was_held_goes_once_blocks_are_written),
 		cmocka_unit_test(a_program_that_writes_no_more_has_its_blocks_held_again),
 		cmocka_unit_test(trimming_gives_back_what_is_held),
+		cmocka_unit_test(trimming_gives_back_what_another_arena_holds),
 		cmocka_unit_test(a_heap_at_its_limit_gives_up_what_is_held),
 	};
 
