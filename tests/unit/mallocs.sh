@@ -14,7 +14,7 @@ malloc() {
 		n=$((n + 1))
 		if ! echo "$found" | grep -q "[[:space:]]$2 "; then
 			echo "ok $n - $test with the malloc of $1 # SKIP no $2 here"
-		elif LD_PRELOAD=$2 timeout 1200 "$tests/$test" >"$out" 2>&1; then
+		elif SITUS_TEST_MALLOC=$2 LD_PRELOAD=$2 timeout 1200 "$tests/$test" >"$out" 2>&1; then
 			echo "ok $n - $test with the malloc of $1"
 		else
 			echo "not ok $n - $test with the malloc of $1"

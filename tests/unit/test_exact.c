@@ -6,6 +6,7 @@
  */
 #include "tests/unit/test.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -286,9 +287,24 @@ static void destroy_drops_other_threads_caches(void **state)
 	assert_int_equal(situs_heap_destroy(shared_heap), 0);
 }
 
+/* tests/unit/mallocs.sh says which library was preloaded. */
+static void malloc_is_of_the_library_that_is_meant(void **state)
+{
+	const char *library = getenv("SITUS_TEST_MALLOC");
+	Dl_info of = {.dli_fname = ""};
+
+	(void)state;
+	if (library == NULL)
+		return;
+	assert_int_not_equal(dladdr((void *)(uintptr_t)malloc, &of), 0);
+	if (strstr(of.dli_fname, library) == NULL)
+		fail_msg("malloc is of %s, not of %s", of.dli_fname, library);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(malloc_is_of_the_library_that_is_meant),
 		cmocka_unit_test(every_block_lies_in_its_area_whoever_frees_it),
 		cmocka_unit_test(threads_by_the_thousand_leave_nothing),
 		cmocka_unit_test(late_destructors_stay_in_the_heap),
