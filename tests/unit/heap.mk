@@ -12,7 +12,7 @@ endif
 endif
 check_PROGRAMS += $(heap_tests)
 TESTS += $(heap_tests)
-EXTRA_DIST += tests/unit/book_area.h
+EXTRA_DIST += tests/unit/book_area.h tests/unit/fork_test.h
 
 if !SANITIZED
 # A sanitizer's shadow memory is what would be counted.
