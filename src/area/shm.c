@@ -26,8 +26,17 @@
  * Slots of 64 GiB between 32 TiB and 80 TiB: programs, their heaps and the kernel's own choices are
  * outside on x86-64 and on arm64 with 48 bits. Objects may reach into the next slot.
  */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+/* ThreadSanitizer ends programs that map where its shadow is: below 512 GiB it is not. */
+#define SLOT_SIZE ((uint64_t)1 << 29)
+#define FIRST_SLOT ((uint64_t)1 << 36)
+#else
 #define SLOT_SIZE ((uint64_t)1 << 36)
 #define FIRST_SLOT ((uint64_t)1 << 45)
+#endif
 #define N_SLOTS 768
 
 _Thread_local bool area__names_go_at_once;
@@ -42,24 +51,10 @@ static uint64_t hash(const char *text)
 	return h;
 }
 
-/* ThreadSanitizer ends programs that map where it keeps its shadow. */
-#if defined(__SANITIZE_THREAD__)
-#define FIXED_ADDRESSES_KILL
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define FIXED_ADDRESSES_KILL
-#endif
-#endif
-
-/* 0: mappings lie where they fit. */
+/* Where offset 0 of the object is mapped. */
 static uintptr_t base_of(const char *name)
 {
-#ifdef FIXED_ADDRESSES_KILL
-	(void)hash(name);
-	return 0;
-#else
 	return (uintptr_t)(FIRST_SLOT + hash(name) % N_SLOTS * SLOT_SIZE);
-#endif
 }
 
 static int fail_open(int err, const char *name)

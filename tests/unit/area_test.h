@@ -98,10 +98,8 @@ static inline void skip_where_binding_is_forbidden(void)
 {
 	struct aml_area *area = NULL;
 
-	if (aml_area_linux_create(&area, NULL, AML_AREA_LINUX_POLICY_STRICT) == -AML_EPERM) {
-		print_message("skipped: this process may not bind memory\n");
-		skip();
-	}
+	if (aml_area_linux_create(&area, NULL, AML_AREA_LINUX_POLICY_STRICT) == -AML_EPERM)
+		skip_because("this process may not bind memory");
 	aml_area_linux_destroy(&area);
 }
 

@@ -73,10 +73,8 @@ static inline void skip_without_binding(void)
 {
 	struct aml_area *area = NULL;
 
-	if (aml_area_open(&area, first_node(",bind")) == -AML_EPERM) {
-		print_message("skipped: this process may not bind memory\n");
-		skip();
-	}
+	if (aml_area_open(&area, first_node(",bind")) == -AML_EPERM)
+		skip_because("this process may not bind memory");
 	aml_area_close(&area);
 }
 

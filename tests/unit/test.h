@@ -10,4 +10,10 @@
 
 #include <cmocka.h>
 
+/* Skips the calling test; tests/tap.sh puts the reason into its line. */
+#define skip_because(why) do { \
+	print_message("# skipped: %s\n", why); \
+	skip(); \
+} while (0)
+
 #endif

@@ -153,7 +153,7 @@ static void refuses_bad_calls_and_leaks_nothing(const char *place)
 	skip_where_binding_is_forbidden();
 	result = aml_area_open(&area, place);
 	if (result == -AML_ENOTSUP)
-		skip(); /* this kernel has no transparent huge pages */
+		skip_because("this kernel has no transparent huge pages");
 	if (result != AML_SUCCESS)
 		fail_msg("%s: %s", place, error__text());
 	memset(stranger, 7, sizeof(stranger));

@@ -71,7 +71,7 @@ static void process_that_may_not_bind_gets_eperm_and_plain_areas_work(void **sta
 
 	(void)state;
 	if (result == 77)
-		skip(); /* no seccomp filters here */
+		skip_because("no seccomp filters here");
 	assert_int_equal(result, 0);
 }
 
@@ -146,7 +146,7 @@ static void areas_opened_before_it_was_forbidden_say_the_remedy_too(void **state
 	skip_where_binding_is_forbidden();
 	result = in_child(use_areas_that_were_opened_earlier, NULL);
 	if (result == 77)
-		skip(); /* no seccomp filters here */
+		skip_because("no seccomp filters here");
 	assert_int_equal(result, 0);
 }
 
@@ -211,7 +211,7 @@ static void heaps_too_say_the_remedy(void **state)
 	skip_where_binding_is_forbidden();
 	result = in_child(use_heaps_that_were_made_earlier, NULL);
 	if (result == 77)
-		skip(); /* no seccomp filters here */
+		skip_because("no seccomp filters here");
 	assert_int_equal(result, 0);
 }
 
@@ -236,7 +236,7 @@ static void strict_that_could_not_verify_is_eperm_at_creation(void **state)
 	skip_where_binding_is_forbidden();
 	result = in_child(create_strict_without_move_pages, NULL);
 	if (result == 77)
-		skip(); /* no seccomp filters here */
+		skip_because("no seccomp filters here");
 	assert_int_equal(result, 0);
 }
 
@@ -312,7 +312,7 @@ static void old_kernels_do_without_new_policies_and_advice(void **state)
 	skip_where_binding_is_forbidden();
 	result = in_child(use_areas_on_old_kernel, NULL);
 	if (result == 77)
-		skip(); /* no seccomp filters here */
+		skip_because("no seccomp filters here");
 	assert_int_equal(result, 0);
 }
 
@@ -369,7 +369,7 @@ static void want_of_descriptors_is_enomem(void **state)
 
 	(void)state;
 	if (result == 77)
-		skip(); /* no seccomp filters here */
+		skip_because("no seccomp filters here");
 	assert_int_equal(result, 0);
 }
 
@@ -425,10 +425,10 @@ static void munmap_that_the_kernel_refuses_has_changed_nothing(void **state)
 
 	(void)state;
 	if (UNDER_TSAN)
-		skip(); /* it needs mappings itself */
+		skip_because("ThreadSanitizer needs mappings itself");
 	result = in_child(punch_without_mappings_left, NULL);
 	if (result == 77)
-		skip(); /* vm.max_map_count is larger than 100000 here */
+		skip_because("vm.max_map_count is larger than 100000 here");
 	assert_int_equal(result, 0);
 }
 

@@ -308,7 +308,7 @@ static void unwritable_folder_is_eperm(void **state)
 	snprintf(place, sizeof(place), "file:%s/new", folder);
 	result = in_child(open_as_nobody, place);
 	if (result == 77)
-		skip(); /* not root: cannot become somebody who may not write here */
+		skip_because("not root: cannot become somebody who may not write here");
 	assert_int_equal(result, AML_EPERM);
 	snprintf(place, sizeof(place), "file:%s", folder);
 	assert_int_equal(in_child(open_as_nobody, place), AML_EPERM);
@@ -359,7 +359,7 @@ static void full_file_system_is_null_and_never_sigbus(void **state)
 
 	(void)state;
 	if (result == 77)
-		skip(); /* mounting is not allowed here */
+		skip_because("mounting is not allowed here");
 	assert_int_equal(result, 0);
 }
 
@@ -369,7 +369,7 @@ static void full_file_system_is_a_failed_commit_and_never_sigbus(void **state)
 
 	(void)state;
 	if (result == 77)
-		skip(); /* mounting is not allowed here */
+		skip_because("mounting is not allowed here");
 	assert_int_equal(result, 0);
 }
 

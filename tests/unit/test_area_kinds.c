@@ -18,7 +18,7 @@ static void buffer_hands_out_its_pages_and_no_more(void **state)
 
 	(void)state;
 	if (PAGE != 4096)
-		skip(); /* the buffer is cut for pages of 4096 bytes */
+		skip_because("the buffer is cut for pages of 4096 bytes");
 	memset(buffer, 7, sizeof(buffer));
 	assert_int_equal(aml_area_buffer_create(&area, buffer, sizeof(buffer)), AML_SUCCESS);
 	for (int i = 0; i < 16; i++) {
@@ -273,7 +273,7 @@ static void what_only_the_last_link_takes_is_under_its_policy(void **state)
 	assert_int_equal(aml_area_chain_create(&area, links, 2), AML_SUCCESS);
 	p = aml_area_reserve(area, NULL, size);
 	if (p == NULL)
-		skip(); /* so much address space is not to be had */
+		skip_because("so much address space is not to be had");
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(aml_area_commit(area, p, size), AML_SUCCESS);
 		assert_int_equal(aml_area_link(area, p), 1);
@@ -380,7 +380,7 @@ static void empty_pool_is_enomem(void **state)
 	(void)state;
 	skip_where_binding_is_forbidden();
 	if (read_pool() != 0)
-		skip(); /* there are huge pages, or there is no pool */
+		skip_because("there are huge pages, or there is no pool");
 	assert_int_equal(area__hugetlb_create(&area, 2 * MIB, NULL), AML_SUCCESS);
 	mappings = n_mappings();
 	assert_fails(aml_area_mmap(area, NULL, 2 * MIB), AML_ENOMEM, ENOMEM);
@@ -404,7 +404,7 @@ static void pages_of_the_pool_are_paid_at_mmap(void **state)
 	if (before != 0 || !write_pool(4)) {
 		if (before == 0)
 			write_pool(0);
-		skip(); /* not root, or memory too scattered for huge pages */
+		skip_because("not root, or memory too scattered for huge pages");
 	}
 	for (int i = 0; i < 4; i++) {
 		struct aml_area *area;

@@ -97,15 +97,11 @@ static void a_set_uid_program_ignores_the_environment(void **state)
 	int status;
 
 	(void)state;
-	if (chown(copy, NOBODY, (gid_t)-1) != 0 || chmod(copy, 04755) != 0) {
-		print_message("skipped: only root can give a program to another user\n");
-		skip();
-	}
+	if (chown(copy, NOBODY, (gid_t)-1) != 0 || chmod(copy, 04755) != 0)
+		skip_because("only root can give a program to another user");
 	status = run_with("SITUS_TIERS=nonsense");
-	if ((status & SECURE) == 0) {
-		print_message("skipped: set-uid programs are not honoured in /tmp\n");
-		skip();
-	}
+	if ((status & SECURE) == 0)
+		skip_because("set-uid programs are not honoured in /tmp");
 	assert_int_equal(status, SECURE);
 	assert_int_equal(run_with("HWLOC_XMLFILE=/nonexistent/situs.xml"), SECURE);
 	/* hwloc would run code from there. */

@@ -50,9 +50,6 @@ static int write_to_shared(void *address)
 
 static void shared_memory_is_at_the_same_address_in_another_process(void **state)
 {
-	if (UNDER_TSAN)
-		skip(); /* it keeps the addresses to itself */
-
 	struct aml_area *area = open_shm();
 	char *q = aml_area_mmap(area, NULL, MIB), *p = aml_area_mmap(area, NULL, MIB);
 
@@ -79,7 +76,7 @@ static void object_of_another_user_is_eperm(void **state)
 	if (geteuid() != 0 || fchown(fd, 65534, 65534) != 0) {
 		shm_unlink(own_place("/situs-test-other"));
 		close(fd);
-		skip(); /* not root: cannot give it away */
+		skip_because("not root: cannot give it away");
 	}
 	assert_refused(aml_area_open(&area, own_place("shm:situs-test-other")), AML_EPERM, EPERM);
 	shm_unlink(own_place("/situs-test-other"));
@@ -88,9 +85,6 @@ static void object_of_another_user_is_eperm(void **state)
 
 static void memory_given_back_is_had_again_at_its_address_with_room(void **state)
 {
-	if (UNDER_TSAN)
-		skip(); /* it keeps the addresses to itself */
-
 	struct aml_area *area = open_shm();
 	char *first = aml_area_mmap(area, NULL, MIB), *p = aml_area_mmap(area, NULL, MIB), *q;
 	void *hint = p;
@@ -132,9 +126,6 @@ static int map_without_touching(void *address)
 
 static void memory_that_its_owner_has_only_reserved_has_room_for_whoever_maps_it(void **state)
 {
-	if (UNDER_TSAN)
-		skip(); /* it keeps the addresses to itself */
-
 	struct aml_area *area = open_shm();
 	char *first = aml_area_mmap(area, NULL, MIB), *p = aml_area_reserve(area, NULL, MIB);
 
@@ -151,9 +142,6 @@ static void memory_that_its_owner_has_only_reserved_has_room_for_whoever_maps_it
 
 static void memory_that_its_owner_gave_back_has_room_for_whoever_maps_it(void **state)
 {
-	if (UNDER_TSAN)
-		skip(); /* it keeps the addresses to itself */
-
 	struct aml_area *area = open_shm();
 	char *first = aml_area_mmap(area, NULL, MIB), *p = aml_area_mmap(area, NULL, MIB);
 
@@ -214,8 +202,6 @@ static void a_child_maps_what_its_parent_mapped_after_the_fork(void **state)
 	pid_t child;
 
 	(void)state;
-	if (UNDER_TSAN)
-		skip(); /* it keeps the addresses to itself */
 	/* Without a name: a memfd. */
 	assert_int_equal(area__shm_create(&relatives.area, NULL, NULL), AML_SUCCESS);
 	assert_int_equal(pipe(relatives.to_child), 0);

@@ -264,6 +264,15 @@ static int join_group(const struct in_group *in_group, struct aml_area **area)
 	return aml_area_open(area, in_group->place) == AML_SUCCESS ? 0 : 1;
 }
 
+/* Not memset: ThreadSanitizer writes four bytes of its own, in the same group, for each that it sees written. */
+__attribute__((no_sanitize("thread"))) static void write_to_each_page(volatile char *p, size_t size)
+{
+	const size_t page = PAGE;
+
+	for (size_t i = 0; i < size; i += page)
+		p[i] = 1;
+}
+
 static int fill_group(void *arg)
 {
 	const struct in_group *in_group = arg;
@@ -275,7 +284,7 @@ static int fill_group(void *arg)
 	if (err != 0)
 		return err;
 	while ((p = aml_area_mmap(area, NULL, MIB)) != NULL && n < 1000) {
-		memset(p, 1, MIB);
+		write_to_each_page(p, MIB);
 		n++;
 	}
 	if (aml_errno != AML_ENOMEM)
@@ -307,7 +316,7 @@ static int fill_group_without_descriptors(void *arg)
 		p = aml_area_mmap(area, NULL, MIB);
 		if (p == NULL)
 			return aml_errno == AML_ENOMEM && strstr(error__text(), "file descriptor") != NULL ? 0 : 2;
-		memset(p, 1, MIB);
+		write_to_each_page(p, MIB);
 	}
 	return 3;
 }
@@ -362,14 +371,12 @@ static void in_a_group(int (*function)(void *), const char *place)
 	struct in_group in_group = {folder, place};
 	int result;
 
-	if (UNDER_TSAN)
-		skip(); /* its shadow would fill the group */
 	if (!make_group(folder, sizeof(folder)))
-		skip(); /* not root, or no memory controller here */
+		skip_because("not root, or no memory controller here");
 	result = in_child(function, &in_group);
 	rmdir(folder);
 	if (result == 77)
-		skip(); /* the group takes no process */
+		skip_because("the group takes no process");
 	assert_int_equal(result, 0);
 }
 

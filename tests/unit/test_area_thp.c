@@ -73,7 +73,7 @@ static void thp_areas_get_huge_pages(void **state)
 
 	(void)state;
 	if (area__linux_create(&area, &options) == -AML_ENOTSUP)
-		skip(); /* this kernel has none */
+		skip_because("this kernel has no transparent huge pages");
 	p = aml_area_mmap(area, NULL, 8 * MIB);
 	assert_non_null(p);
 	assert_int_equal((uintptr_t)p % (2 * MIB), 0);
@@ -97,7 +97,7 @@ static void nothp_areas_get_none_until_collapse_is_asked(void **state)
 	assert_int_equal(aml_area_munmap(area, p, 8 * MIB), AML_SUCCESS);
 	area__destroy(&area);
 	if (area__linux_create(&area, &thp) == -AML_ENOTSUP)
-		skip(); /* this kernel has none */
+		skip_because("this kernel has no transparent huge pages");
 	p = aml_area_mmap(area, NULL, 2 * MIB + PAGE);
 	madvise(p, 2 * MIB, MADV_NOHUGEPAGE);
 	memset(p, 3, 2 * MIB);
@@ -120,7 +120,7 @@ static struct aml_area *open_strict(void)
 
 	skip_where_binding_is_forbidden();
 	if (area__linux_create(&area, &options) == -AML_ENOTSUP)
-		skip(); /* this kernel has none */
+		skip_because("this kernel has no transparent huge pages");
 	assert_non_null(area);
 	return area;
 }
@@ -162,10 +162,8 @@ static void strict_huge_pages_are_asked_about_once_each(void **state)
 	n_asked = 0;
 	p = aml_area_mmap(area, NULL, size);
 	assert_non_null(p);
-	if (huge_kib(p) * 1024 != size || !tells_huge_pages(p, size)) {
-		print_message("skipped: memory is too scattered for huge pages, or the kernel is old\n");
-		skip();
-	}
+	if (huge_kib(p) * 1024 != size || !tells_huge_pages(p, size))
+		skip_because("memory is too scattered for huge pages, or the kernel is old");
 	assert_int_equal(n_asked, 32);
 	assert_int_equal(aml_area_munmap(area, p, size), AML_SUCCESS);
 	aml_area_linux_destroy(&area);
@@ -178,10 +176,8 @@ static void assert_checked_once_each(struct aml_area *area)
 
 	assert_non_null(p);
 	memset(p, 1, size);
-	if (huge_kib(p) * 1024 != size || !tells_huge_pages(p, size)) {
-		print_message("skipped: memory is too scattered for huge pages, or the kernel is old\n");
-		skip();
-	}
+	if (huge_kib(p) * 1024 != size || !tells_huge_pages(p, size))
+		skip_because("memory is too scattered for huge pages, or the kernel is old");
 	n_asked = n_policies = 0;
 	assert_int_equal(aml_area_linux_check_binding(area, p, size), 1);
 	assert_int_equal(n_asked, 32);
@@ -218,7 +214,7 @@ static void binding_of_a_torn_huge_area_is_checked_in_all_its_parts(void **state
 	(void)state;
 	skip_where_binding_is_forbidden();
 	if (area__linux_create(&area, &options) == -AML_ENOTSUP)
-		skip(); /* this kernel has none */
+		skip_because("this kernel has no transparent huge pages");
 	p = aml_area_mmap(area, NULL, size);
 	assert_non_null(p);
 	memset(p, 1, size);

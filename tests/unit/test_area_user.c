@@ -276,7 +276,7 @@ static void pages_of_every_link_are_counted(void **state)
 	memset(p, 1, 2 * PAGE);
 	assert_int_equal(aml_area_merge(chain, p, PAGE, PAGE), AML_SUCCESS);
 	if (aml_area_locate(chain, p, 2 * PAGE, on_node, 64) == -AML_EPERM)
-		skip(); /* a container that forbids move_pages */
+		skip_because("a container that forbids move_pages");
 	for (int i = 0; i < 64; i++)
 		sum += on_node[i];
 	assert_int_equal(sum, 2 * PAGE);

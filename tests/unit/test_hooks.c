@@ -63,10 +63,8 @@ static void bound_arena_is_busy_and_stays_usable(void **state)
 
 	(void)state;
 	assert_int_equal(mallctl("opt.percpu_arena", &percpu, &length, NULL, 0), 0);
-	if (strcmp(percpu, "disabled") != 0) {
-		print_message("# percpu_arena lets nobody bind a thread back to its arena\n");
-		skip();
-	}
+	if (strcmp(percpu, "disabled") != 0)
+		skip_because("percpu_arena lets nobody bind a thread back to its arena");
 	assert_int_equal(situs_arena_create(&arena, &aml_area_linux, NULL), 0);
 	assert_int_equal(mallctl("thread.arena", &before, &size, &arena, sizeof(arena)), 0);
 	assert_int_equal(situs_arena_destroy(arena), -EBUSY);

@@ -118,10 +118,8 @@ static void the_best_area_by_latency_needs_no_hmat(void **state)
 	(void)state;
 	skip_without_binding();
 	result = aml_area_hwloc_best_create(&area, HWLOC_MEMATTR_ID_LATENCY, NULL);
-	if (result == -AML_ENOTSUP) {
-		print_message("skipped: several nodes, and neither figures nor distances\n");
-		skip();
-	}
+	if (result == -AML_ENOTSUP)
+		skip_because("several nodes, and neither figures nor distances");
 	assert_int_equal(result, 0);
 	assert_usable(area);
 	aml_area_hwloc_destroy(&area);

@@ -191,7 +191,7 @@ static void a_huge_page_is_named_once(void **state)
 
 	(void)state;
 	if (aml_area_open(&area, "any,thp") != AML_SUCCESS)
-		skip(); /* this kernel has no transparent huge pages */
+		skip_because("this kernel has no transparent huge pages");
 	aml_area_close(&area);
 	begin(&played, "any,thp", "node:0,thp");
 	huge = huge_bytes(&played);

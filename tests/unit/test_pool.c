@@ -193,10 +193,8 @@ static void no_page_is_huge_where_the_machine_forbids_it(void **state)
 	pid_t pid;
 
 	(void)state;
-	if (makes_all_huge()) {
-		print_message("# this machine makes huge pages of whatever it can\n");
-		skip();
-	}
+	if (makes_all_huge())
+		skip_because("this machine makes huge pages of whatever it can");
 	pid = fork();
 	if (pid == 0) {
 		struct pool pool;
@@ -210,10 +208,8 @@ static void no_page_is_huge_where_the_machine_forbids_it(void **state)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
-	if (WEXITSTATUS(status) == SKIP) {
-		print_message("# it takes root to hide a file of the kernel's\n");
-		skip();
-	}
+	if (WEXITSTATUS(status) == SKIP)
+		skip_because("it takes root to hide a file of the kernel's");
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
