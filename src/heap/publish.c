@@ -33,6 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,6 +44,12 @@
 #define N_PAGES ((PUBLISH_FILE_SIZE + PUBLISH_PAGE - 1) / PUBLISH_PAGE)
 #define SLOT_WORDS(type) (sizeof(struct type) / sizeof(uint64_t))
 #define PATH_SIZE (PUBLISH_FOLDER_MAX + 64)
+
+enum {
+	READY_PAGES = 2,       /* the header's and that of the first heaps: every program needs them */
+	THREAD_NAME_SIZE = 16, /* the kernel's TASK_COMM_LEN */
+	STARTS_PER_SWEEP = 16, /* a look at every table there is takes longer than to make one */
+};
 
 typedef _Atomic uint64_t word;
 
@@ -69,15 +76,6 @@ static atomic_bool wanted;      /* publish__on was called, here or in an ancesto
 static _Atomic pid_t owner;     /* the process whose file `shared` is; -pid: it is making it */
 static char path[PATH_SIZE];    /* of the file; written while `owner` is negative */
 static atomic_uchar page_ready[N_PAGES]; /* pages of the file that are allocated */
-
-/* Folder and name */
-
-static uint64_t pid_namespace(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
-}
 
 /* The file */
 
@@ -118,7 +116,7 @@ static struct table *file_create(void)
 	if (fd < 0)
 		return NULL;
 	/* fchmod: the umask may have taken bits that the reader expects. */
-	if (fchmod(fd, 0600) || ftruncate(fd, PUBLISH_FILE_SIZE) || fallocate(fd, 0, 0, PUBLISH_PAGE))
+	if (fchmod(fd, 0600) || ftruncate(fd, PUBLISH_FILE_SIZE) || fallocate(fd, 0, 0, READY_PAGES * PUBLISH_PAGE))
 		goto fail;
 	table = mmap(NULL, PUBLISH_FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (table == MAP_FAILED)
@@ -133,10 +131,25 @@ fail:
 	return NULL;
 }
 
-static void header_fill(struct publish_header *header)
+/* As /proc/self/comm has it, which takes longer to ask. */
+static void program_name(char *name, size_t size)
 {
 	int fd;
 
+	if (getpid() == gettid() && size >= THREAD_NAME_SIZE && prctl(PR_GET_NAME, name) == 0)
+		return;
+	fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		ssize_t n = read(fd, name, size - 1);
+
+		if (n > 0 && name[n - 1] == '\n')
+			name[n - 1] = 0;
+		close(fd);
+	}
+}
+
+static void header_fill(struct publish_header *header, uint64_t start_time)
+{
 	*header = (struct publish_header){
 		.version = PUBLISH_VERSION,
 		.size = sizeof(*header),
@@ -145,17 +158,10 @@ static void header_fill(struct publish_header *header)
 		.heap_size = sizeof(struct publish_heap),
 		.region_size = sizeof(struct publish_region),
 		.pid = (uint64_t)getpid(),
-		.start_time = publish__start_time(0),
-		.pid_namespace = pid_namespace(),
+		.start_time = start_time,
+		.pid_namespace = publish__pid_namespace(),
 	};
-	fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		ssize_t n = read(fd, header->program, sizeof(header->program) - 1);
-
-		if (n > 0 && header->program[n - 1] == '\n')
-			header->program[n - 1] = 0;
-		close(fd);
-	}
+	program_name(header->program, sizeof(header->program));
 	/* Last: a file without it is not yet a table. */
 	__atomic_store_n(&header->magic, PUBLISH_MAGIC, __ATOMIC_RELEASE);
 }
@@ -228,20 +234,20 @@ int publish__open(void)
  * Makes this process's file in the folder of `path` and fills it from the private copy. The caller
  * has set `owner` to -getpid(); it is getpid() afterwards. 0 or a negative errno.
  */
-static int file_make(void)
+static int file_make(uint64_t start_time)
 {
 	struct table *table;
 	const char *slash;
 	int err = 0;
 
 	for (size_t i = 0; i < N_PAGES; i++)
-		atomic_store_explicit(&page_ready[i], i == 0, memory_order_relaxed);
+		atomic_store_explicit(&page_ready[i], i < READY_PAGES, memory_order_relaxed);
 	slash = strrchr(path, '/');
 	snprintf(path + (slash - path), sizeof(path) - (size_t)(slash - path), "/situs-%u-%ld-%llu",
-		(unsigned)geteuid(), (long)getpid(), (unsigned long long)publish__start_time(0));
+		(unsigned)geteuid(), (long)getpid(), (unsigned long long)start_time);
 	table = file_create();
 	if (table)
-		header_fill(&table->header);
+		header_fill(&table->header, start_time);
 	else
 		err = -errno;
 	atomic_store(&shared, table);
@@ -275,7 +281,7 @@ static struct table *current(void)
 	inherited = atomic_exchange(&shared, NULL);
 	if (inherited)
 		munmap(inherited, sizeof(*inherited));
-	file_make();
+	file_make(publish__start_time(0));
 	return atomic_load(&shared);
 }
 
@@ -289,14 +295,18 @@ __attribute__((destructor)) static void file_remove(void)
 int publish__on(void)
 {
 	int saved = errno, err;
+	uint64_t start_time;
 	pid_t none = 0;
 
 	atomic_store(&wanted, true);
 	if (!atomic_compare_exchange_strong(&owner, &none, -getpid()))
 		return current() ? 0 : -ENOENT;
 	snprintf(path, sizeof(path), "%s/", publish__folder());
-	publish__sweep_all();
-	err = file_make();
+	start_time = publish__start_time(0);
+	/* `situs run` and what looks at tables always sweep. */
+	if ((start_time + (uint64_t)getpid()) % STARTS_PER_SWEEP == 0)
+		publish__sweep_all();
+	err = file_make(start_time);
 	errno = saved;
 	if (err)
 		return error__set(-err, "no table of heaps at %s for situs stat: %s", path,

@@ -159,6 +159,9 @@ void publish__sweep_all(void);
 /* The folder tables of this user are made in: $XDG_RUNTIME_DIR where it is private, or /dev/shm. */
 const char *publish__folder(void);
 
+/* What tells the pid namespace of this process from others; 0: not known. */
+uint64_t publish__pid_namespace(void);
+
 /* Field 22 of /proc/PID/stat (clock ticks since boot) for pid, or for this process where pid is 0;
    0 where there is no such process. */
 uint64_t publish__start_time(long pid);

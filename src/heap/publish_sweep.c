@@ -61,6 +61,13 @@ uint64_t publish__start_time(long pid)
 	return at ? strtoull(at + 1, NULL, 10) : 0;
 }
 
+uint64_t publish__pid_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
+}
+
 struct entry { /* what the kernel calls linux_dirent64 */
 	uint64_t inode;
 	int64_t offset;
@@ -82,7 +89,7 @@ static bool take_number(const char **text, unsigned long long *number)
 }
 
 /* Is `name` a table of this user whose program is no more? */
-static bool is_stale(int folder, const char *name, uint64_t pid_namespace)
+static bool is_stale(int folder, const char *name)
 {
 	struct publish_header header;
 	const char *name_rest;
@@ -108,18 +115,15 @@ static bool is_stale(int folder, const char *name, uint64_t pid_namespace)
 	close(fd);
 	/* A pid of another namespace says nothing here; a file without its header was never finished. */
 	return n == 0 || (n == (ssize_t)sizeof(header) &&
-		(header.magic != PUBLISH_MAGIC || header.pid_namespace == pid_namespace));
+		(header.magic != PUBLISH_MAGIC || header.pid_namespace == publish__pid_namespace()));
 }
 
 int publish__sweep(const char *path)
 {
 	char buffer[4096] __attribute__((aligned(8)));
 	int folder, n_removed = 0;
-	struct stat st;
 	long n;
 
-	if (stat("/proc/self/ns/pid", &st))
-		return 0;
 	folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder < 0)
 		return 0;
@@ -129,7 +133,7 @@ int publish__sweep(const char *path)
 
 			at += entry->size;
 			if (strncmp(entry->name, "situs-", 6) == 0 &&
-				is_stale(folder, entry->name, st.st_ino) &&
+				is_stale(folder, entry->name) &&
 				unlinkat(folder, entry->name, 0) == 0)
 				n_removed++;
 		}

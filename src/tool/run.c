@@ -17,6 +17,7 @@
 #include "aml.h"
 #include "area/place.h"
 #include "base/error.h"
+#include "heap/publish.h"
 #include "heap/settings.h"
 #include "os/os.h"
 #include "tool/program.h"
@@ -414,6 +415,8 @@ int run__main(int argc, char **argv)
 		run__show(run.dry_run ? stdout : stderr, run.program, path, dropped);
 	if (run.dry_run)
 		return TOOL_OK;
+	/* What killed programs left: the preload itself hardly ever looks. */
+	publish__sweep_all();
 	execv(path, run.program);
 	return tool__fail(TOOL_FAILED, "%.200s cannot be started: %s", path, strerror(errno));
 }

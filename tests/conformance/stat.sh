@@ -2,7 +2,7 @@
 # situs stat tells where a program's pages are, and the kernel's account agrees.
 . "${SITUS_SRCDIR:?}/tests/conformance/lib.sh"
 
-echo 1..22
+echo 1..23
 mkfifo "$scratch/go" "$scratch/ready"
 $while_needed "$situs" run --area "$area" -- "$build/tests/conformance/holder" 64 <"$scratch/go" >"$scratch/ready" &
 exec 3>"$scratch/go"
@@ -171,6 +171,12 @@ XDG_RUNTIME_DIR=$scratch/runtime "$situs" stat 4194305 2>/dev/null
 [ -n "$killed" ] && ! ls /dev/shm/situs-"$(id -u)-$killed"-* >"$scratch/out" 2>/dev/null
 result=$?
 ok $result "whatever XDG_RUNTIME_DIR was when the program started"
+[ $result -eq 0 ] || show "$scratch/out"
+killed=$(env -u XDG_RUNTIME_DIR "$situs" run -- sh -c 'echo $$; kill -KILL $$' 2>/dev/null)
+XDG_RUNTIME_DIR=$scratch/runtime "$situs" run -- true
+[ -n "$killed" ] && ! ls /dev/shm/situs-"$(id -u)-$killed"-* >"$scratch/out" 2>/dev/null
+result=$?
+ok $result "and after the next program that is started by situs run"
 [ $result -eq 0 ] || show "$scratch/out"
 
 SITUS_LISTEN=1 SITUS_PUBLISH=1 $while_needed "$build/tests/conformance/heaps" one any 8 <"$scratch/go" >"$scratch/ready" &
