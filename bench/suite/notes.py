@@ -45,23 +45,30 @@ NOTES = [
      "each block of megabytes in the page map and the address map. Tried: places without a policy of the kernel's "
      "(any, anon): the same within 1 %."),
     (r"peak resident of (larson|xmalloc|sh6|sh8|cache)",
-     "These workloads are small: 0.4 MiB of the whole process is there before a heap is, libsitus's code and data, "
-     "and 0.15 MiB is what jemalloc sets aside when it is first asked for an arena. Tried: hwloc loaded only when "
-     "a place needs it and code that always runs side by side, which took 0.4 MiB off; 8 KiB in place of 24 for a "
-     "class of a thread's cache, and a depot of 512 KiB: no smaller; a class of a thread's cache bounded by a sixty-fourth of what the heap has drawn, which "
-     "took 0.25 to 0.4 MiB off larson, xmalloc and sh6; no large block held: nothing off xmalloc."),
+     "These workloads are small. Of the MiB that xmalloc takes more than with jemalloc 0.2 is libsitus's code and data, "
+     "0.08 its tables, 0.06 to 0.08 the books of each arena of the heap, 0.13 those of jemalloc's own arenas, which "
+     "threads get whether they use them or not, 0.06 the threads' caches, and 0.1 are 25 pools of a page each; "
+     "the rest is blocks in half-used slabs. Tried: hwloc loaded only when "
+     "a place needs it and code that always runs side by side, which took 0.4 MiB off; conduits from 4 MiB drawn on "
+     "in place of 2 (0.1); 8 KiB in place of 24 for a "
+     "class of a thread's cache, and a depot of 512 KiB: no smaller; no large block held: nothing off xmalloc; "
+     "jemalloc with narenas:1 and tcache:false: no less. One arena for all threads "
+     "of a heap below 16 MiB: larson 7.4 MiB in place of 8.0 (jemalloc 7.2), but then threads that free one another's "
+     "blocks have no depots of their own."),
     (r"peak resident of mstress",
-     "0.55 MiB is what libsitus and jemalloc's arenas bring with them, and about 1 MiB is freed large blocks, held since "
-     "they come back for use. Tried: to hold one part in 24 of what is drawn at most: 11.2 MiB in place of 12.2 "
-     "(jemalloc 9.7), but 64 KiB to 4 MiB untouched at 455 ns in place of 167. The rest is not explained yet."),
+     "1 MiB was freed large blocks, which are held no more where programs write to them (12.7 MiB, then 11.2; "
+     "jemalloc 9.9). The rest is code, tables and books, 0.5 MiB, and the slabs of a second arena: with one arena for "
+     "all threads of a heap below 16 MiB it is 10.1, but then threads that free one another's blocks have no depots "
+     "of their own."),
     (r"peak resident of page-cache",
-     "2 MiB is freed large blocks that are held. Tried: to hold none: 44.9 MiB in place of 46.9 (jemalloc 42.1). "
-     "0.55 MiB is what libsitus and jemalloc's arenas bring with them. The rest is not explained yet."),
+     "2 MiB was freed large blocks, which are held no more where programs write to them: 45.8 MiB in place of 47.9 "
+     "(jemalloc 43.1)."),
     (r"(git|perl|python3 tests|sqlite3), peak",
      "0.55 MiB is what a program that does nothing takes more than with jemalloc preloaded (1.2 before hwloc was loaded "
      "only when needed): 0.2 MiB of code, 0.15 MiB jemalloc's controls. Each of perl's small extents has an entry "
-     "in the address map: about 0.5 MiB in all. Tried: 256 KiB in place of 1 MiB for freed large blocks of small heaps: "
-     "no less for git or perl."),
+     "in the address map: about 0.5 MiB in all. Tried: no large block held where programs write to them: 29.6 MiB in "
+     "place of 30.4 for Python's tests, no less for git or perl; conduits from 4 MiB drawn on in place of 2; jemalloc "
+     "with narenas:1 and tcache:false: no less."),
     (r"python3 tests, (processor|wall)",
      "The tests are seven processes, each of which takes 0.45 ms longer to start than with jemalloc preloaded: 0.2 ms are 110 "
      "page faults more, 0.07 the heap, 0.05 its place, 0.05 the table for situs stat (0.12 before tables that killed programs "
