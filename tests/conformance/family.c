@@ -262,6 +262,24 @@ static void trim_gives_freed_memory_back(void **state)
 	assert_int_equal(malloc_trim(zero), 1);
 }
 
+/* Programs ask it of their own malloc and look at the answer; it is the C library's, and the heap goes on. */
+static void options_are_taken_and_change_nothing_of_the_heap(void **state)
+{
+	static const int options[][2] = {{M_MMAP_THRESHOLD, 65536}, {M_TRIM_THRESHOLD, 131072},
+		{M_TOP_PAD, 65536}, {M_MMAP_MAX, 0}, {M_ARENA_MAX, 1}, {M_ARENA_TEST, 1}, {M_PERTURB, 0x55}};
+	char *block;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		assert_int_equal(mallopt(options[i][0], options[i][1]), 1);
+	free(malloc(10 << 20));
+	block = calloc(1, 10 << 20);
+	assert_non_null(block);
+	assert_int_equal(block[0] | block[(10 << 20) - 1], 0);
+	free(block);
+	assert_int_equal(mallopt(M_PERTURB, 0), 1);
+}
+
 #ifndef SITUS_GUARDED /* which use more than was asked for */
 static void info_counts_what_is_in_use(void **state)
 {
@@ -379,6 +397,7 @@ int main(void)
 		cmocka_unit_test(the_c_librarys_own_blocks_are_freed),
 		cmocka_unit_test(blocks_outlive_their_thread),
 		cmocka_unit_test(trim_gives_freed_memory_back),
+		cmocka_unit_test(options_are_taken_and_change_nothing_of_the_heap),
 #ifndef SITUS_GUARDED
 		cmocka_unit_test(info_counts_what_is_in_use),
 #endif
