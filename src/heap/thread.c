@@ -97,8 +97,8 @@ static void end(void *thread)
 	lock__release(&lock);
 }
 
-/* In the child, the other threads are gone: what they had cached goes back. jemalloc's handler has
-   run already, since it was registered first. */
+/* In the child, the other threads are gone, and their caches with them. The blocks that lay there are lost to the
+   child: the fork may have come while they were on their way back. */
 static void child_after_fork(void) LOCK_UNCHECKED
 {
 	struct thread *thread = threads, *next;
