@@ -190,6 +190,12 @@ bool space__next_region(struct space *space, uintptr_t *at, uintptr_t *start, ui
  */
 int space__switch(struct space *const *spaces, size_t n_spaces, const struct aml_area *to);
 
+/* For who keeps others from switching it. */
+static inline bool space__draws_from(const struct space *space, const struct aml_area *area)
+{
+	return __atomic_load_n(&space->area, __ATOMIC_RELAXED) == area;
+}
+
 /* In the child of a fork: nobody is switching any more. */
 void space__reset_switching(void);
 

@@ -38,7 +38,9 @@ static int switch_locked(struct situs_heap *heap, const struct aml_area *to) LOC
 	for (unsigned i = 0; i < heap->n_arenas; i++) {
 		struct heap_arena *arena = stats__arena(heap, i);
 
-		if (arena != NULL)
+		/* In the child of a fork that fell between the spaces' change and the heap's some have changed: what
+		   entered an area once must not enter and leave it once more. */
+		if (arena != NULL && !space__draws_from(hooks__space(arena->hooks), to))
 			spaces[n++] = hooks__space(arena->hooks);
 	}
 	err = space__switch(spaces, n, to);
@@ -56,7 +58,7 @@ static int adopt(struct situs_heap *heap, const struct aml_area *to)
 
 	heap__describe_place(to, place);
 	lock__acquire(&heap->lock);
-	err = heap->owner.area == to ? 0 : switch_locked(heap, to);
+	err = switch_locked(heap, to);
 	if (err == 0) {
 		memcpy(heap->place, place, sizeof(place));
 		publish__heap_place(heap->published, place);
