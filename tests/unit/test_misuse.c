@@ -231,10 +231,8 @@ static void a_block_that_went_to_jemalloc_s_free_goes_with_its_heap(void **state
 	char *blocks[200];
 
 	(void)state;
-	if (!malloc_is_jemalloc_s()) {
-		print_message("# the program's malloc is not jemalloc's\n");
-		skip();
-	}
+	if (!malloc_is_jemalloc_s())
+		skip_because("the program's malloc is not jemalloc's");
 	assert_int_equal(situs_heap_create(&heap, &aml_area_linux, NULL), 0);
 	for (int i = 0; i < 200; i++)
 		blocks[i] = situs_malloc(heap, 100);
