@@ -207,7 +207,7 @@ void conduit__have_thread_caches(void)
 {
 	size_t n = CONDUIT_MIB;
 
-	if (mallctlnametomib("thread.tcache.flush", tcache_flush, &n) == 0)
+	if (!are_blocks_watched() && mallctlnametomib("thread.tcache.flush", tcache_flush, &n) == 0)
 		n_tcache_flush = n;
 }
 
