@@ -100,7 +100,7 @@ void cache__flush(struct cache *cache)
 		flush_oldest(cache, class, cache__count(cache, class), false);
 }
 
-/* A fork may come at any instant of this: the child finds a cache that is whole, or none. */
+/* A fork may come at any instant of this: what is half cleared in the child is no cache there either. */
 void cache__clear(struct cache *cache)
 {
 	struct cache_slots *slots = cache->slots;
@@ -246,6 +246,9 @@ static void *take_from_jemalloc(struct cache *cache, unsigned class)
 
 	if (block == NULL)
 		return NULL;
+	/* Who was told the news (heap__tell_news) may have freed blocks meanwhile. */
+	if (cache__count(cache, class) != 0)
+		return block;
 	/* One block is enough to succeed. */
 	error__keep();
 	if (room == FIRST_CAPACITY && size_class__bytes[class] <= SPREAD_BYTES)
@@ -264,6 +267,7 @@ static void *take_from_jemalloc(struct cache *cache, unsigned class)
 void *cache__get(struct cache *cache, unsigned class)
 {
 	void *block = cache__take(&cache->bins[class]);
+	int err = errno; /* what succeeds leaves it alone, whatever is given back on the way */
 
 	if (block != NULL)
 		return block;
@@ -275,6 +279,7 @@ void *cache__get(struct cache *cache, unsigned class)
 	checked__shuffle(cache, class);
 	count_slow_call(cache);
 	heap__tell_news(cache->heap);
+	errno = err;
 	return block;
 }
 

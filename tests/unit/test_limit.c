@@ -242,6 +242,42 @@ static void passing_the_soft_limit_is_told_once_each_time(void **state)
 	situs_heap_destroy(told.heap);
 }
 
+#ifndef SITUS_GUARDED /* what is freed waits in a quarantine there */
+enum { N_SPARE = 12, SPARE = 4096 };
+
+static void free_spare(situs_heap_t *heap, size_t mapped, void *arg)
+{
+	void **spare = arg;
+
+	(void)heap, (void)mapped;
+	for (int i = 0; i < N_SPARE; i++) {
+		situs_free(spare[i]);
+		spare[i] = NULL;
+	}
+}
+
+/* It is told while a cache is being filled, and what is freed goes into that very cache. */
+static void blocks_freed_as_the_soft_limit_is_told_are_not_lost(void **state)
+{
+	static void *kept[5000];
+	situs_heap_t *heap = make(&aml_area_linux, 0);
+	void *spare[N_SPARE];
+	int n = 0;
+
+	(void)state;
+	for (int i = 0; i < N_SPARE; i++)
+		assert_non_null(spare[i] = situs_malloc(heap, SPARE));
+	assert_int_equal(situs_heap_soft_limit(heap, stats_of(heap).mapped + 1, free_spare, spare), 0);
+	while (spare[0] != NULL && n < 5000)
+		assert_non_null(kept[n++] = situs_malloc(heap, SPARE));
+	assert_null(spare[0]);
+	for (int i = 0; i < n; i++)
+		situs_free(kept[i]);
+	assert_int_equal(stats_of(heap).allocated, 0);
+	situs_heap_destroy(heap);
+}
+#endif
+
 static void only_count(situs_heap_t *heap, size_t mapped, void *arg)
 {
 	struct told *told = arg;
@@ -481,6 +517,9 @@ int main(void)
 		cmocka_unit_test(what_is_held_without_need_makes_way_for_a_limit),
 		cmocka_unit_test(no_byte_more_than_the_limit_is_drawn_while_it_changes),
 		cmocka_unit_test(passing_the_soft_limit_is_told_once_each_time),
+#ifndef SITUS_GUARDED
+		cmocka_unit_test(blocks_freed_as_the_soft_limit_is_told_are_not_lost),
+#endif
 		cmocka_unit_test(small_blocks_pass_the_soft_limit_too),
 		cmocka_unit_test(growing_in_place_passes_the_soft_limit_too),
 		cmocka_unit_test(a_soft_limit_that_is_passed_already_is_told_at_once),
