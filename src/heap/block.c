@@ -223,6 +223,7 @@ static void *large_block(struct situs_heap *heap, size_t size, bool earns)
 {
 	struct heap_arena *arena = heap__arena(heap);
 	void *block = NULL;
+	int err = errno;
 	size_t before;
 
 	if (arena == NULL)
@@ -239,6 +240,8 @@ static void *large_block(struct situs_heap *heap, size_t size, bool earns)
 	/* The heap grows: what was held for other sizes serves the next request instead. */
 	if (drawn(heap) > before)
 		large_cache__shrink(&arena->large, size);
+	if (block != NULL)
+		errno = err;
 	return block;
 }
 
@@ -427,6 +430,7 @@ void *heap__resize_block(struct situs_heap *heap, void *block, size_t old_size, 
 	if (moved != NULL) {
 		memcpy(moved, block, old_size < size ? old_size : size);
 		heap__free_block(heap, block);
+		errno = err;
 	}
 	return moved;
 }

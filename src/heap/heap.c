@@ -172,6 +172,7 @@ static void forget(struct situs_heap *heap)
 
 	owner__clear(&heap->owner);
 	heap->owner.heap = NULL;
+	heap->published = -1; /* the slot may be another's soon */
 	heap = atomic_exchange(&waiting[slot], heap);
 	if (heap != NULL)
 		shared_pool__put(&heaps, heap);
