@@ -3,7 +3,7 @@
  * arena.h - jemalloc's arenas and allocation calls, for the heap floor.
  *
  * Everything goes past jemalloc's automatic thread cache, which would pass memory from one place to
- * another. Blocks are placement-exact with one exception that callers check (arena__malloc).
+ * another (but see conduit__drop, which empties it at once). Blocks are placement-exact with one exception that callers check (arena__malloc).
  */
 #ifndef HOOKS_ARENA_H
 #define HOOKS_ARENA_H

@@ -4,7 +4,7 @@
  *
  * A two-level table: a root of pointers, one for every 4 GiB of the 47-bit user address space, and
  * leaves of one word a granule, mapped when first needed and never unmapped (4 bytes for each
- * touched granule: 0.1 %). Readers take no lock and write nothing; any address is a valid question.
+ * touched granule, and one more where small blocks are: 0.1 %). Readers take no lock and write nothing; any address is a valid question.
  * A word is changed only by the owner of its granule, by plain atomic stores, so a child after fork
  * finds every word whole. Beside the word there is a byte that is a hint only: nobody takes it back, so it may be
  * what an earlier owner wrote.

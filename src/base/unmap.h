@@ -11,7 +11,7 @@
 
 #include <stddef.h>
 
-/* Gives back whole pages of readable and writable memory that nobody uses any more. errno stays. */
+/* Gives back whole pages that nobody uses any more, the first of them readable and writable. errno stays. */
 void unmap__own(void *start, size_t size);
 
 #endif

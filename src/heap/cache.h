@@ -3,7 +3,7 @@
  * cache.h - one thread's free blocks of one heap: a stack per size class.
  *
  * Whatever lies in a cache was allocated by its heap, so whatever comes out of it lies in the heap's
- * area. A cache is touched by its thread alone (see thread.h for the two exceptions, which hold the
+ * area. A cache is touched by its thread alone (see thread.h for the exceptions, which hold the
  * threads' lock).
  *
  * A cache is a row of its thread's table (thread.h), one pointer for each code that page map words have, so

@@ -147,7 +147,8 @@ void heap__describe_place(const struct aml_area *area, char place[HEAP_PLACE_SIZ
  */
 void heap__give_back_abandoned(struct situs_heap *heap, struct heap_arena *arena);
 
-/* Gives back what the heap holds without need: this thread's cache and jemalloc's unused pages. */
+/* Gives back what the heap holds without need: this thread's cache, depots, conduits, large blocks that are held,
+   and jemalloc's unused pages. */
 void heap__give_back_unused(struct situs_heap *heap);
 
 /* Notes how much is drawn now, if that is news. Inside extent hooks. */
@@ -176,7 +177,7 @@ void *heap__large_block(struct situs_heap *heap, size_t size);
 /* Gives a block of this page map class back, by way of the caches of large blocks. */
 void heap__free_large(struct situs_heap *heap, void *block, unsigned class);
 
-/* Bytes usable in a block whose class is OWNER_PAGES or HEAP_CLASS_DIRECT. */
+/* Bytes usable in a block of a class that caches of threads do not hold; of one that is gone: 0. */
 size_t heap__block_size(struct situs_heap *heap, const void *block);
 
 /* Resizes such a block within the heap; NULL with errno and the block as it was. */

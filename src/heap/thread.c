@@ -16,8 +16,8 @@
 /* Tables become writable by this many bytes, which is rows for a few dozen owners. */
 enum { WRITABLE_STEP = 64 * 1024 };
 
-/* Of threads without state: nothing is ever written to it, so it costs no memory. */
-static struct cache no_caches[OWNER_MAX + 1];
+/* Of threads without state: nothing is ever written to it (watch_threads), so it costs no memory. */
+static struct cache no_caches[OWNER_MAX + 1] __attribute__((aligned(4096)));
 static struct thread thread_none = {.caches = no_caches}, thread_ended = {.caches = no_caches};
 
 _Static_assert(sizeof(no_caches) % WRITABLE_STEP == 0, "the last step ends with the table");
@@ -121,6 +121,8 @@ static void child_after_fork(void) LOCK_UNCHECKED
 __attribute__((constructor(102))) static void watch_threads(void)
 {
 	have_key = pthread_key_create(&ending, end) == 0;
+	/* Nor does it where memory is locked, or huge. */
+	(void)mprotect(no_caches, sizeof(no_caches), PROT_READ);
 	pthread_atfork(NULL, NULL, child_after_fork);
 }
 
@@ -142,6 +144,13 @@ static struct thread *own_state(void)
 		shared_pool__put(&states, thread);
 		return NULL;
 	}
+	/* The first step at once: what the kernel refuses to unmap is noted there (base/unmap.h). */
+	if (mprotect(table, WRITABLE_STEP, PROT_READ | PROT_WRITE) != 0) {
+		(void)munmap(table, sizeof(no_caches));
+		shared_pool__put(&states, thread);
+		return NULL;
+	}
+	thread->writable = WRITABLE_STEP;
 	thread->caches = table;
 	thread->noted = &thread__noted;
 	lock__acquire(&lock);
@@ -169,13 +178,13 @@ static bool make_writable(struct thread *thread, uint32_t owner)
 struct cache *thread__make_cache(struct situs_heap *heap)
 {
 	int err = errno;
-	struct thread *thread = own_state();
+	struct thread *thread = heap->thread_cache == 0 ? NULL : own_state();
 	struct heap_arena *arena;
 	struct cache *cache;
 
 	if (thread == NULL)
 		errno = err;
-	if (thread == NULL || thread == &thread_ended || heap->thread_cache == 0)
+	if (thread == NULL || thread == &thread_ended)
 		return NULL;
 	arena = heap__arena(heap);
 	if (arena == NULL)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -413,6 +414,29 @@ static void heaps_by_the_hundred_come_and_go(void **state)
 	}
 }
 
+static void *write_where_nothing_is_cached(void *heap)
+{
+	if (situs_thread_bind(heap) != 0)
+		return NULL;
+	/* Row 0 is nobody's, and zeros. */
+	((volatile struct cache *)thread__self->caches)->n_slow = 0;
+	return heap;
+}
+
+/* What the kernel refuses to unmap, for want of mappings, is noted in the memory itself. */
+static void a_table_of_caches_can_be_written_to_from_the_start(void **state)
+{
+	situs_heap_t *heap = make(&aml_area_linux, 0);
+	pthread_t thread;
+	void *result;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, write_where_nothing_is_cached, heap), 0);
+	assert_int_equal(pthread_join(thread, &result), 0);
+	assert_ptr_equal(result, heap);
+	situs_heap_destroy(heap);
+}
+
 #ifndef SITUS_GUARDED /* it looks into the caches, where sizes are others then */
 static void idle_classes_of_a_cache_are_drained(void **state)
 {
@@ -595,6 +619,7 @@ int main(void)
 		cmocka_unit_test(no_thread_cache_works_too),
 		cmocka_unit_test(decayed_pages_go_back_at_once_when_asked),
 		cmocka_unit_test(heaps_by_the_hundred_come_and_go),
+		cmocka_unit_test(a_table_of_caches_can_be_written_to_from_the_start),
 #ifndef SITUS_GUARDED
 		cmocka_unit_test(idle_classes_of_a_cache_are_drained),
 #endif
